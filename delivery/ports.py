@@ -1,0 +1,207 @@
+"""What the delivery engine asks of a target, and what take-in hands to the store."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from delivery.states import Kind, ParkedFor, Repeats, State
+from schemas.bus.fetched import Fetched
+
+ZERO = Decimal(0)
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on its way into the store, as take-in read it from its topic."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    root: str
+    root_key: str
+    message_key: str
+    #: What it is, in the words of the route: `order`, `shipment`, `inventory_level`.
+    record: str
+    kind: Kind
+    #: End state of an open older row of the same message key and record that this one makes needless.
+    #: Superseded by full state, merged into a thin change; None: documents wait their turn.
+    replaces_with: State | None
+    source_version: int
+    #: Avro value as it lay on the topic.
+    payload: bytes
+    payload_digest: str
+    mapping_in: str = ""
+    origin: str = ""
+    hops: int = 0
+    traceparent: str = ""
+    command_id: str = ""
+    amount: Decimal = ZERO
+    currency: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An event at work in a connection's store; the row is the event."""
+
+    id: int
+    queue: str
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    root: str
+    root_key: str
+    message_key: str
+    record: str
+    kind: Kind
+    source_version: int
+    state: State
+    cause: ParkedFor | None
+    attempts: int
+    due: datetime
+    lease_owner: str | None
+    epoch: int
+    #: The intent stored before sending, while the outcome is not known.
+    intent: bytes | None
+    reference: str | None
+    document_number: str | None
+    payload: bytes
+    payload_digest: str
+    mapping_in: str
+    mapping_out: str
+    command_id: str
+    origin: str
+    hops: int
+    traceparent: str
+    amount: Decimal
+    currency: str
+    taken_in_at: datetime
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """Identity of one effect at a target: with the connection, the idempotency key. Never an event id."""
+
+    record: str
+    #: The business document, as both sides can name it: the order's root key.
+    business: str
+    #: What is done to it: `create`, `update:<digest of the desired state>`, `cancel`.
+    operation: str
+
+    def __str__(self) -> str:
+        return f"{self.record}|{self.business}|{self.operation}"
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be sent, decided and stored before it is."""
+
+    reference: Reference
+    #: The target document in the sink's own encoding.
+    body: bytes
+    #: The target's number or key where it was taken beforehand.
+    document_number: str = ""
+    #: `id@version+digest` of the mapping that made the body.
+    mapping: str = ""
+    #: The call is only started if it can end within this time of the lease.
+    timeout_s: float = 30.0
+
+
+class LastSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The last known content of a record at a connection, whoever made it, in that system's normal form."""
+
+    record: str
+    key: str
+    digest: str
+    source_version: int = 0
+
+
+class KnownAs(msgspec.Struct, frozen=True, kw_only=True):
+    """A cross reference to announce: the canonical record is known at the connection under this id."""
+
+    canonical_id: str
+    record: str
+    id_there: str
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to put on a topic once the settle is committed; what a fetcher brings home."""
+
+    topic: str
+    #: Root key of the document, which is the message key.
+    key: str
+    document: Fetched
+    #: Digest of the body: with root and route it makes the event id, so that two reads are two.
+    body_digest: str
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a row ended at the target: a code with values, and what to remember and to announce."""
+
+    #: delivered, suppressed, superseded, merged or filtered.
+    state: State
+    #: Sentence catalogue code: `created`, `updated`, `equal`, `echo`.
+    code: str
+    values: dict[str, str] = {}
+    document_number: str = ""
+    last_seen: tuple[LastSeen, ...] = ()
+    known_as: tuple[KnownAs, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    mapping: str = ""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect is there; the settlement is what `deliver` would have answered."""
+
+    settlement: Settlement
+
+
+class Absent(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect surely is not there and will not appear any more: it may be sent."""
+
+
+class Several(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect is there more than once; a person must look."""
+
+    documents: tuple[str, ...]
+
+
+class CannotTell(msgspec.Struct, frozen=True, kw_only=True):
+    """The target could not be asked; ask again later."""
+
+    reason: str
+
+
+Finding = Found | Absent | Several | CannotTell
+
+
+class Memory(Protocol):
+    """What a sink may ask the connection's store while it prepares."""
+
+    async def last_seen(self, record: str, key: str) -> LastSeen | None:
+        """The last known content there."""
+
+    async def known_as(self, canonical_id: str, record: str) -> str | None:
+        """The id a canonical record is known under at this connection."""
+
+
+class Sink(Protocol):
+    """One kind of document at one target.
+
+    Order: the engine calls for one row of a key at a time. Repeats: a row may be prepared again after any failure; `deliver` is
+    called again for the same reference only when `find` said Absent or the failure was a RetryableError. Failure is raised by
+    kind (`errors.py`): RetryableError, UnknownOutcomeError, DependencyError, RejectedError, FatalError.
+    The sink neither loops nor sleeps, and wants no effect that matters before `deliver`.
+    """
+
+    @property
+    def repeats(self) -> Repeats:
+        """What a repeat of the same operation does there."""
+
+    async def prepare(self, row: Row) -> Intent | Settlement:
+        """Map the row and take the target's number where it gives one; a Settlement when there is nothing to send."""
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        """The one call that has an effect."""
+
+    async def find(self, intent: Intent) -> Finding:
+        """Is the effect of this intent's reference there?"""

@@ -1,0 +1,105 @@
+"""What a mapping is to the stages that run it, whether it is written in Python or, later, as data."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from collections.abc import Mapping as Table
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+from errors import MappingError
+
+S = TypeVar("S")
+T = TypeVar("T")
+S_contra = TypeVar("S_contra", contravariant=True)
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Lookups:
+    """Named tables of the deployment, key to value; part of every mapping's digest."""
+
+    def __init__(self, tables: Table[str, Table[str, str]]) -> None:
+        self._tables = tables
+
+    def find(self, table: str, key: str) -> str | None:
+        """The value, or None where the table has no such row."""
+        return self._tables.get(table, {}).get(key)
+
+    def get(self, table: str, key: str, field: str) -> str:
+        """The value.
+
+        Raises:
+            MappingError: no such row; names the field that needs it, the table and the key.
+        """
+        value = self.find(table, key)
+        if value is None:
+            raise MappingError(field, f"no row for {key!r} in lookup table {table!r}: add it")
+        return value
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all tables, so that what a mapping knew can be told later."""
+        text = repr(sorted((name, sorted(rows.items())) for name, rows in self._tables.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Mapping(Protocol[S_contra, T_co]):
+    """A pure function from one record to another, with a name people can point at.
+
+    The same record, lookups and time give the same result; nothing else is read.
+    """
+
+    @property
+    def id(self) -> str:
+        """Where it stands in the tree, without the ending: `streams/orders/from_clarity`."""
+
+    @property
+    def version(self) -> int:
+        """Raised with every change of meaning."""
+
+    @property
+    def digest(self) -> str:
+        """Of its text."""
+
+    def __call__(self, record: S_contra, lookups: Lookups, now: datetime) -> T_co:
+        """The target record.
+
+        Raises:
+            MappingError: a field cannot be turned into the target's.
+        """
+
+
+class PythonMapping(Generic[S, T]):
+    """A mapping written as a plain function."""
+
+    def __init__(self, function: Callable[[S, Lookups, datetime], T], id_: str, version: int) -> None:
+        self._function = function
+        self.id = id_
+        self.version = version
+        self.__doc__ = function.__doc__
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the module the function stands in, as its private functions are part of what it does."""
+        return hashlib.sha256(
+            inspect.getsource(inspect.getmodule(self._function) or self._function).encode()
+        ).hexdigest()[:12]
+
+    def __call__(self, record: S, lookups: Lookups, now: datetime) -> T:
+        """Run the function."""
+        return self._function(record, lookups, now)
+
+
+def mapping(id_: str, *, version: int) -> Callable[[Callable[[S, Lookups, datetime], T]], PythonMapping[S, T]]:
+    """Give a function the name and version of a mapping."""
+
+    def named(function: Callable[[S, Lookups, datetime], T]) -> PythonMapping[S, T]:
+        return PythonMapping(function, id_, version)
+
+    return named
+
+
+def stamp(mapping_: Mapping[S, T], lookups: Lookups) -> str:
+    """`id@version+digest` with the lookups included, as it stands in the `towpath-mapping` header."""
+    return f"{mapping_.id}@{mapping_.version}+{mapping_.digest}.{lookups.digest}"

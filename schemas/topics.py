@@ -1,0 +1,208 @@
+"""Every topic: name, value, key, keeping and its one writing stage; the page to keep a finger in while reading."""
+
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from schemas.bus.change import Change
+from schemas.bus.cross_reference import CrossReference
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.fetched import Fetched
+from schemas.bus.outcome import Outcome
+from schemas.canonical.inventory_level import InventoryLevel
+from schemas.canonical.order import Order
+from schemas.canonical.order_status import OrderStatus
+from schemas.canonical.shipment import Shipment
+
+DAY_MS = 86_400_000
+MIB = 1024 * 1024
+#: Fixed for life: a key's partition must never move. More means a new version of the topic.
+PARTITIONS = 12
+
+
+class Cleanup(StrEnum):
+    """What Kafka does with old records."""
+
+    DELETE = "delete"
+    COMPACT = "compact"
+
+
+class Compatibility(StrEnum):
+    """The registry's rule for new versions of a schema."""
+
+    NONE = "NONE"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+
+
+class Stage(StrEnum):
+    """Who writes a topic."""
+
+    PRODUCERS = "producers"
+    CONNECT = "kafka-connect"
+    FETCHERS = "fetchers"
+    STREAMS = "streams"
+    BUS = "bus"
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic as it must exist before anything starts."""
+
+    name: str
+    #: The value's record; None where Kafka Connect brings its own schema.
+    record: type[msgspec.Struct] | None
+    #: What the message key is, in words.
+    key: str
+    written_by: Stage
+    cleanup: Cleanup = Cleanup.DELETE
+    #: How long records stay; for compacted topics the lag before compaction.
+    retention_ms: int
+    compatibility: Compatibility
+    partitions: int = PARTITIONS
+    max_message_bytes: int = MIB
+    #: The broker's clock stamps what comes from outside, so that hours of arrival are ours.
+    log_append_time: bool = False
+
+
+def changes(system: str) -> Topic:
+    """Thin changes of one system's documents."""
+    return Topic(
+        name=f"{system}.changes.v1",
+        record=Change,
+        key="root key of the changed document",
+        written_by=Stage.PRODUCERS,
+        retention_ms=14 * DAY_MS,
+        compatibility=Compatibility.BACKWARD_TRANSITIVE,
+        log_append_time=True,
+    )
+
+
+def captured(system: str, table: str) -> Topic:
+    """Rows of one captured table, as Debezium writes them."""
+    return Topic(
+        name=f"{system}.cdc.{table}.v1",
+        record=None,
+        key="the document's key columns, so that all its rows of this table share a partition",
+        written_by=Stage.CONNECT,
+        retention_ms=14 * DAY_MS,
+        compatibility=Compatibility.NONE,
+        max_message_bytes=4 * MIB,
+        log_append_time=True,
+    )
+
+
+def fetched(system: str, record: str) -> Topic:
+    """Documents of one kind read whole, bytes as received."""
+    return Topic(
+        name=f"{system}.{record}.v1",
+        record=Fetched,
+        key="root key of the document",
+        written_by=Stage.FETCHERS,
+        retention_ms=30 * DAY_MS,
+        compatibility=Compatibility.FULL_TRANSITIVE,
+        max_message_bytes=4 * MIB,
+        log_append_time=True,
+    )
+
+
+def canonical(record: str, value: type[msgspec.Struct], key: str) -> Topic:
+    """Our records, the newest of each key for ever and thirty days of history."""
+    return Topic(
+        name=f"canonical.{record}.v1",
+        record=value,
+        key=key,
+        written_by=Stage.STREAMS,
+        cleanup=Cleanup.COMPACT,
+        retention_ms=30 * DAY_MS,
+        compatibility=Compatibility.FULL_TRANSITIVE,
+    )
+
+
+def heartbeats(connection: str) -> Topic:
+    """Debezium's sign of life for one captured database."""
+    return Topic(
+        name=f"{connection}.heartbeats.v1",
+        record=None,
+        key="the connection",
+        written_by=Stage.CONNECT,
+        retention_ms=DAY_MS,
+        compatibility=Compatibility.NONE,
+        partitions=1,
+    )
+
+
+CLARITY_CHANGES = changes("clarity")
+CLARITY_ORDERS = fetched("clarity", "orders")
+
+GP_SOP10100 = captured("dynamics-gp", "SOP10100")
+GP_SOP10200 = captured("dynamics-gp", "SOP10200")
+GP_SOP10107 = captured("dynamics-gp", "SOP10107")
+GP_SOP30200 = captured("dynamics-gp", "SOP30200")
+GP_SOP30300 = captured("dynamics-gp", "SOP30300")
+GP_IV00102 = captured("dynamics-gp", "IV00102")
+GP_CHANGES = changes("dynamics-gp")
+GP_SALES_ORDERS = fetched("dynamics-gp", "sales-orders")
+
+ORDERS = canonical("orders", Order, "the order's root key")
+ORDER_STATUSES = canonical("order-statuses", OrderStatus, "the order's root key")
+SHIPMENTS = canonical("shipments", Shipment, "<order's root key>/<shipment's number>")
+INVENTORY_LEVELS = canonical("inventory-levels", InventoryLevel, "<ERP connection>:<item>@<site>")
+
+OUTCOMES = Topic(
+    name="bus.outcomes.v1",
+    record=Outcome,
+    key="root key of the document, or the connection's name",
+    written_by=Stage.BUS,
+    retention_ms=400 * DAY_MS,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+)
+DEAD_LETTERS = Topic(
+    name="bus.dead-letters.v1",
+    record=DeadLetter,
+    key="as the original's",
+    written_by=Stage.BUS,
+    retention_ms=400 * DAY_MS,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+    max_message_bytes=8 * MIB,
+)
+CROSS_REFERENCES = Topic(
+    name="bus.cross-references.v1",
+    record=CrossReference,
+    key="<canonical id>/<connection>/<record>/<id there>",
+    written_by=Stage.BUS,
+    cleanup=Cleanup.COMPACT,
+    retention_ms=30 * DAY_MS,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+)
+
+TOPICS: tuple[Topic, ...] = (
+    CLARITY_CHANGES,
+    CLARITY_ORDERS,
+    GP_SOP10100,
+    GP_SOP10200,
+    GP_SOP10107,
+    GP_SOP30200,
+    GP_SOP30300,
+    GP_IV00102,
+    GP_CHANGES,
+    GP_SALES_ORDERS,
+    ORDERS,
+    ORDER_STATUSES,
+    SHIPMENTS,
+    INVENTORY_LEVELS,
+    OUTCOMES,
+    DEAD_LETTERS,
+    CROSS_REFERENCES,
+)
+
+
+def by_name(name: str) -> Topic:
+    """The topic of that name; KeyError for a stranger."""
+    return {topic.name: topic for topic in TOPICS}[name]
+
+
+def avro_schema(record: type[msgspec.Struct]) -> str:
+    """Text of the `.avsc` beside the record's module: what the registry is given."""
+    path = Path(__file__).parent.parent.joinpath(*record.__module__.split(".")).with_suffix(".avsc")
+    return path.read_text(encoding="utf-8")
