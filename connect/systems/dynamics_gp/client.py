@@ -1,0 +1,259 @@
+"""Dynamics GP as the bus uses it: eConnect procedures and reads over ODBC, one method per thing done there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+import pyodbc
+
+from connect.systems.dynamics_gp import statements
+from connect.systems.dynamics_gp.dialect import (
+    NODE_OUTPUTS,
+    Dialect,
+    DuplicateKeyError,
+    Output,
+    Parameter,
+    Statement,
+    dialect_of,
+)
+from connect.systems.dynamics_gp.session import Session, Sessions
+from errors import RefusedError, RetryableError, UnknownOutcomeError
+from schemas.systems.dynamics_gp.sales_order import SalesDocument, SalesLine
+
+T = TypeVar("T")
+
+#: The document is open on somebody's screen: he will close it.
+_BUSY = frozenset({2022, 2079})
+#: GP's way to say that there is no date.
+_NO_DATE_YEAR = 1900
+_NUMBER_OUTPUTS = (Output(name="O_vSopNumber", type="varchar(21)"), Output(name="O_iErrorState", type="int"))
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """Proof, in the company database, that an operation was carried out."""
+
+    reference: str
+    operation: str
+    document_type: int
+    document_number: str
+    digest: str
+    record: str = ""
+
+
+class DocumentId(msgspec.Struct, frozen=True, kw_only=True):
+    """A sales document is known by type and number together: the same number may stand under two types."""
+
+    SOPTYPE: int
+    SOPNUMBE: str
+
+
+class GpTransaction:
+    """One open transaction: every procedure called on it stands or falls with the others."""
+
+    def __init__(self, session: Session, dialect: Dialect) -> None:
+        self._session = session
+        self._dialect = dialect
+
+    def call(self, procedure: str, parameters: Mapping[str, Parameter]) -> None:
+        """Call an eConnect node procedure; parameters by their names without the @.
+
+        Raises:
+            RetryableError: the document is being edited by a user of GP.
+            RefusedError: `gp.<first error number>`, with all numbers as facts.
+        """
+        row = self._one(self._dialect.call(procedure, parameters, NODE_OUTPUTS), procedure)
+        state, numbers = int(row[0] or 0), str(row[1] or "").split()
+        if state == 0:
+            return
+        reported = numbers or [str(state)]
+        if any(number.isdigit() and int(number) in _BUSY for number in reported):
+            raise RetryableError("gp.document_in_use", "a user of GP has the document open", number=reported[0])
+        raise RefusedError(
+            f"gp.{reported[0]}",
+            f"{procedure} refused it: {' '.join(reported)}",
+            procedure=procedure,
+            numbers=" ".join(reported),
+        )
+
+    def take_sop_number(self, document_type: int, document_id: str) -> str:
+        """The next document number of a document id, such as WEB."""
+        parameters: dict[str, Parameter] = {"I_tSOPTYPE": document_type, "I_cDOCID": document_id, "I_tInc_Dec": 1}
+        row = self._one(self._dialect.call("taGetSopNumber", parameters, _NUMBER_OUTPUTS), "taGetSopNumber")
+        if row[1]:
+            raise RefusedError(
+                "gp.no_number", f"no next number for document id {document_id!r}", document_id=document_id
+            )
+        return str(row[0]).strip()
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Write the proof; comes first, so that a second transaction for the same operation waits here.
+
+        Raises:
+            UnknownOutcomeError: it is there already: the operation was carried out before, find it.
+        """
+        values = (
+            receipt.reference,
+            receipt.operation,
+            receipt.record,
+            receipt.document_type,
+            receipt.document_number,
+            receipt.digest,
+        )
+        try:
+            self._session.execute(Statement(text=statements.ADD_RECEIPT, parameters=values))
+        except DuplicateKeyError as error:
+            raise UnknownOutcomeError("gp.receipt_exists", "this operation has a receipt already") from error
+
+    def receipts_of(self, reference: str) -> tuple[Receipt, ...]:
+        """All receipts of one business reference, oldest first."""
+        return self._receipts(Statement(text=statements.RECEIPTS_OF_REFERENCE, parameters=(reference,)))
+
+    def receipts_of_document(self, document: DocumentId) -> tuple[Receipt, ...]:
+        """All receipts of one document, oldest first."""
+        values = (document.SOPTYPE, document.SOPNUMBE)
+        return self._receipts(Statement(text=statements.RECEIPTS_OF_DOCUMENT, parameters=values))
+
+    def knows_customer(self, number: str) -> bool:
+        """Is the customer in RM00101?"""
+        return bool(self._query(statements.CUSTOMER, number))
+
+    def knows_item(self, number: str) -> bool:
+        """Is the item in IV00101?"""
+        return bool(self._query(statements.ITEM, number))
+
+    def document(self, document: DocumentId) -> SalesDocument | None:
+        """A document with its lines and tracking numbers, from work or else from history."""
+        for text, in_history in ((statements.HEADER_IN_WORK, False), (statements.HEADER_IN_HISTORY, True)):
+            for row in self._query(text, document.SOPTYPE, document.SOPNUMBE):
+                return self._whole(row, in_history=in_history)
+        return None
+
+    def family(self, order: DocumentId, master_number: int) -> tuple[SalesDocument, ...]:
+        """Every document that came of an order, in work and history, without the order itself."""
+        found: dict[tuple[int, str], SalesDocument] = {}
+        for text, in_history in ((statements.FAMILY_IN_WORK, False), (statements.FAMILY_IN_HISTORY, True)):
+            for row in self._query(text, order.SOPTYPE, order.SOPNUMBE, master_number):
+                document = self._whole(row, in_history=in_history)
+                found.setdefault((document.SOPTYPE, document.SOPNUMBE), document)
+        found.pop((order.SOPTYPE, order.SOPNUMBE), None)
+        return tuple(found[key] for key in sorted(found))
+
+    def header(self, document: DocumentId) -> SalesDocument | None:
+        """A document's header alone."""
+        for text, in_history in ((statements.HEADER_IN_WORK, False), (statements.HEADER_IN_HISTORY, True)):
+            for row in self._query(text, document.SOPTYPE, document.SOPNUMBE):
+                return _header(row, in_history=in_history, lines=(), tracking_numbers=())
+        return None
+
+    def now(self) -> datetime:
+        """The database's clock, UTC, without a zone."""
+        row = self._session.query(Statement(text=f"SELECT {self._dialect.now}"))[0]
+        moment = row[0]
+        if not isinstance(moment, datetime):
+            raise RetryableError("gp.away", "the GP database gave no time")
+        return moment
+
+    def commit(self) -> None:
+        """Make all of it stand; UnknownOutcomeError when the answer was lost."""
+        self._session.commit()
+
+    def _whole(self, row: pyodbc.Row, *, in_history: bool) -> SalesDocument:
+        text = statements.LINES_IN_HISTORY if in_history else statements.LINES_IN_WORK
+        key = (row.SOPTYPE, row.SOPNUMBE)
+        lines = tuple(_line(line) for line in self._query(text, *key))
+        tracking = tuple(str(found[0]).strip() for found in self._query(statements.TRACKING, *key))
+        return _header(row, in_history=in_history, lines=lines, tracking_numbers=tracking)
+
+    def _receipts(self, statement: Statement) -> tuple[Receipt, ...]:
+        return tuple(
+            Receipt(
+                reference=row.reference,
+                operation=row.operation,
+                document_type=row.document_type,
+                document_number=row.document_number,
+                digest=row.digest,
+            )
+            for row in self._session.query(statement)
+        )
+
+    def _query(self, text: str, *values: Parameter) -> Sequence[pyodbc.Row]:
+        return self._session.query(Statement(text=text, parameters=values))
+
+    def _one(self, statement: Statement, procedure: str) -> pyodbc.Row:
+        rows = self._session.query(statement)
+        if not rows:
+            raise RefusedError("gp.no_answer", f"{procedure} gave no result", procedure=procedure)
+        return rows[0]
+
+
+class GpClient:
+    """One GP company database."""
+
+    def __init__(self, odbc: str, dialect: str, *, in_flight: int) -> None:
+        self._dialect = dialect_of(dialect)
+        self._sessions = Sessions(odbc, self._dialect, in_flight=in_flight)
+
+    def close(self) -> None:
+        """Let running transactions end, then hang up."""
+        self._sessions.close()
+
+    async def in_transaction(self, work: Callable[[GpTransaction], T]) -> T:
+        """Run `work` in one transaction of its own; it commits itself, else everything is undone."""
+        return await self._sessions.run(lambda session: work(GpTransaction(session, self._dialect)))
+
+    async def in_snapshot(self, work: Callable[[GpTransaction], T]) -> T:
+        """Run reads that all see one moment."""
+
+        def reading(session: Session) -> T:
+            for text in self._dialect.snapshot:
+                session.execute(Statement(text=text))
+            return work(GpTransaction(session, self._dialect))
+
+        return await self._sessions.run(reading)
+
+
+def _header(
+    row: pyodbc.Row, *, in_history: bool, lines: tuple[SalesLine, ...], tracking_numbers: tuple[str, ...]
+) -> SalesDocument:
+    return SalesDocument(
+        SOPTYPE=row.SOPTYPE,
+        SOPNUMBE=row.SOPNUMBE.strip(),
+        in_history=in_history,
+        ORIGTYPE=row.ORIGTYPE,
+        ORIGNUMB=row.ORIGNUMB.strip(),
+        MSTRNUMB=row.MSTRNUMB,
+        DOCID=row.DOCID.strip(),
+        CUSTNMBR=row.CUSTNMBR.strip(),
+        CSTPONBR=row.CSTPONBR.strip(),
+        SHIPMTHD=row.SHIPMTHD.strip(),
+        DOCAMNT=row.DOCAMNT,
+        SOPSTATUS=row.SOPSTATUS,
+        PSTGSTUS=row.PSTGSTUS,
+        VOIDSTTS=row.VOIDSTTS,
+        DOCDATE=_date(row.DOCDATE),
+        ACTLSHIP=_date(row.ACTLSHIP),
+        lines=lines,
+        tracking_numbers=tracking_numbers,
+    )
+
+
+def _line(row: pyodbc.Row) -> SalesLine:
+    return SalesLine(
+        LNITMSEQ=row.LNITMSEQ,
+        CMPNTSEQ=row.CMPNTSEQ,
+        ITEMNMBR=row.ITEMNMBR.strip(),
+        UOFM=row.UOFM.strip(),
+        LOCNCODE=row.LOCNCODE.strip(),
+        QUANTITY=row.QUANTITY,
+        ATYALLOC=row.ATYALLOC,
+        QTYFULFI=row.QTYFULFI,
+        QTYTBAOR=row.QTYTBAOR,
+        QTYCANCE=row.QTYCANCE,
+        QTYPRINV=row.QTYPRINV,
+        QTYREMAI=row.QTYREMAI,
+    )
+
+
+def _date(value: datetime) -> datetime | None:
+    return None if value.year <= _NO_DATE_YEAR else value

@@ -1,0 +1,165 @@
+"""ODBC connections to one GP company database, and what their errors mean; for the client alone."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import Empty, LifoQueue
+from typing import TypeVar
+
+import pyodbc
+
+from connect.systems.dynamics_gp.dialect import Dialect, Statement
+from errors import BusError, RetryableError, UnknownOutcomeError
+
+T = TypeVar("T")
+
+#: What SQL Server's driver puts behind its text: `... (2627) (SQLExecDirectW)`.
+_NATIVE_NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
+_LOGIN_TIMEOUT_S = 5
+
+
+class Session:
+    """One connection, one transaction at a time; used by one thread at a time."""
+
+    def __init__(self, connection: pyodbc.Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self.broken = False
+
+    def query(self, statement: Statement) -> list[pyodbc.Row]:
+        """All rows of the first result set; the statement surely did nothing when it raises.
+
+        Raises:
+            BusError: by kind; a connection lost before COMMIT is RetryableError, as the server rolls back.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement.text, statement.parameters)
+                while cursor.description is None:
+                    if not cursor.nextset():
+                        return []
+                return list(cursor.fetchall())
+        except pyodbc.Error as error:
+            self.broken = True
+            raise self._ours(error) from error
+
+    def execute(self, statement: Statement) -> None:
+        """Run a statement that gives no rows."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement.text, statement.parameters)
+        except pyodbc.Error as error:
+            self.broken = True
+            raise self._ours(error) from error
+
+    def commit(self) -> None:
+        """Make it stand.
+
+        Raises:
+            UnknownOutcomeError: the answer was lost, or the server had ended the transaction; find out first.
+        """
+        try:
+            self._connection.commit()
+        except pyodbc.Error as error:
+            self.broken = True
+            state, number = _numbers(error)
+            raise UnknownOutcomeError(
+                "gp.commit_unknown", "the answer to COMMIT was lost", sql_state=state, number=number
+            ) from error
+
+    def rollback(self) -> None:
+        """Undo; after a deadlock the server has done so already, which is not an error."""
+        try:
+            self._connection.rollback()
+        except pyodbc.Error:
+            self.broken = True
+
+    def close(self) -> None:
+        """Hang up; a dead connection is closed all the same."""
+        try:
+            self._connection.close()
+        except pyodbc.Error:
+            self.broken = True
+
+    def _ours(self, error: pyodbc.Error) -> BusError:
+        state, number = _numbers(error)
+        kind = self._dialect.kind_of(state, number)
+        if kind is None:
+            return RetryableError("gp.away", "the GP database does not answer", sql_state=state, number=number)
+        return kind(
+            "gp.sql_error", f"the GP database refused a statement ({state}, {number})", sql_state=state, number=number
+        )
+
+
+class Sessions:
+    """A few connections, each used by one thread at a time; opened when needed, thrown away when broken."""
+
+    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int, timeout_s: int = 60) -> None:
+        self._odbc = odbc
+        self._dialect = dialect
+        self._timeout_s = timeout_s
+        self._idle: LifoQueue[Session] = LifoQueue()
+        self._threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="gp")
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """Do `work` in a thread with a session of its own; whatever it left uncommitted is rolled back."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+
+    def close(self) -> None:
+        """Let running work end, then hang up."""
+        self._threads.shutdown(wait=True)
+        for session in self._drain():
+            session.close()
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        with self._session() as session:
+            return work(session)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        session = self._take()
+        try:
+            yield session
+        finally:
+            session.rollback()
+            if session.broken:
+                session.close()
+                # its neighbours were connected to the same dead server
+                for other in self._drain():
+                    other.close()
+            else:
+                self._idle.put(session)
+
+    def _take(self) -> Session:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return self._open()
+
+    def _open(self) -> Session:
+        try:
+            connection = pyodbc.connect(self._odbc, autocommit=False, timeout=_LOGIN_TIMEOUT_S)
+        except pyodbc.Error as error:
+            state, number = _numbers(error)
+            kind = self._dialect.kind_of(state, number) or RetryableError
+            code = "gp.away" if kind is RetryableError else "gp.sign_in"
+            raise kind(code, "cannot connect to the GP database", sql_state=state, number=number) from error
+        connection.timeout = self._timeout_s
+        return Session(connection, self._dialect)
+
+    def _drain(self) -> list[Session]:
+        sessions = []
+        while True:
+            try:
+                sessions.append(self._idle.get_nowait())
+            except Empty:
+                return sessions
+
+
+def _numbers(error: pyodbc.Error) -> tuple[str, int]:
+    """SQLSTATE and the server's own number; the text is kept out of everything, it may hold data."""
+    state = str(error.args[0]) if error.args else ""
+    found = _NATIVE_NUMBER.search(str(error.args[1])) if len(error.args) > 1 else None
+    return state, int(found.group(1)) if found else 0

@@ -1,0 +1,36 @@
+"""The plain SQL the client speaks: one text for SQL Server and for the sandbox, values always as parameters."""
+
+_HEADER = (
+    '"SOPTYPE", "SOPNUMBE", "ORIGTYPE", "ORIGNUMB", "MSTRNUMB", "DOCID", "CUSTNMBR", "CSTPONBR", "SHIPMTHD", '
+    '"DOCAMNT", "SOPSTATUS", "PSTGSTUS", "VOIDSTTS", "DOCDATE", "ACTLSHIP"'
+)
+_LINE = (
+    '"LNITMSEQ", "CMPNTSEQ", "ITEMNMBR", "UOFM", "LOCNCODE", "QUANTITY", "ATYALLOC", "QTYFULFI", "QTYTBAOR", '
+    '"QTYCANCE", "QTYPRINV", "QTYREMAI"'
+)
+_RECEIPT = '"reference", "operation", "document_type", "document_number", "digest"'
+
+#: A document in work or history, by type and number.
+HEADER_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'  # noqa: S608
+HEADER_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'  # noqa: S608
+#: What came of a document: by origin, or second stages by the master number of its family.
+_FAMILY = '("ORIGTYPE" = ? AND "ORIGNUMB" = ?) OR ("MSTRNUMB" = ? AND "MSTRNUMB" <> 0)'
+FAMILY_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE {_FAMILY}'  # noqa: S608
+FAMILY_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE {_FAMILY}'  # noqa: S608
+LINES_IN_WORK = f'SELECT {_LINE} FROM dbo."SOP10200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
+# history has every column named here but QTYONPO, which is not among them
+LINES_IN_HISTORY = f'SELECT {_LINE} FROM dbo."SOP30300" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
+TRACKING = 'SELECT "Tracking_Number" FROM dbo."SOP10107" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "DEX_ROW_ID"'
+
+CUSTOMER = 'SELECT "CUSTNMBR" FROM dbo."RM00101" WHERE "CUSTNMBR" = ?'
+ITEM = 'SELECT "ITEMNMBR" FROM dbo."IV00101" WHERE "ITEMNMBR" = ?'
+TAX_ROWS = 'SELECT "LNITMSEQ", "TAXDTLID" FROM dbo."SOP10105" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'
+
+ADD_RECEIPT = (
+    'INSERT INTO towpath."receipts" ("reference", "operation", "record", "document_type", "document_number", "digest") '
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+RECEIPTS_OF_REFERENCE = f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "reference" = ? ORDER BY "id"'  # noqa: S608
+RECEIPTS_OF_DOCUMENT = (
+    f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "document_type" = ? AND "document_number" = ? ORDER BY "id"'  # noqa: S608
+)
