@@ -1,0 +1,75 @@
+"""A webhook of the store in the Standard Webhooks form, and which record each event type is about; for the gateway.
+
+The names of the events are a contract with whoever installs the sender (requirements B1), as the vendor publishes
+none. Of the data only the id is believed: the record is read again through the API.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from errors import DecodeError
+
+#: Record an event is about, by the event's type; the same event is known under several spellings.
+RECORDS = {
+    "order.created": "order",
+    "ordercreated": "order",
+    "order.updated": "order",
+    "orderupdated": "order",
+    "product.updated": "product",
+    "productupdated": "product",
+    "customer.updated": "customer",
+    "customerupdated": "customer",
+    "customer.registered": "customer",
+    "customerregistered": "customer",
+}
+_LONGEST_ID = 100
+_LARGEST_ID = 2**63 - 1
+
+
+class WebhookData(msgspec.Struct, frozen=True, kw_only=True):
+    """What the event is about; a sender may put more into it, which is not read."""
+
+    id: int | str
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of a webhook."""
+
+    type: str
+    #: When it happened there; aware.
+    timestamp: datetime
+    data: WebhookData
+
+    @property
+    def record(self) -> str | None:
+        """The record the event is about, None for an event nobody knows."""
+        return RECORDS.get(self.type.lower())
+
+
+def read_webhook(body: bytes) -> Webhook:
+    """The webhook in a body that is known to be JSON of sensible depth.
+
+    Raises:
+        DecodeError: the body does not fit; says where, never what stands there.
+    """
+    try:
+        webhook = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        raise DecodeError(reason) from error
+    if webhook.timestamp.tzinfo is None:
+        raise DecodeError("a timestamp without an offset from UTC - at `$.timestamp`")
+    if not _sensible(webhook.data.id):
+        raise DecodeError("not an id - at `$.data.id`")
+    return webhook
+
+
+def _sensible(document_id: int | str) -> bool:
+    """Ids become keys of messages and rows: of bounded length, without control characters."""
+    if isinstance(document_id, int):
+        return 0 < document_id <= _LARGEST_ID
+    return 0 < len(document_id.strip()) <= _LONGEST_ID and document_id.isprintable()
+
+
+_DECODER = msgspec.json.Decoder(Webhook)
