@@ -1,0 +1,347 @@
+"""Faust bent so that nothing is lost: the app, stream, consumer and producer every agent of the bus runs on.
+
+What stock faust loses, and why each override is here, is told in `docs/decisions/0015-faust-with-ordered-acks.md`. The
+overridden parts are private to faust-streaming 0.15.3 and mode-streaming 0.7.1, which are therefore pinned.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.transport import consumer as faust_consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, EventT
+from faust.types.transports import TransportT
+from mode import CrashingSupervisor, ServiceT
+
+from bus import partitioner
+from bus.acks import OrderedAcks
+from bus.events import Incoming
+
+log = structlog.get_logger(__name__)
+
+#: After this long a crash that hangs ends by SIGKILL; the supervisor starts the process again.
+KILL_AFTER_S = 30.0
+#: How long a rebalance or a stop waits for what is in flight; below the rebalance timeout.
+DRAIN_LIMIT_S = 5.0
+
+#: Store's positions: (topic, partitions) -> next offset of those it knows.
+Positions = Callable[[str, Sequence[int]], Awaitable[Mapping[int, int]]]
+
+
+class BusStream(faust.Stream[Any]):
+    """A stream read in batches that acknowledges nothing by itself."""
+
+    app: Any  # our BusApp; faust's own annotation is an interface without what is used here
+
+    async def batches(self, most: int = 500) -> AsyncIterator[list[EventT[Any]]]:
+        """What lies in the agent's queue, up to `most` events at a time; never an empty batch.
+
+        Every event is known to the consumer as being worked on, so that a rebalance and a stop wait for it. Events of
+        an older assignment, and those met while the flow is stopped, are left out: their owner reads them again.
+        """
+        channel: Any = self.channel
+        queue, unacked = channel.queue, self.app.consumer.unacked
+        self._finalized = True
+        started = await self.maybe_start()
+        try:
+            while not self.should_stop:
+                batch: list[EventT[Any]] = []
+                try:
+                    event = await queue.get()
+                    while True:
+                        message = event.message
+                        if self._is_ours(message):
+                            if not message.tracked:
+                                message.tracked = True
+                                unacked.add(message)
+                            batch.append(event)
+                        if len(batch) >= most or queue.empty():
+                            break
+                        event = queue.get_nowait()
+                except StopAsyncIteration:  # how faust ends a channel; let through, it would be a RuntimeError
+                    for event in batch:
+                        unacked.discard(event.message)
+                    return
+                if batch:
+                    yield batch
+                await asyncio.sleep(0)
+        finally:
+            self._channel_stop_iteration(channel)
+            if started:
+                await self.stop()
+                self.service_reset()
+
+    def _is_ours(self, message: Any) -> bool:
+        return bool(message.generation_id == self.app.consumer_generation_id and self.app.flow_control.is_active())
+
+
+class NothingSkipped(faust_consumer.Consumer):
+    """What the bus changes in a faust consumer, whatever the transport."""
+
+    app: Any  # our BusApp; faust's own annotation is an interface without what is used here
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit before faust forgets what was acknowledged: no duplicates from a plain rebalance."""
+        self.stop_flow()
+        await self.commit()  # flushes the producer
+        await self.commit()  # sees what that flush got acknowledged
+        await super().on_partitions_revoked(revoked)
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets, or to the store's where a store keeps the position.
+
+        A partition the store does not know starts where the group's offset stands.
+        """
+        await super().perform_seek()
+        by_topic: dict[str, list[int]] = {}
+        for tp in self.assignment():
+            by_topic.setdefault(tp.topic, []).append(tp.partition)
+        for topic, keeper in self.app.kept_positions.items():
+            if topic in by_topic:
+                await self._seek_kept(topic, keeper, by_topic[topic])
+
+    async def _seek_kept(self, topic: str, keeper: "KeptPositions", partitions: list[int]) -> None:
+        known = await keeper.read(topic, sorted(partitions))
+        for partition in partitions:
+            tp = TP(topic, partition)
+            offset = known.get(partition)
+            keeper.cursors[partition] = offset
+            if offset is not None:
+                await self.seek(tp, offset)
+                self._read_offset[tp] = offset or None
+                # else acknowledgements below the group's offset would be ignored after the store was set back
+                self._committed_offset[tp] = offset or None
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        """The stock one, but sleeping 20 ms and not 1 s where all buffers are full."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in faust
+        active = self._get_active_partitions()
+        if not active:
+            await asyncio.sleep(0.02)
+            return {}, active
+        return await self._getmany(active_partitions=active, timeout=timeout), active
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """The stock loop without its four tasks a message; the read offset is set before the message is handed on.
+
+        Set afterwards, a revocation in between would leave the old assignment's offset behind for the new one.
+        """
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)  # getmany may return at once, again and again
+                async with contextlib.aclosing(self.getmany(timeout=1.0)) as records:  # type: ignore[type-var]  # is one
+                    async for tp, message in records:
+                        if not self.flow_active:
+                            break
+                        await self._hand_on(tp, message)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _hand_on(self, tp: TP, message: Any) -> None:
+        offset, read = message.offset, self._read_offset[tp]
+        if read is not None and offset < read:
+            return
+        if read and offset - read > 1:
+            await self._add_gap(tp, read + 1, offset)
+        self._read_offset[tp] = offset
+        await self.callback(message)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Not used: it looks at sensors this stream does not feed. Lag and age are measured outside."""
+
+
+class KafkaConsumer(NothingSkipped, driver.Consumer):
+    """The consumer on aiokafka."""
+
+    def rejoin(self) -> None:
+        """Ask the group for a new assignment, so that everything is read from its position again."""
+        client = self._thread._consumer  # noqa: SLF001 - no public way
+        if client is not None:
+            self._thread.thread_loop.call_soon_threadsafe(client._coordinator.request_rejoin)  # noqa: SLF001 - as above
+
+
+class KafkaProducer(driver.Producer):
+    """The producer on aiokafka: every copy confirmed, order kept across its own retries."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class KafkaTransport(driver.Transport):
+    """Both of the above."""
+
+    Consumer = KafkaConsumer
+    Producer = KafkaProducer
+
+
+class KeptPositions:
+    """Where a connection's store stands on one topic; it, not the group, says where reading starts."""
+
+    def __init__(self, read: Positions) -> None:
+        self.read = read
+        #: Next offset expected of each partition; None where the store knows nothing yet.
+        self.cursors: dict[int, int | None] = {}
+
+
+class BusApp(faust.App):
+    """A faust app with the settings and overrides without which events are lost.
+
+    Build it inside the running event loop, attach agents (`bus.pipe`, `bus.take_in`), then `bus.worker.serve` it.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        kafka: str,
+        topic_ids: Mapping[str, str],
+        *,
+        transport: type[TransportT] = KafkaTransport,
+        drain_limit_s: float = DRAIN_LIMIT_S,
+        **overrides: Any,
+    ) -> None:
+        """Args:
+        group: Consumer group; processes of one group share the partitions.
+        kafka: Bootstrap servers, `host:port,host:port`.
+        topic_ids: Kafka's UUID of every topic read (`bus.verify.topic_ids`).
+        transport: The in-memory one in tests.
+        drain_limit_s: How long a rebalance or stop waits for work in flight.
+        overrides: Further faust settings, for tests.
+        """
+        self._bus_transport = transport
+        self._drain_limit_s = drain_limit_s
+        self.topic_ids = topic_ids
+        self.in_flight: list[OrderedAcks] = []
+        self.kept_positions: dict[str, KeptPositions] = {}
+        #: Why the worker stops itself; None: it was told to.
+        self.died_of: BaseException | None = None
+        servers = ";".join(f"kafka://{server}" for server in kafka.split(","))
+        super().__init__(group, **{**SETTINGS, "broker": servers, **overrides})
+
+    def ordered_acks(self, limit: int = 5000) -> OrderedAcks:
+        """The acknowledging of one agent; given up together with all others when a drain lasts too long."""
+        acks = OrderedAcks(
+            generation=lambda: self.consumer_generation_id,
+            forget=self.forget_message,
+            die=self.die,
+            limit=limit,
+        )
+        self.in_flight.append(acks)
+        return acks
+
+    def forget(self, events: Sequence[EventT[Any]]) -> None:
+        """These will not be acknowledged here; a rebalance need not wait for them."""
+        for event in events:
+            self.forget_message(event.message)
+
+    def forget_message(self, message: Any) -> None:
+        """As `forget`, for one message."""
+        self.consumer.unacked.discard(message)
+
+    def rejoin(self) -> None:
+        """Give the assignment back and take part in a new one, which reads from the positions again."""
+        consumer: Any = self.consumer
+        consumer.rejoin()
+
+    def attach(self, name: str, source: str, body: Callable[[BusStream], Awaitable[None]]) -> None:
+        """Add an agent that reads `source`; what escapes its body crashes the worker, it is not restarted."""
+        channel = self.topic(source, key_serializer="raw", value_serializer="raw")
+        agent: Any = self.agent(channel, name=name, supervisor_strategy=CrashingSupervisor)
+        agent(body)
+
+    def incoming(self, event: EventT[Any]) -> Incoming:
+        """A faust event as the bus's own record of it."""
+        message = event.message
+        headers = message.headers
+        return Incoming(
+            topic=message.topic,
+            topic_id=self.topic_ids[message.topic],
+            partition=message.partition,
+            offset=message.offset,
+            timestamp_ms=int((message.timestamp or 0) * 1000),
+            key=message.key,
+            value=message.value,
+            headers=tuple(headers.items()) if isinstance(headers, Mapping) else headers or (),
+        )
+
+    async def die(self, why: BaseException) -> None:
+        """Stop the worker because of a failure: at once if that goes well, surely within half a minute."""
+        if self.died_of is None:
+            self.died_of = why
+            log.error("worker.dies", error=type(why).__name__, reason=str(why))
+            start_kill_timer(KILL_AFTER_S)
+        await self.crash(why)
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Stock, with an end: one event never acknowledged would block every rebalance and every stop."""
+        timer = asyncio.get_running_loop().call_later(self._drain_limit_s, self._give_up)
+        try:
+            await super()._consumer_wait_empty(consumer, logger)
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        log.warning("drain.given_up", events=sum(acks.count for acks in self.in_flight), after_s=self._drain_limit_s)
+        for acks in self.in_flight:
+            acks.give_up()
+
+    def _new_transport(self) -> TransportT:
+        return self._bus_transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> TransportT:
+        return self._bus_transport(self.conf.broker_producer, self)
+
+    def _create_directories(self) -> None:
+        """Nothing: the state of the bus is in Kafka and PostgreSQL only."""
+
+
+def start_kill_timer(after_s: float) -> None:
+    """End this process the hard way unless it is gone by then: a graceful crash may hang."""
+    timer = threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+
+
+def _partition(key: bytes | None, all_partitions: Sequence[int], available: Sequence[int]) -> int:  # noqa: ARG001
+    return partitioner.partition_of(key or b"", len(all_partitions))
+
+
+#: Why each one: `docs/decisions/0015-faust-with-ordered-acks.md`.
+SETTINGS: Mapping[str, Any] = {
+    "Stream": BusStream,
+    "topic_allow_declare": False,
+    "topic_disable_leader": True,
+    "table_standby_replicas": 0,
+    "store": "memory://",
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+    "web_enabled": False,
+    "autodiscover": False,
+    "worker_redirect_stdouts": False,
+    "stream_wait_empty": True,
+    "stream_buffer_maxsize": 65_536,
+    "broker_max_poll_records": 5_000,
+    "broker_commit_interval": 1.0,
+    "broker_session_timeout": 10.0,
+    "broker_heartbeat_interval": 1.0,
+    "broker_rebalance_timeout": 15.0,
+    "broker_request_timeout": 30.0,
+    "consumer_max_fetch_size": 4 * 1024 * 1024,
+    "consumer_auto_offset_reset": "earliest",
+    "producer_linger": 0.005,
+    "producer_request_timeout": 60.0,
+    # above the largest topic's limit: each record is held against its own topic's before it is sent
+    "producer_max_request_size": 9 * 1024 * 1024,
+    "producer_partitioner": _partition,
+}

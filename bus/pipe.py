@@ -1,0 +1,147 @@
+"""The agent that turns events of one topic into events of others; used by streams and the change router.
+
+What happens to an event is told by its outputs: they are handed to the producer, and the event is acknowledged when
+the broker has confirmed every one of them. An event that cannot be turned becomes a dead letter, which is an output
+like any other.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from bus import metrics
+from bus.acks import OrderedAcks, Written
+from bus.events import Incoming, Outgoing, check_size
+from bus.faust_app import BusApp, BusStream
+from errors import FatalError, RejectedError
+
+log = structlog.get_logger(__name__)
+
+#: An event to what it causes; raises RejectedError for one that will never pass. Pure, or nearly so: it may run again.
+Transform = Callable[[Incoming], Iterable[Outgoing]]
+#: What is written instead of the outputs of an event that will never pass: its dead letter and its outcome.
+Bury = Callable[[Incoming, RejectedError], Iterable[Outgoing]]
+
+#: So many dead letters in a row are not the events' fault.
+MOST_DEAD_IN_A_ROW = 1000
+BATCH = 500
+
+
+class DeadLetterLimit:
+    """Counts dead letters in a row, over all partitions of an agent."""
+
+    def __init__(self, most: int = MOST_DEAD_IN_A_ROW) -> None:
+        self._most = most
+        self._in_a_row = 0
+
+    def passed(self) -> None:
+        """An event went on."""
+        self._in_a_row = 0
+
+    def dead(self, error: RejectedError) -> None:
+        """An event became a dead letter.
+
+        Raises:
+            FatalError: too many in a row; this one is not written and stays unacknowledged.
+        """
+        self._in_a_row += 1
+        if self._in_a_row > self._most:
+            raise FatalError(
+                "too_many_dead_letters",
+                f"{self._most} dead letters in a row, the last: {error}; mend the mapping, then start again",
+                most=self._most,
+                last=error.code,
+            ) from error
+
+
+def attach_pipe(
+    app: BusApp,
+    name: str,
+    source: str,
+    transform: Transform,
+    bury: Bury,
+    *,
+    most_dead_in_a_row: int = MOST_DEAD_IN_A_ROW,
+) -> None:
+    """Give the app an agent that reads `source` and writes what `transform` makes of it.
+
+    Order: outputs are handed to the producer in the order of the events of a partition. Repeats: after a kill the
+    events since the last commit run again. Failure: RejectedError becomes what `bury` makes; anything else stops the
+    worker, the event unacknowledged.
+    """
+    acks = app.ordered_acks()
+    limit = DeadLetterLimit(most_dead_in_a_row)
+
+    async def body(stream: BusStream) -> None:
+        await guarded(app, acks, _pipe(app, name, stream, acks, transform, bury, limit))
+
+    app.attach(name, source, body)
+
+
+async def guarded(app: BusApp, acks: OrderedAcks, work: Any) -> None:
+    """Run an agent's body beside its acknowledging; any exception stops the worker, as it would lose its event."""
+    acker = asyncio.create_task(acks.run())
+    try:
+        await work
+    except Exception as failure:
+        await app.die(failure)
+        raise
+    finally:
+        acker.cancel()
+        await asyncio.wait({acker})
+
+
+async def _pipe(
+    app: BusApp,
+    name: str,
+    stream: BusStream,
+    acks: OrderedAcks,
+    transform: Transform,
+    bury: Bury,
+    limit: DeadLetterLimit,
+) -> None:
+    async for batch in stream.batches(BATCH):
+        epoch = acks.epoch
+        futures: list[Written] = []
+        for event in batch:
+            caused = outputs(app.incoming(event), name, transform, bury, limit)
+            futures.extend([await send(app, outgoing) for outgoing in caused])
+        metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
+        metrics.RECORDS_OUT.labels(agent=name).inc(len(futures))
+        log.debug("pipe.batch", agent=name, events=len(batch), outputs=len(futures))
+        await acks.add(batch, futures, epoch)
+
+
+def outputs(incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit) -> list[Outgoing]:
+    """Everything an event causes, checked before any of it is sent: it is written whole or buried whole."""
+    try:
+        made = list(transform(incoming))
+        for outgoing in made:
+            check_size(outgoing)
+    except RejectedError as error:
+        limit.dead(error)
+        metrics.DEAD_LETTERS.labels(agent=name, code=error.code).inc()
+        log.warning(
+            "event.dead",
+            agent=name,
+            topic=incoming.topic,
+            partition=incoming.partition,
+            offset=incoming.offset,
+            key=incoming.key_text,
+            code=error.code,
+            reason=error.message,
+        )
+        return list(bury(incoming, error))
+    limit.passed()
+    return made
+
+
+async def send(app: BusApp, outgoing: Outgoing) -> Written:
+    """Hand a record to the producer; the future is done when the broker has confirmed it."""
+    key = outgoing.key.encode()
+    future: Written = await app.producer.send(  # type: ignore[assignment]  # aiokafka's is a Future
+        outgoing.topic.name, key, outgoing.value, None, None, list(outgoing.headers)
+    )
+    return future

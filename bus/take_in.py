@@ -1,0 +1,215 @@
+"""The agent that takes events of a topic into a connection's store; used by fetchers and consumers.
+
+The store keeps the position, not the group: reading starts where the store stands, and one transaction inserts the
+events of a batch and moves the position behind them, if it still stands where the batch begins. That transaction is
+what the batch's acknowledgement waits for; the group's offset follows, for lag to be seen and for nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from bus import metrics
+from bus.acks import OrderedAcks, Written
+from bus.events import Incoming
+from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
+from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
+from errors import RejectedError, RetryableError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+LONGEST_PAUSE_S = 5.0
+
+
+class LostPartitionError(Exception):
+    """The store's position is not where this worker left it: somebody else took events of the partition in."""
+
+
+class Commit(Protocol[T_contra]):
+    """Takes events of one partition into the store, in one transaction."""
+
+    async def __call__(
+        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[T_contra]
+    ) -> None:
+        """Insert the events and move the position from `expected` to `next_offset`.
+
+        Order: called for one batch of a partition at a time, in the order of its offsets; gaps are normal. Repeats:
+        called again with the same arguments after RetryableError. `expected` None: the store knew nothing of the
+        partition when it was asked. `events` may be empty: all of them were buried.
+
+        Raises:
+            LostPartitionError: the position is not at `expected`; nothing was changed.
+            RetryableError: the store is away; surely or possibly nothing was changed.
+        """
+
+
+class Portion(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What a batch holds of one partition."""
+
+    topic_id: str
+    partition: int
+    expected: int | None
+    next_offset: int
+    events: list[T]
+    #: Dead letters on their way; they must be on their topic before the position moves past them.
+    burials: list[Written]
+
+
+def attach_take_in(
+    app: BusApp,
+    name: str,
+    source: str,
+    positions: Positions,
+    read: Callable[[Incoming], T | None],
+    bury: Bury,
+    commit: Commit[T],
+    *,
+    most_dead_in_a_row: int = MOST_DEAD_IN_A_ROW,
+) -> None:
+    """Give the app an agent that takes `source` into a store.
+
+    Args:
+        app: One agent a topic; a topic read for several connections has one app (and group) each.
+        name: Of the agent, in metrics and logs.
+        source: Topic.
+        positions: Where the store stands, asked at every assignment.
+        read: An event to what the store takes; None for one that does not concern it. RejectedError: it is buried.
+        bury: The dead letter and outcome of an event `read` refused.
+        commit: The transaction.
+        most_dead_in_a_row: Beyond it the worker stops.
+    """
+    keeper = app.kept_positions[source] = KeptPositions(positions)
+    acks = app.ordered_acks()
+    taker = TakeIn(app, name, keeper, acks, read, bury, commit, DeadLetterLimit(most_dead_in_a_row))
+
+    async def body(stream: BusStream) -> None:
+        await guarded(app, acks, taker.run(stream))
+
+    app.attach(name, source, body)
+
+
+class TakeIn(Generic[T]):
+    """One topic on its way into one store."""
+
+    def __init__(
+        self,
+        app: BusApp,
+        name: str,
+        keeper: KeptPositions,
+        acks: OrderedAcks,
+        read: Callable[[Incoming], T | None],
+        bury: Bury,
+        commit: Commit[T],
+        limit: DeadLetterLimit,
+    ) -> None:
+        self._app = app
+        self._name = name
+        self._keeper = keeper
+        self._acks = acks
+        self._read = read
+        self._bury = bury
+        self._commit = commit
+        self._limit = limit
+        #: The last transaction of each partition: the next one waits for it.
+        self._last: dict[int, Written] = {}
+        #: The generation in which a partition was lost; the rest of it is not worth taking.
+        self._lost_in: int | None = None
+
+    async def run(self, stream: BusStream) -> None:
+        """Take in, batch after batch, a transaction for each partition's part of it."""
+        async for batch in stream.batches(BATCH):
+            epoch = self._acks.epoch
+            generation = batch[0].message.generation_id
+            if generation == self._lost_in:
+                self._app.forget(batch)
+                continue
+            by_partition: dict[int, list[Any]] = {}
+            for event in batch:
+                by_partition.setdefault(event.message.partition, []).append(event)
+            for partition, events in by_partition.items():
+                portion = await self._portion(partition, [self._app.incoming(event) for event in events])
+                if epoch != self._acks.epoch:  # given up while a dead letter was handed over
+                    self._app.forget(events)
+                    continue
+                work = asyncio.create_task(self._take(portion, self._last.get(partition), generation))
+                self._last[partition] = work
+                await self._acks.add(events, [work], epoch)
+
+    async def _portion(self, partition: int, incoming: list[Incoming]) -> Portion[T]:
+        expected = self._keeper.cursors.get(partition)
+        events: list[T] = []
+        burials: list[Written] = []
+        for event in incoming:
+            if expected is not None and event.offset < expected:
+                continue  # a repeat: the store has it
+            try:
+                taken = self._read(event)
+            except RejectedError as error:
+                self._limit.dead(error)
+                metrics.DEAD_LETTERS.labels(agent=self._name, code=error.code).inc()
+                log.warning("event.dead", agent=self._name, topic=event.topic, offset=event.offset, code=error.code)
+                burials.extend([await send(self._app, outgoing) for outgoing in self._bury(event, error)])
+            else:
+                self._limit.passed()
+                if taken is not None:
+                    events.append(taken)
+        next_offset = max(incoming[-1].offset + 1, expected or 0)
+        self._keeper.cursors[partition] = next_offset
+        return Portion(
+            topic_id=incoming[0].topic_id,
+            partition=partition,
+            expected=expected,
+            next_offset=next_offset,
+            events=events,
+            burials=burials,
+        )
+
+    async def _take(self, portion: Portion[T], previous: Written | None, generation: int | None) -> None:
+        if previous is not None and not previous.done():
+            await asyncio.wait({previous})
+        if portion.burials:
+            await asyncio.gather(*portion.burials)
+        if portion.next_offset == portion.expected:
+            return
+        started = time.perf_counter()
+        try:
+            await self._commit_until_done(portion)
+        except LostPartitionError:
+            self._lose(portion, generation)
+            return
+        metrics.COMMIT_SECONDS.labels(agent=self._name).observe(time.perf_counter() - started)
+        metrics.EVENTS_IN.labels(agent=self._name).inc(len(portion.events))
+        log.debug("take_in.batch", agent=self._name, partition=portion.partition, events=len(portion.events))
+
+    async def _commit_until_done(self, portion: Portion[T]) -> None:
+        """Try again while the store is away; only giving up, by a rebalance or a stop, ends it."""
+        pause_s = 0.1
+        while True:
+            try:
+                await self._commit(
+                    portion.topic_id, portion.partition, portion.expected, portion.next_offset, portion.events
+                )
+                return
+            except RetryableError as error:
+                log.warning("take_in.store_away", agent=self._name, partition=portion.partition, reason=str(error))
+                await asyncio.sleep(error.retry_after_s or pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _lose(self, portion: Portion[T], generation: int | None) -> None:
+        """Drop everything in hand and read from the store's positions again.
+
+        The new assignment makes sure that nothing read before it is taken for what comes after; seeking alone would
+        not.
+        """
+        log.warning("take_in.partition_lost", agent=self._name, partition=portion.partition, expected=portion.expected)
+        metrics.PARTITIONS_LOST.labels(agent=self._name).inc()
+        self._lost_in = generation
+        self._acks.give_up()  # cancels this very task, too: nobody waits for it any more
+        self._app.rejoin()

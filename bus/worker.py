@@ -1,0 +1,79 @@
+"""Running an app as a process: start, stop on SIGTERM, end with the right exit code; for `streams` and `consumers`."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+import uvloop
+
+from bus.faust_app import BusApp
+from errors import BusError, ConfigurationError
+
+log = structlog.get_logger(__name__)
+
+#: Builds the app inside the running loop; what it opens is closed when the context ends, after the app has stopped.
+Build = Callable[[], AbstractAsyncContextManager[BusApp]]
+
+EXIT_STOPPED = 0
+EXIT_FAILED = 1
+
+
+def run(build: Build) -> int:
+    """Run until SIGTERM or SIGINT (exit code 0) or until the worker cannot go on (1); returns the exit code."""
+    return run_async(lambda: serve(build))
+
+
+def run_async(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run on uvloop; a refusal to start is one line that names the setting."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main())
+    except ConfigurationError as error:
+        log.error(  # noqa: TRY400 - what to do, no stack
+            "worker.refuses_to_start", setting=error.facts.get("setting"), reason=error.message
+        )
+        return EXIT_FAILED
+    except BusError as error:
+        log.error(  # noqa: TRY400 - what to do, no stack
+            "worker.cannot_start", code=error.code, reason=error.message
+        )
+        return EXIT_FAILED
+
+
+async def serve(build: Build) -> int:
+    """Start the app, wait for a signal or its death, stop it; the exit code."""
+    async with build() as app, _told_to_stop() as told:
+        await app.start()
+        log.info("worker.ready", group=app.conf.id, agents=sorted(app.agents))
+        dead = asyncio.create_task(app.wait_until_stopped())
+        await asyncio.wait({dead, told}, return_when=asyncio.FIRST_COMPLETED)
+        await app.stop()
+        dead.cancel()
+    failed = app.died_of or app.crash_reason
+    if failed is not None:
+        log.error("worker.died", error=type(failed).__name__, reason=str(failed))
+        return EXIT_FAILED
+    log.info("worker.stopped", group=app.conf.id)
+    return EXIT_STOPPED
+
+
+@contextlib.asynccontextmanager
+async def _told_to_stop() -> AsyncIterator[asyncio.Future[None]]:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not told.done():
+            told.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell)
+    try:
+        yield told
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
