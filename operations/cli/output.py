@@ -1,0 +1,33 @@
+"""How commands speak: JSON or text on stdout, errors on stderr, colour and progress on a terminal only."""
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from errors import BusError
+
+#: The option every command takes.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+
+
+def out() -> Console:
+    """Where results go; rich leaves colours out where it is no terminal."""
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False)
+
+
+def err() -> Console:
+    """Where errors and progress go."""
+    return Console(file=sys.stderr, soft_wrap=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON, never coloured and never wrapped."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def fail(error: BusError) -> None:
+    """Say an error on stderr; its message may hold brackets that are no markup."""
+    err().print(f"towpath: {error.message}", markup=False, style="red")

@@ -1,0 +1,103 @@
+"""What the life cycle needs of a part of the stack; one module per part builds it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from operations.stack.identity import Identity
+from operations.stack.places import Places
+from operations.stack.ports import LOOPBACK
+from operations.stack.processes import Launch
+from operations.stack.settings import PortName
+from operations.stack.software import Software
+
+
+class PartName(StrEnum):
+    """The parts of the stack, in the order in which they are shown."""
+
+    BUS = "bus"
+    SANDBOX = "sandbox"
+    KAFKA = "kafka"
+    REGISTRY = "registry"
+    CONNECT = "connect"
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What all parts of one checkout's stack stand on."""
+
+    places: Places
+    software: Software
+    ports: Mapping[PortName, int]
+    identity: Identity
+
+    def address(self, name: PortName) -> str:
+        return f"{LOOPBACK}:{self.ports[name]}"
+
+
+class Part(Protocol):
+    """One server of the stack.
+
+    Called in this order, each at most once at a start: `prepare`, `launch`, `is_ready` until it says so, `complete`.
+    All of it repeats safely on what an earlier start left behind, finished or not.
+    """
+
+    @property
+    def name(self) -> PartName: ...
+
+    @property
+    def listeners(self) -> tuple[PortName, ...]:
+        """Every port it opens, the one its clients use first."""
+
+    @property
+    def after(self) -> tuple[PartName, ...]:
+        """The parts that must be ready before this one is launched."""
+
+    def prepare(self) -> None:
+        """Write its configuration, and its empty data where there is none."""
+
+    def launch(self) -> Launch:
+        """The process to start."""
+
+    def is_ready(self) -> bool:
+        """Whether it does its work for clients; False also where it cannot be reached."""
+
+    def complete(self) -> None:
+        """What can only be done once it is ready."""
+
+
+def java_command(ground: Ground, part: PartName, options: tuple[str, ...], main: tuple[str, ...]) -> tuple[str, ...]:
+    """A Java process that carries the part's marker and writes nothing beside its log."""
+    return (
+        str(ground.software.java),
+        f"-Dtowpath.part={ground.places.marker(part)}",
+        "-XX:+UseSerialGC",  # a fifth of G1's memory for heaps this small
+        "-XX:-UsePerfData",  # or every process leaves a file in /tmp
+        "-Djava.net.preferIPv4Stack=true",
+        "-Djava.awt.headless=true",
+        *options,
+        *main,
+    )
+
+
+LOG4J_CONFIGURATION = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+logger.reflections.name = org.reflections
+logger.reflections.level = error
+"""
+
+
+def properties_text(settings: Mapping[str, str | int]) -> str:
+    """A Java properties file; values here have no character that would need escaping but the backslash."""
+    lines = []
+    for key, value in settings.items():
+        escaped = str(value).replace("\\", "\\\\")
+        lines.append(f"{key}={escaped}\n")
+    return "".join(lines)
