@@ -1,0 +1,35 @@
+"""A change of one row of a captured table, as change data capture tells it; what routes of captured topics read."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+R = TypeVar("R")
+
+
+class Captured(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """One row before and after, in the words of the captured table's own record."""
+
+    #: None for an insert, and where the table does not keep old rows.
+    before: R | None
+    #: None for a deletion.
+    after: R | None
+    #: `c` created, `u` updated, `d` deleted, `r` read in a snapshot.
+    op: str
+    #: The connection whose database it is.
+    connection: str
+    table: str
+    #: When the change was committed there.
+    at: datetime
+    #: The same in microseconds since 1970: the source version of a row complete in itself.
+    ts_us: int
+    #: Read in a snapshot, not from the log.
+    snapshot: bool = False
+    #: Position in the log, as text; to compare with the database's own.
+    lsn: str = ""
+
+    @property
+    def row(self) -> R | None:
+        """The row as it is now, or as it last was."""
+        return self.after if self.after is not None else self.before
