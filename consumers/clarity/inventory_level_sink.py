@@ -1,0 +1,75 @@
+"""Stock into a Clarity store: absolute quantities per product and section."""
+
+from typing import Protocol
+
+import msgspec
+
+from connect.systems.clarity.client import ClarityClient
+from consumers.clarity.rules import stock_stands
+from delivery.ports import Absent, CannotTell, Finding, Found, Intent, Reference, Row, Settlement
+from delivery.states import Repeats, State
+from errors import RetryableError
+from mapping.port import Lookups
+from schemas.canonical.inventory_level import InventoryLevel
+from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
+
+
+class Decoder(Protocol):
+    """Turns a row's payload into the canonical record."""
+
+    def decode(self, data: bytes) -> InventoryLevel:
+        """The stock."""
+
+
+class InventoryLevelSink:
+    """Writes what the ERP has on hand and has promised; the last value wins."""
+
+    repeats = Repeats.REPEATABLE
+
+    def __init__(self, client: ClarityClient, decoder: Decoder, lookups: Lookups) -> None:
+        self._client = client
+        self._decoder = decoder
+        self._lookups = lookups
+
+    async def prepare(self, row: Row) -> Intent | Settlement:
+        """Read the section and write it if it differs."""
+        level = self._decoder.decode(row.payload)
+        product = self._lookups.find("clarity_products", level.sku) or level.sku
+        section = self._lookups.find("clarity_sections", level.site) or level.site
+        work = UpsertStockSection(
+            custom_key=section_key(product, section),
+            product_key=product,
+            inventory_location_section_key=section,
+            quantity=level.on_hand,
+            quantity_allocated=level.allocated,
+        )
+        if stock_stands(await self._client.stock_section_by_key(work.custom_key), work):
+            return Settlement(state=State.SUPPRESSED, code="equal")
+        return Intent(
+            reference=Reference(record="inventory_level", business=level.id, operation=f"write:{level.source_version}"),
+            body=msgspec.msgpack.encode(work),
+        )
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        """Write the section."""
+        work = msgspec.msgpack.decode(intent.body, type=UpsertStockSection)
+        await self._client.upsert_stock_section(work)
+        return _settlement(work)
+
+    async def find(self, intent: Intent) -> Finding:
+        """The section tells."""
+        work = msgspec.msgpack.decode(intent.body, type=UpsertStockSection)
+        try:
+            stands = stock_stands(await self._client.stock_section_by_key(work.custom_key), work)
+        except RetryableError as error:
+            return CannotTell(reason=error.code)
+        return Found(settlement=_settlement(work)) if stands else Absent()
+
+
+def _settlement(work: UpsertStockSection) -> Settlement:
+    values = {
+        "product": work.product_key,
+        "section": work.inventory_location_section_key,
+        "quantity": str(work.quantity),
+    }
+    return Settlement(state=State.DELIVERED, code="stock_set", values=values)

@@ -1,0 +1,89 @@
+"""What must be decided before a Clarity store is written to."""
+
+from enum import StrEnum
+
+from delivery.ports import Settlement
+from delivery.states import State
+from schemas.canonical.order_status import OrderState
+from schemas.canonical.shipment import Shipment
+from schemas.systems.clarity.aspects import CANCELLED
+from schemas.systems.clarity.shipment import ClarityShipment, ClarityShipmentItem, UpsertShipment
+from schemas.systems.clarity.stock_section import ClarityStockSection, UpsertStockSection
+from schemas.systems.clarity.wire import ticks_at
+
+_FINISHED = frozenset({"Completed"})
+#: Unit separator of the order's one tracking field, which has room for several.
+_BETWEEN = ", "
+
+
+class StatusStep(StrEnum):
+    """What the store's status asks for."""
+
+    ACT = "act"
+    EQUAL = "equal"
+    CANCELLED_AT_STORE = "cancelled_at_store"
+    FINISHED_AT_STORE = "finished_at_store"
+
+
+def status_step(current_key: str, wanted_key: str, wanted: OrderState) -> StatusStep:
+    """Whether the store's status has to be set.
+
+    A repeated action may send the customer a second mail, so an equal status is left alone. An order the customer
+    cancelled stays cancelled: his cancellation is on its way to the ERP.
+    """
+    if current_key == wanted_key:
+        return StatusStep.EQUAL
+    if current_key == CANCELLED:
+        return StatusStep.CANCELLED_AT_STORE
+    if current_key in _FINISHED and wanted is OrderState.SHIPPED:
+        return StatusStep.FINISHED_AT_STORE
+    return StatusStep.ACT
+
+
+def left_alone(step: StatusStep) -> Settlement:
+    """Why nothing was sent."""
+    return Settlement(state=State.SUPPRESSED, code=step.value)
+
+
+def store_shipment(shipment: Shipment, order_id: int) -> UpsertShipment:
+    """The shipment as the store keeps it, under the ERP's number; one that was taken back has nothing in it."""
+    numbers = () if shipment.voided else shipment.tracking_numbers
+    lines = () if shipment.voided else shipment.lines
+    return UpsertShipment(
+        custom_key=shipment.number,
+        sales_order_id=order_id,
+        tracking_number=_BETWEEN.join(numbers),
+        carrier_key=shipment.carrier,
+        ship_date=ticks_at(shipment.shipped_at),
+        items=tuple(ClarityShipmentItem(sku=line.sku, quantity=line.quantity) for line in lines),
+    )
+
+
+def shipment_stands(standing: ClarityShipment | None, wanted: UpsertShipment) -> bool:
+    """Does the store have exactly this shipment?"""
+    return standing is not None and (
+        standing.sales_order_id == wanted.sales_order_id
+        and standing.tracking_number == wanted.tracking_number
+        and standing.carrier_key == wanted.carrier_key
+        and standing.ship_date == wanted.ship_date
+        and standing.items == wanted.items
+    )
+
+
+def tracking_of_order(current: str, shipment: Shipment) -> str:
+    """The order's tracking field with this shipment's numbers in it, or without them when it was taken back."""
+    numbers = [number for number in (part.strip() for part in current.split(",")) if number]
+    if shipment.voided:
+        kept = [number for number in numbers if number not in shipment.tracking_numbers]
+    else:
+        kept = list(dict.fromkeys([*numbers, *shipment.tracking_numbers]))
+    return _BETWEEN.join(kept)
+
+
+def stock_stands(standing: ClarityStockSection | None, wanted: UpsertStockSection) -> bool:
+    """Does the store have exactly this stock?"""
+    return (
+        standing is not None
+        and standing.quantity == wanted.quantity
+        and standing.quantity_allocated == wanted.quantity_allocated
+    )

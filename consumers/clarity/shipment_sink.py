@@ -1,0 +1,99 @@
+"""Shipments into a Clarity store: the shipment under the ERP's number, and its tracking numbers on the order."""
+
+from typing import Protocol
+
+import msgspec
+
+from connect.systems.clarity.client import ClarityClient
+from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order
+from delivery.ports import Absent, CannotTell, Finding, Found, Intent, Reference, Row, Settlement
+from delivery.states import Repeats, State
+from errors import RejectedError, RetryableError
+from schemas.canonical.shipment import Shipment
+from schemas.systems.clarity import wire
+from schemas.systems.clarity.shipment import UpsertShipment
+from schemas.types import RootKey, id_of
+
+
+class Decoder(Protocol):
+    """Turns a row's payload into the canonical record."""
+
+    def decode(self, data: bytes) -> Shipment:
+        """The shipment."""
+
+
+class WriteShipment(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be written, absolute in both places."""
+
+    order_id: str
+    #: The shipment as it goes over the wire.
+    shipment: bytes
+    #: The order's tracking field.
+    tracking_number: str
+
+    @property
+    def wanted(self) -> UpsertShipment:
+        """The shipment, decoded."""
+        return wire.decode(self.shipment, UpsertShipment)
+
+
+class ShipmentSink:
+    """Writes a shipment and the order's tracking field where they differ."""
+
+    repeats = Repeats.REPEATABLE
+
+    def __init__(self, client: ClarityClient, decoder: Decoder) -> None:
+        self._client = client
+        self._decoder = decoder
+
+    async def prepare(self, row: Row) -> Intent | Settlement:
+        """Read what stands and choose what to write, if anything."""
+        shipment = self._decoder.decode(row.payload)
+        order_id = id_of(RootKey(shipment.order_id))
+        order = await self._client.order(order_id)
+        if order is None:
+            raise RejectedError("clarity.no_such_order", f"the store has no order {order_id}", order=order_id)
+        work = WriteShipment(
+            order_id=order_id,
+            shipment=wire.encode(store_shipment(shipment, order.id)),
+            tracking_number=tracking_of_order(order.tracking_number, shipment),
+        )
+        if await self._stands(work):
+            return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number)
+        return Intent(
+            reference=Reference(record="shipment", business=shipment.id, operation=f"write:{shipment.source_version}"),
+            body=msgspec.msgpack.encode(work),
+            document_number=shipment.number,
+        )
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        """Write both; either alone is repaired by the other's repeat."""
+        work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
+        await self._client.upsert_shipment(work.wanted)
+        await self._client.set_tracking(work.order_id, work.tracking_number)
+        return _settlement(work)
+
+    async def find(self, intent: Intent) -> Finding:
+        """The shipment and the order's field tell."""
+        work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
+        try:
+            stands = await self._stands(work)
+        except RetryableError as error:
+            return CannotTell(reason=error.code)
+        return Found(settlement=_settlement(work)) if stands else Absent()
+
+    async def _stands(self, work: WriteShipment) -> bool:
+        standing = await self._client.shipment_by_key(work.wanted.custom_key)
+        order = await self._client.order(work.order_id)
+        tracked = order is not None and order.tracking_number == work.tracking_number
+        return tracked and shipment_stands(standing, work.wanted)
+
+
+def _settlement(work: WriteShipment) -> Settlement:
+    number = work.wanted.custom_key
+    return Settlement(
+        state=State.DELIVERED,
+        code="shipment_written",
+        values={"order": work.order_id, "shipment": number},
+        document_number=number,
+    )

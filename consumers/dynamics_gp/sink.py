@@ -1,0 +1,191 @@
+"""Orders into Dynamics GP: one order, one sales document, one transaction with our receipt in it."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction, Receipt
+from consumers.dynamics_gp import econnect
+from consumers.dynamics_gp.econnect import Call
+from consumers.dynamics_gp.steps import Step, Work, next_step
+from delivery.ports import Absent, CannotTell, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
+from delivery.states import Repeats, State
+from errors import RefusedError, RetryableError, TooLateError
+from mapping.port import Lookups, Mapping, stamp
+from schemas.canonical.order import Order
+from schemas.systems.dynamics_gp.sales_order import SalesDocument
+from schemas.systems.dynamics_gp.sop_document import SopDocument
+
+_DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.CANCEL: "voided"}
+
+
+class Decoder(Protocol):
+    """Turns a row's payload into the canonical record."""
+
+    def decode(self, data: bytes) -> Order:
+        """The order."""
+
+
+class Clock(Protocol):
+    """Says what time it is."""
+
+    def __call__(self) -> datetime:
+        """Aware UTC."""
+
+
+class SalesOrderSink:
+    """Brings the GP document of an order to what the order says: created, changed before transfer, or void.
+
+    The receipt (reference, operation) is written first in the document's transaction, so that two workers at the same
+    order wait for each other and the second finds the first one's work.
+    """
+
+    repeats = Repeats.ATOMIC
+
+    def __init__(
+        self,
+        client: GpClient,
+        decoder: Decoder,
+        mapping: Mapping[Order, SopDocument],
+        lookups: Lookups,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._decoder = decoder
+        self._mapping = mapping
+        self._lookups = lookups
+        self._clock = clock
+
+    async def prepare(self, row: Row) -> Intent | Settlement:
+        """Map, look what was done before, and take a number where a document is to be made."""
+        order = self._decoder.decode(row.payload)
+        document = self._mapping(order, self._lookups, self._clock())
+        digest = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
+        receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(order.id))
+        work = next_step(order.id, order.source_version, document, digest, receipts)
+        if isinstance(work, Settlement):
+            return work
+        if work.step is Step.CREATE:
+            number = await self._client.in_transaction(partial(_take_number, document=document))
+            work = msgspec.structs.replace(work, number=number)
+        return Intent(
+            reference=Reference(record="order", business=order.id, operation=work.operation),
+            body=msgspec.json.encode(work),
+            document_number=work.number,
+            mapping=stamp(self._mapping, self._lookups),
+        )
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        """Receipt, document, read back, commit."""
+        work = msgspec.json.decode(intent.body, type=Work)
+        await self._client.in_transaction(partial(_carry_out, work=work))
+        return _settlement(work, intent)
+
+    async def find(self, intent: Intent) -> Finding:
+        """The receipt tells: it stands exactly when the document does."""
+        work = msgspec.json.decode(intent.body, type=Work)
+        try:
+            receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(work.reference))
+        except RetryableError as error:
+            return CannotTell(reason=error.code)
+        for receipt in receipts:
+            if receipt.operation == work.operation:
+                done = msgspec.structs.replace(work, number=receipt.document_number)
+                return Found(settlement=_settlement(done, intent))
+        return Absent()
+
+
+def _take_number(gp: GpTransaction, document: SopDocument) -> str:
+    """Committed by itself, as the lock on the number row must not last; an unused number leaves a gap, as GP allows."""
+    number = gp.take_sop_number(document.SOPTYPE, document.DOCID)
+    gp.commit()
+    return number
+
+
+def _carry_out(gp: GpTransaction, work: Work) -> None:
+    document = work.document
+    gp.add_receipt(
+        Receipt(
+            reference=work.reference,
+            operation=work.operation,
+            record="order",
+            document_type=document.SOPTYPE,
+            document_number=work.number,
+            digest=work.digest,
+        )
+    )
+    if work.step is Step.CREATE:
+        econnect.make(gp, _creation(gp, work))
+    else:
+        standing = _still_changeable(gp, work)
+        econnect.make(gp, _change(work, standing))
+    if work.step is not Step.CANCEL:
+        _read_back(gp, work)
+    gp.commit()
+
+
+def _creation(gp: GpTransaction, work: Work) -> Iterator[Call]:
+    document, number = work.document, work.number
+    if not gp.knows_customer(document.customer.CUSTNMBR):
+        yield from econnect.customer_calls(document)
+    yield from (econnect.line_call(document, number, line, update=0) for line in document.lines)
+    yield from econnect.tax_calls(document, number)
+    yield econnect.user_defined_call(document, number)
+    yield econnect.header_call(document, number, update=0)
+
+
+def _change(work: Work, standing: SalesDocument) -> Iterator[Call]:
+    document, number = work.document, work.number
+    if work.step is Step.CANCEL:
+        yield econnect.void_call(document, number)
+        return
+    wanted = {line.LNITMSEQ: line.ITEMNMBR for line in document.lines}
+    # a line cannot change its item (2902): such a one is taken off and put on again
+    kept = {line.LNITMSEQ for line in standing.lines if wanted.get(line.LNITMSEQ) == line.ITEMNMBR}
+    yield from (
+        econnect.line_delete_call(document, number, line) for line in standing.lines if line.LNITMSEQ not in kept
+    )
+    yield from (
+        econnect.line_call(document, number, line, update=int(line.LNITMSEQ in kept)) for line in document.lines
+    )
+    yield from econnect.tax_calls(document, number)
+    yield econnect.header_call(document, number, update=1)
+
+
+def _still_changeable(gp: GpTransaction, work: Work) -> SalesDocument:
+    """The document as it stands in work.
+
+    Raises:
+        TooLateError: transferred, posted, void or deleted since.
+    """
+    standing = gp.document(DocumentId(SOPTYPE=work.document.SOPTYPE, SOPNUMBE=work.number))
+    if standing is None:
+        raise TooLateError("gp.document_gone", "the document was deleted in GP", document=work.number)
+    if standing.in_history or any(line.QTYPRINV for line in standing.lines):
+        raise TooLateError("gp.too_late", "the document was transferred to an invoice already", document=work.number)
+    return standing
+
+
+def _read_back(gp: GpTransaction, work: Work) -> None:
+    """A zero error state without a document has been seen: believe the table."""
+    written = gp.header(DocumentId(SOPTYPE=work.document.SOPTYPE, SOPNUMBE=work.number))
+    if written is None or written.DOCAMNT != work.document.DOCAMNT:
+        raise RefusedError(
+            "gp.not_written", "eConnect reported success but the document does not stand", document=work.number
+        )
+
+
+def _settlement(work: Work, intent: Intent) -> Settlement:
+    known = KnownAs(canonical_id=work.reference, record="sales_order", id_there=work.number)
+    return Settlement(
+        state=State.DELIVERED,
+        code=_DONE[work.step],
+        values={"document": work.number, "amount": str(work.document.DOCAMNT)},
+        document_number=work.number,
+        known_as=(known,) if work.step is Step.CREATE else (),
+        mapping=intent.mapping,
+    )

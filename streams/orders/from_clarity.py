@@ -1,0 +1,112 @@
+"""A Clarity order as a canonical order."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from errors import MappingError
+from mapping.port import Lookups, mapping
+from schemas.bus.seen import Seen
+from schemas.canonical.address import Address
+from schemas.canonical.order import Order, OrderLine
+from schemas.systems.clarity.order import ClarityContact, ClarityOrder, ClaritySalesItem
+from streams.orders.rules import require_lines, require_sum, taken_off
+
+ZERO = Decimal(0)
+
+
+@mapping("streams/orders/from_clarity", version=1)
+def from_clarity(seen: Seen[ClarityOrder], lookups: Lookups, now: datetime) -> Order:  # noqa: ARG001 - the port's shape
+    """Map the order whole; totals must add up to what the customer was told.
+
+    Units: amounts in the order's currency as the store rounded them; fees count as handling.
+    Source: reference/clarity-ecommerce.md, 5.2.
+    """
+    order = seen.content
+    lines = tuple(_line(item) for item in order.sales_items)
+    subtotal = sum((line.extended for line in lines), ZERO)
+    mapped = Order(
+        id=seen.key,
+        source_version=seen.source_version,
+        ordered_at=(order.original_date or order.created_date or order.updated_date).moment,
+        updated_at=order.updated_date.moment,
+        connection=seen.connection,
+        number=order.custom_key.strip() or str(order.id),
+        state=_state(order.status_key, lookups),
+        currency=_currency(seen, lookups),
+        customer_id=order.account_key.strip(),
+        customer_name=_customer_name(order),
+        customer_email=(
+            order.user_contact_email or (order.billing_contact.email1 if order.billing_contact else "")
+        ).strip(),
+        purchase_order_number=order.purchase_order_number.strip(),
+        billing=_address(order.billing_contact),
+        shipping=_address(order.ships_to),
+        ship_method=order.shipping_detail.ship_carrier_method_key.strip(),
+        lines=lines,
+        subtotal=subtotal,
+        discount=taken_off(*(discount.discount_total for discount in order.discounts)),
+        shipping_amount=order.totals.shipping,
+        handling_amount=order.totals.handling + order.totals.fees,
+        tax=order.totals.tax,
+        total=order.totals.total,
+        payment_method=_payment_method(order),
+        note="\n".join(note.note1 for note in order.notes if note.note1),
+        custom={name: attribute.value for name, attribute in order.serializable_attributes.items()},
+    )
+    return require_sum(require_lines(mapped), order.totals.total)
+
+
+def _line(item: ClaritySalesItem) -> OrderLine:
+    quantity, price = item.ordered_quantity, item.unit_price
+    full = item.extended_price if item.extended_price is not None else quantity * price
+    discount = taken_off(*(discount.discount_total for discount in item.discounts))
+    return OrderLine(
+        line_id=str(item.id),
+        sku=item.sku.strip() or item.product_key.strip(),
+        description=item.product_name or item.name,
+        quantity=quantity,
+        unit=item.unit_of_measure.strip().upper() or "EACH",
+        unit_price=price,
+        discount=discount,
+        extended=full - discount,
+        tax=item.extended_tax_amount,
+        tax_code=item.product_tax_code,
+    )
+
+
+def _state(status_key: str, lookups: Lookups) -> str:
+    """Only whether it still stands: how far it got is the ERP's to say."""
+    return lookups.find("clarity_order_states", status_key.strip()) or "open"
+
+
+def _currency(seen: Seen[ClarityOrder], lookups: Lookups) -> str:
+    named = {item.selling_currency_key or item.original_currency_key for item in seen.content.sales_items} - {""}
+    if len(named) > 1:
+        raise MappingError("currency", f"lines in several currencies: {', '.join(sorted(named))}")
+    return named.pop().upper() if named else lookups.get(f"connection:{seen.connection}", "currency", "currency")
+
+
+def _customer_name(order: ClarityOrder) -> str:
+    person = f"{order.user_contact_first_name} {order.user_contact_last_name}".strip()
+    return order.account_name.strip() or person or _address(order.billing_contact).name
+
+
+def _payment_method(order: ClarityOrder) -> str:
+    return ", ".join(dict.fromkeys(p.payment.type_key for p in order.sales_order_payments if p.payment.type_key))
+
+
+def _address(contact: ClarityContact | None) -> Address:
+    if contact is None:
+        return Address()
+    given = contact.address
+    return Address(
+        name=contact.full_name.strip() or f"{contact.first_name} {contact.last_name}".strip(),
+        company=given.company.strip(),
+        lines=tuple(line.strip() for line in (given.street1, given.street2, given.street3) if line.strip()),
+        city=given.city.strip(),
+        region=given.region_code.strip() or given.region_name.strip(),
+        postal_code=given.postal_code.strip(),
+        country=given.country_code.strip().upper(),
+        phone=given.phone.strip() or contact.phone1.strip(),
+        email=contact.email1.strip(),
+    )

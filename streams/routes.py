@@ -1,0 +1,143 @@
+"""Table of contents of the stage: source topic -> mapping -> canonical topic."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from errors import DecodeError
+from mapping.port import Mapping
+from schemas import topics
+from schemas.bus.fetched import Fetched
+from schemas.bus.seen import Seen
+from schemas.canonical.inventory_level import InventoryLevel
+from schemas.canonical.order import Order
+from schemas.canonical.order_status import OrderStatus
+from schemas.canonical.shipment import Shipment
+from schemas.systems.captured import Captured
+from schemas.systems.clarity import wire
+from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.dynamics_gp.captured import ItemSiteRow
+from schemas.systems.dynamics_gp.sales_order import SalesOrder
+from schemas.topics import Topic
+from schemas.types import RootKey, connection_of, root_key
+from streams.inventory_levels.from_dynamics_gp import from_dynamics_gp as inventory_level_from_dynamics_gp
+from streams.inventory_levels.rules import leave_out as not_one_site
+from streams.order_statuses.from_dynamics_gp import from_dynamics_gp as order_status_from_dynamics_gp
+from streams.orders.from_clarity import from_clarity as order_from_clarity
+from streams.shipments.from_dynamics_gp import from_dynamics_gp as shipment_from_dynamics_gp
+from streams.shipments.rules import shipments_in
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One arrow of the map; the parts are typed by the functions named in it, which fit each other."""
+
+    source: Topic
+    #: What lies on the source topic, decoded, as the mapping reads it.
+    read: Callable[[Any], Any]
+    #: Row of a captured table; None for fetched documents.
+    row_type: type[msgspec.Struct] | None = None
+    #: The parts it falls into, one target record each.
+    split: Callable[[Any], tuple[Any, ...]]
+    #: Why a part is left out, as a code; None: it goes on.
+    leave_out: Callable[[Any], str | None]
+    mapping: Mapping[Any, Any]
+    target: Topic
+    message_key: Callable[[Any], str]
+    #: What the target record is called in outcomes and at the sinks.
+    record: str
+
+
+def whole(part: Any) -> tuple[Any, ...]:
+    """A record that is its own only part."""
+    return (part,)
+
+
+def everything(part: Any) -> None:
+    """Nothing is left out."""
+
+
+def as_captured(row: Captured[Any]) -> Captured[Any]:
+    """A captured row is read as it is."""
+    return row
+
+
+def clarity_order(fetched: Fetched) -> Seen[ClarityOrder]:
+    """The order in a fetched body."""
+    return Seen(
+        connection=fetched.connection,
+        key=root_key(fetched.connection, fetched.id),
+        read_at=fetched.read_at,
+        source_version=fetched.source_version,
+        content=wire.decode(fetched.body, ClarityOrder),
+    )
+
+
+def gp_sales_order(fetched: Fetched) -> Seen[SalesOrder]:
+    """The GP order in a fetched body."""
+    try:
+        order = msgspec.json.decode(fetched.body, type=SalesOrder)
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"not a SalesOrder: {error}") from error
+    return Seen(
+        connection=fetched.connection,
+        key=order.root_key,
+        read_at=fetched.read_at,
+        source_version=fetched.source_version,
+        content=order,
+    )
+
+
+def not_from_a_store(seen: Seen[Any]) -> str | None:
+    """An order that was entered at the ERP itself has no store to be told."""
+    return "no_store_order" if connection_of(RootKey(seen.key)) == seen.connection else None
+
+
+def id_of_record(record: Order | OrderStatus | Shipment | InventoryLevel) -> str:
+    """Canonical records carry their own message key."""
+    return record.id
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        source=topics.CLARITY_ORDERS,
+        read=clarity_order,
+        split=whole,
+        leave_out=everything,
+        mapping=order_from_clarity,
+        target=topics.ORDERS,
+        message_key=id_of_record,
+        record="order",
+    ),
+    Route(
+        source=topics.GP_SALES_ORDERS,
+        read=gp_sales_order,
+        split=whole,
+        leave_out=not_from_a_store,
+        mapping=order_status_from_dynamics_gp,
+        target=topics.ORDER_STATUSES,
+        message_key=id_of_record,
+        record="order_status",
+    ),
+    Route(
+        source=topics.GP_SALES_ORDERS,
+        read=gp_sales_order,
+        split=shipments_in,
+        leave_out=not_from_a_store,
+        mapping=shipment_from_dynamics_gp,
+        target=topics.SHIPMENTS,
+        message_key=id_of_record,
+        record="shipment",
+    ),
+    Route(
+        source=topics.GP_IV00102,
+        read=as_captured,
+        row_type=ItemSiteRow,
+        split=whole,
+        leave_out=not_one_site,
+        mapping=inventory_level_from_dynamics_gp,
+        target=topics.INVENTORY_LEVELS,
+        message_key=id_of_record,
+        record="inventory_level",
+    ),
+)
