@@ -208,6 +208,13 @@ class ClarityOrder(Wire, frozen=True, kw_only=True):
         return self.billing_contact if self.shipping_same_as_billing else self.shipping_contact or self.billing_contact
 
 
+class UpsertOrder(Wire, frozen=True, kw_only=True, omit_defaults=True):
+    """What the bus writes into an order; what is left out stays as it is."""
+
+    custom_key: str
+    tracking_number: str | None = None
+
+
 class ClarityListedOrder(Wire, frozen=True, kw_only=True):
     """What a search tells of an order: enough to know that it changed, whatever else the site sends with it."""
 

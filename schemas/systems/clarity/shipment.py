@@ -30,13 +30,12 @@ class ClarityShipment(Wire, frozen=True, kw_only=True):
     items: tuple[ClarityShipmentItem, ...] = ()
 
 
-class UpsertShipment(Wire, frozen=True, kw_only=True):
+class UpsertShipment(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """What the bus writes: the whole shipment under its own key, so that a repeat changes nothing."""
 
     custom_key: str
     sales_order_id: int
-    active: bool = True
+    ship_date: Ticks
+    items: tuple[ClarityShipmentItem, ...]
     tracking_number: str = ""
     carrier_key: str = ""
-    ship_date: Ticks
-    items: tuple[ClarityShipmentItem, ...] = ()

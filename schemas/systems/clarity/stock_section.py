@@ -22,14 +22,15 @@ class ClarityStockSection(Wire, frozen=True, kw_only=True):
     quantity_allocated: Decimal = ZERO
 
 
-class UpsertStockSection(Wire, frozen=True, kw_only=True):
+class UpsertStockSection(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """What the bus writes: absolute quantities, so that a repeat changes nothing."""
 
     custom_key: str
     product_key: str
     inventory_location_section_key: str
     quantity: Decimal
-    quantity_allocated: Decimal = ZERO
+    #: None: the store's own count of what is promised stays.
+    quantity_allocated: Decimal | None = None
 
 
 def section_key(product_key: str, section: str) -> str:

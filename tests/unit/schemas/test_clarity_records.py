@@ -132,8 +132,7 @@ def test_what_is_written_is_pascal_case_with_exact_numbers() -> None:
     )
 
     assert encode(stock) == (
-        b'{"CustomKey":"TP-1001|MAIN","ProductKey":"TP-1001","InventoryLocationSectionKey":"MAIN",'
-        b'"Quantity":12.50,"QuantityAllocated":0}'
+        b'{"CustomKey":"TP-1001|MAIN","ProductKey":"TP-1001","InventoryLocationSectionKey":"MAIN","Quantity":12.50}'
     )
     assert b'"ShipDate":"2026-03-02T14:05:09.1234567Z"' in encode(shipment)
 
