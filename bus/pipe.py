@@ -6,7 +6,7 @@ like any other.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +15,7 @@ from bus import metrics
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming, Outgoing, check_size
 from bus.faust_app import BusApp, BusStream
-from errors import FatalError, RejectedError
+from errors import FatalError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +24,14 @@ Transform = Callable[[Incoming], Iterable[Outgoing]]
 #: What is written instead of the outputs of an event that will never pass: its dead letter and its outcome.
 Bury = Callable[[Incoming, RejectedError], Iterable[Outgoing]]
 
+#: Asked before a batch is turned: what only another system knows of its events. RetryableError: asked again.
+LookUp = Callable[[Sequence[Incoming]], Awaitable[None]]
+
 #: So many dead letters in a row are not the events' fault.
 MOST_DEAD_IN_A_ROW = 1000
 BATCH = 500
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
 
 
 class DeadLetterLimit:
@@ -63,6 +68,7 @@ def attach_pipe(
     transform: Transform,
     bury: Bury,
     *,
+    look_up: LookUp | None = None,
     most_dead_in_a_row: int = MOST_DEAD_IN_A_ROW,
 ) -> None:
     """Give the app an agent that reads `source` and writes what `transform` makes of it.
@@ -75,7 +81,7 @@ def attach_pipe(
     limit = DeadLetterLimit(most_dead_in_a_row)
 
     async def body(stream: BusStream) -> None:
-        await guarded(app, acks, _pipe(app, name, stream, acks, transform, bury, limit))
+        await guarded(app, acks, _pipe(app, name, stream, acks, transform, bury, limit, look_up))
 
     app.attach(name, source, body)
 
@@ -101,17 +107,37 @@ async def _pipe(
     transform: Transform,
     bury: Bury,
     limit: DeadLetterLimit,
+    look_up: LookUp | None,
 ) -> None:
     async for batch in stream.batches(BATCH):
         epoch = acks.epoch
         futures: list[Written] = []
-        for event in batch:
-            caused = outputs(app.incoming(event), name, transform, bury, limit)
+        incoming = [app.incoming(event) for event in batch]
+        if look_up is not None and not await _answered(look_up, incoming, acks, epoch, name):
+            app.forget(batch)
+            continue
+        for event in incoming:
+            caused = outputs(event, name, transform, bury, limit)
             futures.extend([await send(app, outgoing) for outgoing in caused])
         metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
         metrics.RECORDS_OUT.labels(agent=name).inc(len(futures))
         log.debug("pipe.batch", agent=name, events=len(batch), outputs=len(futures))
         await acks.add(batch, futures, epoch)
+
+
+async def _answered(look_up: LookUp, incoming: Sequence[Incoming], acks: OrderedAcks, epoch: int, name: str) -> bool:
+    """Ask until there is an answer; False when the batch was given up meanwhile: its next owner asks again."""
+    pause_s = FIRST_PAUSE_S
+    while epoch == acks.epoch:
+        try:
+            await look_up(incoming)
+        except RetryableError as error:
+            log.warning("pipe.waits", agent=name, code=error.code, reason=error.message, pause_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        else:
+            return epoch == acks.epoch
+    return False
 
 
 def outputs(incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit) -> list[Outgoing]:

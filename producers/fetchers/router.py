@@ -1,0 +1,69 @@
+"""Which document a captured GP row belongs to, and which order that document came of."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from schemas.systems.captured import Captured
+from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.sales_order import ORDER
+from schemas.types import RootKey, root_key
+
+QUOTE = 1
+RETURN = 4
+
+
+class DocumentKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A sales document; type and number together, as one number may stand under two types."""
+
+    SOPTYPE: int
+    SOPNUMBE: str
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a document came from, as its header says: the row's own, or one that was looked up."""
+
+    ORIGTYPE: int = 0
+    ORIGNUMB: str = ""
+
+
+def document_of(row: Captured[SalesDocumentRow]) -> DocumentKey | None:
+    """The document a row belongs to; None for a change that carries no row."""
+    found = row.after or row.before
+    return None if found is None else DocumentKey(SOPTYPE=found.SOPTYPE, SOPNUMBE=found.SOPNUMBE.strip())
+
+
+def origin_in(row: Captured[SalesDocumentRow]) -> Origin | None:
+    """The origin a header row names itself; lines and tracking numbers name none.
+
+    Kept for documents that are gone when we look: a deleted invoice's header still says whose it was.
+    """
+    found = row.after or row.before
+    if found is None or not found.ORIGNUMB.strip():
+        return None
+    return Origin(ORIGTYPE=found.ORIGTYPE, ORIGNUMB=found.ORIGNUMB.strip())
+
+
+def order_of(document: DocumentKey, origins: Mapping[DocumentKey, Origin]) -> DocumentKey | None:
+    """The order a document came of, over second stages (order, back order, invoice); None where no order is behind it."""
+    seen: set[DocumentKey] = set()
+    while document.SOPTYPE != ORDER:
+        if document in seen:
+            return None
+        seen.add(document)
+        origin = origins.get(document)
+        if origin is None or not origin.ORIGNUMB:
+            return None
+        document = DocumentKey(SOPTYPE=origin.ORIGTYPE, SOPNUMBE=origin.ORIGNUMB)
+    return document
+
+
+def key_of_order(connection: str, order: DocumentKey, references: Mapping[DocumentKey, str]) -> RootKey:
+    """Root key: the store order's by our receipt, else the order's own at this connection."""
+    reference = references.get(order)
+    return RootKey(reference) if reference else root_key(connection, order.SOPNUMBE)
+
+
+def unknown_origins(documents: Iterable[DocumentKey], origins: Mapping[DocumentKey, Origin]) -> tuple[DocumentKey, ...]:
+    """Documents whose origin has to be looked up, each once."""
+    return tuple(dict.fromkeys(d for d in documents if d.SOPTYPE != ORDER and d not in origins))
