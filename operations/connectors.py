@@ -1,0 +1,282 @@
+"""Change data capture as Kafka Connect runs it: the files of `connect/debezium`, filled and applied."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import msgspec
+from bus.settings import Connection, Settings
+
+from errors import ConfigurationError, FatalError, RetryableError
+
+FILES = Path(__file__).resolve().parents[1] / "connect" / "debezium"
+#: Which file describes the capture of a system, by the SQL its database speaks.
+FILE_OF_DIALECT = {"postgresql": "sandbox", "sql-server": "sql-server"}
+#: Connect answers slowly while it rebalances or a connector reads a large schema.
+TIMEOUT_S = 60.0
+PLACEHOLDER = re.compile(r"\$\{([a-z0-9_.]+)\}")
+MASKED = "********"
+#: Handed on by a connector to its driver, converters and history as they are; Connect's validation does not know them.
+HANDED_ON = ("driver.", "key.converter.", "value.converter.", "schema.history.internal.")
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What applying did to one connector."""
+
+    connector: str
+    #: Setting names that were new, changed or gone; empty when nothing was to do.
+    changed: tuple[str, ...]
+    created: bool
+
+
+class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One task of a connector."""
+
+    id: int
+    state: str
+    #: First line of the stack trace of a failed task.
+    failure: str = ""
+
+
+class ConnectorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector as Connect sees it; RUNNING says nothing about being connected, the heartbeats do."""
+
+    connector: str
+    state: str
+    tasks: tuple[TaskStatus, ...]
+    failure: str = ""
+
+
+class _RawTask(msgspec.Struct):
+    id: int
+    state: str
+    trace: str = ""
+
+
+class _RawConnector(msgspec.Struct):
+    state: str
+    trace: str = ""
+
+
+class _RawStatus(msgspec.Struct):
+    name: str
+    connector: _RawConnector
+    tasks: list[_RawTask]
+
+
+class _RawValue(msgspec.Struct):
+    name: str
+    errors: list[str]
+
+
+class _RawConfig(msgspec.Struct):
+    value: _RawValue
+
+
+class _RawValidation(msgspec.Struct):
+    error_count: int
+    configs: list[_RawConfig]
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """What Connect has against a configuration."""
+
+    #: Setting to its errors.
+    errors: Mapping[str, tuple[str, ...]]
+    #: Settings no connector, transform or converter reads: misspelt.
+    unknown: tuple[str, ...]
+
+
+def captured(settings: Settings) -> tuple[Connection, ...]:
+    """The connections whose database is captured."""
+    return tuple(each for each in settings.connections.values() if each.capture is not None)
+
+
+def file_of(connection: Connection) -> Path:
+    """The Debezium file for a connection.
+
+    Raises:
+        ConfigurationError: nothing is known about capturing this system in this dialect.
+    """
+    path = FILES / f"{connection.system}.{FILE_OF_DIALECT.get(connection.dialect, connection.dialect)}.json"
+    if not path.exists():
+        raise ConfigurationError(
+            f"connections.{connection.name}.dialect", f"no {path.name} in connect/debezium for {connection.dialect!r}"
+        )
+    return path
+
+
+def fill(text: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The configuration in a file's text with its placeholders replaced.
+
+    Raises:
+        ConfigurationError: a placeholder has no value; names it.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        try:
+            return values[match.group(1)]
+        except KeyError as error:
+            raise ConfigurationError(match.group(1), "needed by the connector's file, but not set") from error
+
+    template = msgspec.json.decode(text, type=dict[str, str])
+    return {name: PLACEHOLDER.sub(value_of, value) for name, value in template.items()}
+
+
+def values_of(settings: Settings, connection: Connection) -> dict[str, str]:
+    """Everything a Debezium file may ask for, secrets included."""
+    values = {
+        "connection": connection.name,
+        # replication slots take lower-case letters, digits and underscores only
+        "connection.identifier": re.sub(r"[^a-z0-9_]", "_", connection.name.lower()),
+        "kafka": settings.kafka,
+        "registry.v2": registry_v2(settings.registry),
+    }
+    capture = connection.capture
+    if capture is not None:
+        values |= {
+            "capture.host": capture.host,
+            "capture.port": str(capture.port),
+            "capture.database": capture.database,
+            "capture.user": capture.user,
+            "capture.password": capture.password.reveal(),
+        }
+    return values
+
+
+def registry_v2(registry: str) -> str:
+    """Where the converter finds the registry: its own API beside the Confluent one we use."""
+    address = httpx.URL(registry)
+    return str(address.copy_with(path="/apis/registry/v2", query=None))
+
+
+def configuration(settings: Settings, connection: Connection) -> dict[str, str]:
+    """What Connect is given for a connection; holds the password."""
+    return fill(file_of(connection).read_text(encoding="utf-8"), values_of(settings, connection))
+
+
+def apply(settings: Settings) -> tuple[Applied, ...]:
+    """Bring Connect to what the deployment says; nothing happens where it already is so.
+
+    Raises:
+        ConfigurationError: Connect refuses a setting; names it and why.
+        RetryableError: Connect does not answer.
+    """
+    with _connect(settings) as client:
+        return tuple(_apply_one(client, each.name, configuration(settings, each)) for each in captured(settings))
+
+
+def status(settings: Settings) -> tuple[ConnectorStatus, ...]:
+    """The captured connections' connectors, whether they exist or not."""
+    with _connect(settings) as client:
+        return tuple(_status_of(client, each.name) for each in captured(settings))
+
+
+def restart_failed(settings: Settings) -> tuple[str, ...]:
+    """Restart the failed connectors and tasks; says which connectors had any."""
+    failed = tuple(
+        each.connector
+        for each in status(settings)
+        if each.state == "FAILED" or any(task.state == "FAILED" for task in each.tasks)
+    )
+    with _connect(settings) as client:
+        for name in failed:
+            _ask(
+                client, "POST", f"/connectors/{name}/restart", params={"includeTasks": "true", "onlyFailed": "true"}
+            ).raise_for_status()
+    return failed
+
+
+def delete(settings: Settings, connector: str) -> None:
+    """Take a connector out of Connect; its replication slot and topics stay."""
+    with _connect(settings) as client:
+        _ask(client, "DELETE", f"/connectors/{connector}")
+
+
+def validate(client: httpx.Client, config: Mapping[str, str]) -> Validation:
+    """Let Connect check every setting's name and type, and whether the database answers."""
+    name = config["connector.class"].rsplit(".", 1)[-1]
+    response = _ask(client, "PUT", f"/connector-plugins/{name}/config/validate", content=json.dumps(config))
+    if response.is_error:
+        raise FatalError("connect.validate", f"Connect answered {response.status_code}: {response.text[:300]}")
+    answer = msgspec.json.decode(response.content, type=_RawValidation)
+    known = {each.value.name for each in answer.configs}
+    return Validation(
+        errors={each.value.name: tuple(each.value.errors) for each in answer.configs if each.value.errors},
+        unknown=tuple(name for name in config if name not in known and not name.startswith(HANDED_ON)),
+    )
+
+
+def client_of(address: str) -> httpx.Client:
+    """An HTTP client for one Connect cluster."""
+    return httpx.Client(base_url=address, timeout=TIMEOUT_S, headers={"content-type": "application/json"})
+
+
+def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of settings that are new, changed or gone; Connect adds `name` itself."""
+    names = (wanted.keys() | there.keys()) - {"name"}
+    return tuple(sorted(name for name in names if wanted.get(name) != there.get(name)))
+
+
+def _apply_one(client: httpx.Client, name: str, config: dict[str, str]) -> Applied:
+    existing = _ask(client, "GET", f"/connectors/{name}/config")
+    there = {} if existing.status_code == httpx.codes.NOT_FOUND else msgspec.json.decode(existing.content, type=dict)
+    changed = differences(config, there)
+    if changed:
+        _refuse_unless_valid(name, validate(client, config | {"name": name}))
+        response = _ask(client, "PUT", f"/connectors/{name}/config", content=json.dumps(config))
+        if response.is_error:
+            raise FatalError(
+                "connect.apply", f"Connect answered {response.status_code} for {name}: {_reason(response)}"
+            )
+    return Applied(connector=name, changed=changed, created=not there)
+
+
+def _refuse_unless_valid(name: str, validation: Validation) -> None:
+    for setting, errors in validation.errors.items():
+        raise ConfigurationError(f"connector {name}, {setting}", "; ".join(errors))
+    for setting in validation.unknown:
+        raise ConfigurationError(f"connector {name}, {setting}", "no such setting")
+
+
+def _status_of(client: httpx.Client, name: str) -> ConnectorStatus:
+    response = _ask(client, "GET", f"/connectors/{name}/status")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return ConnectorStatus(connector=name, state="ABSENT", tasks=())
+    raw = msgspec.json.decode(response.content, type=_RawStatus)
+    return ConnectorStatus(
+        connector=name,
+        state=raw.connector.state,
+        tasks=tuple(TaskStatus(id=task.id, state=task.state, failure=_first_line(task.trace)) for task in raw.tasks),
+        failure=_first_line(raw.connector.trace),
+    )
+
+
+def _first_line(trace: str) -> str:
+    return trace.strip().split("\n", 1)[0]
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("message", ""))[:300]
+    except ValueError:
+        return response.text[:300]
+
+
+def _connect(settings: Settings) -> httpx.Client:
+    return client_of(settings.connect)
+
+
+def _ask(
+    client: httpx.Client, method: str, path: str, *, content: str | None = None, params: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """One request; Connect answers 409 while it rebalances, which is no failure."""
+    try:
+        response = client.request(method, path, content=content, params=dict(params or {}))
+    except httpx.TransportError as error:
+        raise RetryableError("connect.away", f"Kafka Connect does not answer at {client.base_url}") from error
+    if response.status_code == httpx.codes.CONFLICT:
+        raise RetryableError("connect.rebalancing", "Kafka Connect is rebalancing: try again in a moment")
+    return response

@@ -1,0 +1,84 @@
+"""The values of what runs on this machine, kept where `bus/settings.py` finds them: addresses, ports, secrets."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from errors import ConfigurationError
+from operations.stack import state
+from operations.stack.state import write_private
+
+LOOPBACK = "127.0.0.1"
+
+
+def folder(root: Path) -> Path:
+    """Where the files lie; each is a flat JSON object of variable to value, readable by its owner alone."""
+    return root / ".towpath" / "environment"
+
+
+def read(root: Path, name: str) -> dict[str, str]:
+    """The values of one file; empty where there is none."""
+    path = folder(root) / f"{name}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(str(path), f"not a flat JSON object of strings: {error}") from error
+
+
+def write(root: Path, name: str, values: Mapping[str, str]) -> None:
+    """Keep the values of one file, in one step and for the owner alone."""
+    content = msgspec.json.format(msgspec.json.encode(dict(sorted(values.items()))), indent=2) + b"\n"
+    write_private(folder(root) / f"{name}.json", content)
+
+
+def write_stack(root: Path) -> dict[str, str]:
+    """Keep the addresses of the running stack, and a port for the gateway.
+
+    Raises:
+        ConfigurationError: the stack was never started.
+    """
+    stack = state.load(root)
+    if stack is None:
+        raise ConfigurationError("stack", "there is none here: `towpath stack up` first")
+    values = {
+        "TOWPATH_KAFKA": stack.kafka,
+        "TOWPATH_REGISTRY": stack.registry,
+        "TOWPATH_CONNECT": stack.connect,
+        "TOWPATH_STORE_DSN": stack.bus.dsn,
+        "TOWPATH_PROJECTION_DSN": stack.bus.dsn,
+    }
+    write(root, "stack", values)
+    return values | write_gateway(root)
+
+
+def write_gateway(root: Path) -> dict[str, str]:
+    """Keep the gateway's port, chosen free once so that senders need not be told again."""
+    values = read(root, "gateway")
+    if "TOWPATH_GATEWAY_PORT" not in values:
+        values = {"TOWPATH_GATEWAY_PORT": str(free_port())}
+        write(root, "gateway", values)
+    return values
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int, within_s: float = 0.5) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(within_s)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def environment() -> dict[str, str]:
+    """The environment our own processes inherit; they read their settings from it and from the kept files."""
+    return dict(os.environ)

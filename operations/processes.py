@@ -1,0 +1,291 @@
+"""Our own processes: what `towpath run` can start, and how `run all` supervises them and is stopped."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from errors import ConfigurationError, RetryableError
+from operations.stack.processes import last_lines
+
+#: In the order they are started; each is one process, more of the same may run elsewhere.
+NAMES = ("gateway", "pollers", "fetchers", "streams", "consumers", "projector")
+#: Those that can run for one connection alone: `consumers@gp-two`.
+PER_CONNECTION = frozenset({"fetchers", "consumers"})
+
+SUPERVISOR = "supervisor"
+#: A process that lived this long was healthy: its next restart is immediate again.
+HEALTHY_S = 30.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+#: From SIGTERM to SIGKILL; the workers drain within five seconds.
+STOP_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.2
+RESTART_CONNECTORS_EVERY_S = 15.0
+
+
+class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our processes."""
+
+    name: str
+    pids: tuple[int, ...]
+    running: bool
+    log: Path
+
+
+class Watcher:
+    """Told what the supervisor does; says nothing itself."""
+
+    def started(self, name: str, pid: int) -> None:
+        """A process was started."""
+
+    def ended(self, name: str, code: int, again_in_s: float) -> None:
+        """A process ended by itself and is started again after a pause."""
+
+    def restarted_connectors(self, names: Sequence[str]) -> None:
+        """Failed Debezium tasks were restarted."""
+
+
+class Child:
+    """One supervised process: when it was started, and when it may be again."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self.name = name
+        self._command = command
+        self._log = log
+        self._pause_s = FIRST_PAUSE_S
+        self._started = 0.0
+        self.due = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, now: float, directory: Path) -> int:
+        self._started = now
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            # a group of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in order
+            self.process = subprocess.Popen(  # noqa: S603  our own command
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                process_group=0,
+            )
+        return self.process.pid
+
+    def ended(self, now: float) -> tuple[int, float] | None:
+        """Exit code and pause before the next start, if it has ended since."""
+        if self.process is None or (code := self.process.poll()) is None:
+            return None
+        self.process = None
+        self._pause_s = pause_after(now - self._started, self._pause_s)
+        self.due = now + self._pause_s
+        return code, self._pause_s
+
+
+def pause_after(lived_s: float, last_pause_s: float) -> float:
+    """How long to wait before a process that ended by itself is started again."""
+    if lived_s >= HEALTHY_S:
+        return FIRST_PAUSE_S
+    return min(last_pause_s * 2, LONGEST_PAUSE_S)
+
+
+def check(names: Sequence[str], connections: Sequence[str]) -> tuple[str, ...]:
+    """The processes meant by the words of a command line; `all` is all of them.
+
+    Raises:
+        ConfigurationError: no such process, or no such connection.
+    """
+    wanted = [each for name in names for each in (NAMES if name == "all" else (name,))]
+    for name in wanted:
+        process, _, connection = name.partition("@")
+        if process not in NAMES:
+            raise ConfigurationError("process", f"no {process!r}; there are {', '.join(NAMES)}")
+        if connection and process not in PER_CONNECTION:
+            raise ConfigurationError("process", f"{process} cannot run for one connection")
+        if connection and connection not in connections:
+            raise ConfigurationError("connection", f"no {connection!r}; there are {', '.join(sorted(connections))}")
+    return tuple(dict.fromkeys(wanted))
+
+
+def folder(root: Path) -> Path:
+    """Process id files and logs."""
+    return root / ".towpath" / "run"
+
+
+def log_of(root: Path, name: str) -> Path:
+    return folder(root) / "logs" / f"{name}.log"
+
+
+def pid_file(root: Path, name: str, pid: int) -> Path:
+    """One file a process, so that more of the same can run beside each other."""
+    return folder(root) / f"{name}.{pid}.pid"
+
+
+def announce(root: Path, name: str) -> Path:
+    """Write down that this very process runs under a name; who ends orderly removes the file again."""
+    path = pid_file(root, name, os.getpid())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # in one step: a half-written file would be taken for one of a dead process
+    half = path.with_suffix(".new")
+    half.write_text(f"{psutil.Process().create_time()}\n", encoding="ascii")
+    half.replace(path)
+    return path
+
+
+def running(root: Path) -> dict[str, tuple[int, ...]]:
+    """The living processes by name; files of dead ones are removed on the way."""
+    found: dict[str, list[int]] = {}
+    for path in sorted(folder(root).glob("*.pid")):
+        name, pid, _ = path.name.rsplit(".", 2)
+        if _is_alive(int(pid), path):
+            found.setdefault(name, []).append(int(pid))
+        else:
+            path.unlink(missing_ok=True)
+    return {name: tuple(pids) for name, pids in found.items()}
+
+
+def states(root: Path) -> tuple[ProcessState, ...]:
+    """All processes there can be, and those that run beside them for one connection."""
+    alive = running(root)
+    names = [*NAMES, *sorted(name for name in alive if name not in NAMES and name != SUPERVISOR)]
+    return tuple(
+        ProcessState(name=name, pids=alive.get(name, ()), running=name in alive, log=log_of(root, name))
+        for name in names
+    )
+
+
+def supervise(
+    root: Path,
+    names: Sequence[str],
+    restart_connectors: Callable[[], Sequence[str]],
+    watcher: Watcher,
+) -> int:
+    """Run processes as children until SIGTERM or SIGINT; those that end by themselves are started again.
+
+    Order: told to stop, all children get SIGTERM at once and SIGKILL after fifteen seconds. Connectors' failed tasks
+    are restarted on the way; a Connect that is away is none of our business here.
+    """
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda which, _frame: told.append(which))
+    mark = announce(root, SUPERVISOR)
+    children = [Child(name, command_of(root, name), log_of(root, name)) for name in names]
+    next_look = time.monotonic() + RESTART_CONNECTORS_EVERY_S
+    try:
+        while not told:
+            _keep_running(root, children, watcher)
+            if time.monotonic() >= next_look:
+                _restart(restart_connectors, watcher)
+                next_look = time.monotonic() + RESTART_CONNECTORS_EVERY_S
+            time.sleep(LOOK_EVERY_S)
+    finally:
+        _end([child.process for child in children if child.process is not None])
+        mark.unlink(missing_ok=True)
+    return 0
+
+
+def detach(root: Path, names: Sequence[str], within_s: float = 20.0) -> int:
+    """Start a supervisor of its own session and return its process id once it has written itself down.
+
+    Raises:
+        RetryableError: one runs already, or it did not come up; says what its log ends with.
+    """
+    if SUPERVISOR in running(root):
+        raise RetryableError("run.already", "the processes run already: `towpath stop` first")
+    log = log_of(root, SUPERVISOR)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  our own command
+            [str(root / "towpath"), "run", *names, "--supervised"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=root,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        if process.pid in running(root).get(SUPERVISOR, ()):
+            return process.pid
+        time.sleep(0.1)
+    raise RetryableError("run.failed", f"the supervisor did not start:\n{last_lines(log)}")
+
+
+def stop(root: Path, within_s: float = 20.0) -> tuple[str, ...]:
+    """Stop everything `run` started here: the supervisor first, as it would start the others again.
+
+    Returns the names of what was stopped.
+    """
+    before = running(root)
+    _stop_processes(before.get(SUPERVISOR, ()), within_s)
+    _stop_processes([pid for pids in running(root).values() for pid in pids], within_s)
+    running(root)
+    return tuple(name for name in before if name != SUPERVISOR)
+
+
+def command_of(root: Path, name: str) -> tuple[str, ...]:
+    """How one process is started."""
+    return (str(root / "towpath"), "run", name)
+
+
+def _keep_running(root: Path, children: Sequence[Child], watcher: Watcher) -> None:
+    now = time.monotonic()
+    for child in children:
+        if (end := child.ended(now)) is not None:
+            watcher.ended(child.name, *end)
+        if child.process is None and now >= child.due:
+            watcher.started(child.name, child.start(now, root))
+
+
+def _restart(restart_connectors: Callable[[], Sequence[str]], watcher: Watcher) -> None:
+    try:
+        restarted = restart_connectors()
+    except RetryableError:
+        return  # Connect is away or busy; the next look tries again
+    if restarted:
+        watcher.restarted_connectors(restarted)
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + STOP_WITHIN_S
+    for child in children:
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _stop_processes(pids: Sequence[int], within_s: float) -> None:
+    processes = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+        processes.append(process)
+    _, stubborn = psutil.wait_procs(processes, timeout=within_s)
+    for process in stubborn:
+        process.kill()
+    psutil.wait_procs(stubborn, timeout=5)
+
+
+def _is_alive(pid: int, path: Path) -> bool:
+    """Whether the process that wrote the file still lives; its id alone may belong to another by now."""
+    try:
+        process = psutil.Process(pid)
+        began = float(path.read_text(encoding="ascii"))
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < 1.0
+    except (psutil.NoSuchProcess, FileNotFoundError, ValueError):
+        return False

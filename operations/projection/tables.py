@@ -1,0 +1,213 @@
+"""The projection's tables as the projector writes them: a batch and the positions behind it, in one transaction."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from operations.projection.migrate import Wire
+from operations.projection.project import Position, RootRow, Rows
+
+#: Topic id and partition to the offset read next.
+Positions = Mapping[tuple[str, int], int]
+
+#: How long rows stay that closed hours stand for; topics are shorter than this.
+ROOTS_DAYS = 60
+#: As long as the outcomes' own topic.
+OUTCOMES_DAYS = 400
+
+#: Tables filled by way of a temporary one of the same shape, as rows may be there already.
+STAGED = ("roots", "deliveries", "dead_letters", "cross_references", "arrivals")
+
+MERGE_ROOTS = """
+INSERT INTO roots AS r SELECT * FROM pg_temp.new_roots
+ON CONFLICT (topic_id, partition, event_offset) DO UPDATE SET
+    topic = CASE WHEN excluded.topic <> '' THEN excluded.topic ELSE r.topic END,
+    arrived_at = coalesce(excluded.arrived_at, r.arrived_at),
+    root_key = CASE WHEN excluded.root_key <> '' THEN excluded.root_key ELSE r.root_key END,
+    connection = CASE WHEN excluded.connection <> '' THEN excluded.connection ELSE r.connection END,
+    record = CASE WHEN excluded.record <> '' THEN excluded.record ELSE r.record END,
+    cause = CASE WHEN excluded.cause <> '' THEN excluded.cause ELSE r.cause END,
+    source_version = greatest(excluded.source_version, r.source_version),
+    delivery_id = CASE WHEN excluded.delivery_id <> '' THEN excluded.delivery_id ELSE r.delivery_id END,
+    facts = r.facts | excluded.facts,
+    merged_into = CASE WHEN excluded.merged_into <> '' THEN excluded.merged_into ELSE r.merged_into END
+"""
+MERGE_DELIVERIES = """
+INSERT INTO deliveries SELECT * FROM pg_temp.new_deliveries
+ON CONFLICT (topic_id, partition, event_offset, connection) DO UPDATE SET
+    stage = excluded.stage, state = excluded.state, cause = excluded.cause, code = excluded.code, at = excluded.at
+"""
+# A dead letter told twice is the same one; the later telling is the one whose bytes lie longer.
+MERGE_DEAD_LETTERS = """
+INSERT INTO dead_letters SELECT * FROM pg_temp.new_dead_letters
+ON CONFLICT (id) DO UPDATE SET
+    partition = excluded.partition, event_offset = excluded.event_offset, at = excluded.at, code = excluded.code,
+    code_values = excluded.code_values, code_version = excluded.code_version, mapping = excluded.mapping
+"""
+MERGE_CROSS_REFERENCES = """
+INSERT INTO cross_references SELECT * FROM pg_temp.new_cross_references
+ON CONFLICT (canonical_id, connection, record, id_there) DO UPDATE SET
+    since = excluded.since, root = excluded.root, mapping = excluded.mapping
+"""
+MERGE_ARRIVALS = """
+INSERT INTO arrivals AS a SELECT * FROM pg_temp.new_arrivals
+ON CONFLICT (topic, hour, topic_id, partition) DO UPDATE SET records = a.records + excluded.records
+"""
+DROP_CROSS_REFERENCE = """
+DELETE FROM cross_references WHERE (canonical_id, connection, record, id_there) = (%s, %s, %s, %s)
+"""
+
+MOVE = """
+UPDATE positions AS p SET next = n.next
+FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[]) AS n (topic_id, partition, expected, next)
+WHERE p.topic_id = n.topic_id AND p.partition = n.partition AND p.next = n.expected
+"""
+
+#: `project.place` in SQL, over a root's facts.
+ACCOUNT = """
+    count(*) AS accepted,
+    count(*) FILTER (WHERE facts & 1 <> 0) AS mapped,
+    count(*) FILTER (WHERE facts & 3 = 2) AS dead,
+    count(*) FILTER (WHERE facts & 7 = 4) AS merged,
+    count(*) FILTER (WHERE facts & 15 = 8) AS suppressed,
+    count(*) FILTER (WHERE facts & 31 = 16) AS filtered
+"""
+CLOSE = f"""
+INSERT INTO closed_hours (topic, hour, accepted, mapped, dead, merged, suppressed, filtered, closed_at)
+SELECT topic, hour, accepted, mapped, dead, merged, suppressed, filtered, %(now)s FROM (
+    SELECT topic, date_trunc('hour', arrived_at, 'UTC') AS hour, {ACCOUNT}, bool_and(facts & 31 <> 0) AS ended
+    FROM roots
+    WHERE topic <> '' AND arrived_at >= %(since)s AND arrived_at < %(until)s
+    GROUP BY 1, 2
+) AS hours
+WHERE ended
+ON CONFLICT (topic, hour) DO NOTHING
+"""  # noqa: S608  put together from constants
+
+
+class MovedError(Exception):
+    """A position is not where this projector left it: the projection was emptied, or another one reads."""
+
+
+def prepare(wire: Wire) -> None:
+    """Make the temporary tables of this database session."""
+    for table in STAGED:
+        wire.execute(f"CREATE TEMPORARY TABLE new_{table} (LIKE {table}) ON COMMIT DELETE ROWS")
+    wire.commit()
+
+
+def positions(wire: Wire) -> dict[tuple[str, int], int]:
+    """How far each partition is read."""
+    with wire.transaction():
+        found = wire.execute("SELECT topic_id, partition, next FROM positions").fetchall()
+    return {(topic_id, partition): following for topic_id, partition, following in found}
+
+
+def begin(wire: Wire, topic: str, starts: Positions) -> None:
+    """Write down where partitions never read before begin."""
+    with wire.transaction():
+        for (topic_id, partition), start in starts.items():
+            wire.execute(
+                "INSERT INTO positions (topic_id, partition, topic, next) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                [topic_id, partition, topic, start],
+            )
+
+
+def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> None:
+    """Add a batch and move the positions behind it, or nothing at all.
+
+    Raises:
+        MovedError: a position is not at `expected`; nothing was written.
+    """
+    with wire.transaction():
+        # first, as its row locks hold off whoever empties the projection
+        _move(wire, expected, following)
+        _copy(wire, "records", rows.records)
+        _copy(wire, "outcomes", rows.outcomes)
+        _merge(wire, "roots", MERGE_ROOTS, (_root(position, root) for position, root in rows.roots.items()))
+        _merge(wire, "deliveries", MERGE_DELIVERIES, (_delivery(*item) for item in rows.deliveries.items()))
+        _merge(wire, "dead_letters", MERGE_DEAD_LETTERS, ((id_, *row) for id_, row in rows.dead_letters.items()))
+        _merge(wire, "arrivals", MERGE_ARRIVALS, ((*key, records) for key, records in rows.arrivals.items()))
+        known = ((*key, *row) for key, row in rows.cross_references.items() if row is not None)
+        _merge(wire, "cross_references", MERGE_CROSS_REFERENCES, known)
+        for key, row in rows.cross_references.items():
+            if row is None:
+                wire.execute(DROP_CROSS_REFERENCE, key)
+
+
+def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> int:
+    """Keep the accounts of hours in which every root has come to an end; a closed hour is never touched again."""
+    with wire.transaction():
+        return wire.execute(CLOSE, {"since": since, "until": until, "now": now}).rowcount
+
+
+def prune(wire: Wire) -> None:
+    """Drop what closed hours and topics no longer need."""
+    with wire.transaction():
+        wire.execute(
+            "DELETE FROM roots r USING closed_hours h WHERE h.topic = r.topic"
+            " AND h.hour = date_trunc('hour', r.arrived_at, 'UTC')"
+            " AND r.arrived_at < now() - make_interval(days => %s)",
+            [ROOTS_DAYS],
+        )
+        wire.execute("DELETE FROM records WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS])
+        wire.execute("DELETE FROM outcomes WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
+        wire.execute("DELETE FROM dead_letters WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
+
+
+def _move(wire: Wire, expected: Positions, following: Positions) -> None:
+    places = list(following)
+    moved = wire.execute(
+        MOVE,
+        [
+            [topic_id for topic_id, _ in places],
+            [partition for _, partition in places],
+            [expected[place] for place in places],
+            [following[place] for place in places],
+        ],
+    ).rowcount
+    if moved != len(places):
+        raise MovedError(f"{len(places) - moved} of {len(places)} positions were moved by somebody else")
+
+
+def _merge(wire: Wire, table: str, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    if _copy(wire, f"pg_temp.new_{table}", rows):
+        wire.execute(statement)
+
+
+def _copy(wire: Wire, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
+    listed = list(rows)
+    if listed:
+        with wire.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for row in listed:
+                copy.write_row([_storable(value) for value in row])
+    return len(listed)
+
+
+def _storable(value: Any) -> Any:
+    """PostgreSQL keeps no zero byte in a text; what came from outside may hold one."""
+    if isinstance(value, str) and ("\0" in value or "\\u0000" in value):
+        return value.replace("\0", "\ufffd").replace("\\u0000", "\ufffd")
+    return value
+
+
+def _root(position: Position, root: RootRow) -> tuple[Any, ...]:
+    return (
+        *position,
+        root.topic,
+        root.arrived_at,
+        root.root_key,
+        root.connection,
+        root.record,
+        root.cause,
+        root.source_version,
+        root.delivery_id,
+        int(root.facts),
+        root.merged_into,
+    )
+
+
+def _delivery(key: tuple[str, int, int, str], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    topic_id, partition, offset, connection = key
+    return (connection, topic_id, partition, offset, *row)

@@ -1,0 +1,289 @@
+"""The projector: reads every topic that tells something and keeps the books; `towpath run projector`.
+
+It assigns itself all partitions at positions of its own, which move in the transaction of the rows: killed at any
+instruction it goes on exactly there. One works at a time; others wait for its database session to end.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import msgspec
+import psycopg
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from bus.codec import Codecs
+from bus.registry import Registry
+from bus.settings import Settings
+from errors import BusError, ConfigurationError, DecodeError, FatalError, RetryableError
+from operations.offsets import TopicPlaces, admin_of, describe, starts
+from operations.projection import migrate, tables
+from operations.projection.project import Means, Observed, project
+from operations.projection.tables import MovedError
+from schemas import topics
+from schemas.bus.change import Change
+from schemas.bus.cross_reference import CrossReference
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.fetched import Fetched
+from schemas.bus.outcome import Outcome
+from schemas.topics import Stage, Topic
+
+log = structlog.get_logger(__name__)
+
+BATCH = 5000
+#: Longest wait for a first record, and the time given to others to join it.
+WAIT_S = 0.5
+GATHER_S = 0.02
+CLOSE_EVERY_S = 300.0
+#: An hour closes when it is this far behind.
+CLOSES_AFTER = timedelta(hours=1)
+CLOSES_WITHIN = timedelta(days=14)
+LONGEST_PAUSE_S = 10.0
+#: Any number that nothing else in the database locks.
+ONE_PROJECTOR = 0x70726F6A
+STATEMENT_TIMEOUT_MS = 60_000
+
+MEANS_OF_RECORD: dict[type[msgspec.Struct], Means] = {
+    Change: Means.CHANGES,
+    Fetched: Means.FETCHED,
+    Outcome: Means.OUTCOMES,
+    DeadLetter: Means.DEAD_LETTERS,
+    CrossReference: Means.CROSS_REFERENCES,
+}
+
+
+def means_of(topic: Topic) -> Means | None:
+    """What a topic tells the projection; None for those it does not read."""
+    if topic.record is None:
+        return Means.CAPTURED if topic.written_by is Stage.CONNECT and ".cdc." in topic.name else None
+    return MEANS_OF_RECORD.get(topic.record) or (Means.CANONICAL if topic.written_by is Stage.STREAMS else None)
+
+
+READ: dict[str, Means] = {topic.name: means for topic in topics.TOPICS if (means := means_of(topic)) is not None}
+
+
+def run(settings: Settings) -> int:
+    """Project until SIGTERM or SIGINT; 0, or 1 when it cannot go on."""
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda which, _frame: told.append(which))
+    return run_until(settings, lambda: bool(told))
+
+
+def run_until(settings: Settings, stopped: Callable[[], bool]) -> int:
+    """Project until told; whatever is away is waited for, from the positions that stand in the database."""
+    pause_s = 0.5
+    while not stopped():
+        began = time.monotonic()
+        try:
+            _session(settings, stopped)
+        except (ConfigurationError, FatalError) as error:
+            log.error("projector.refuses", code=error.code, reason=error.message)  # noqa: TRY400  one line, as for all refusals
+            return 1
+        except MovedError as error:
+            log.warning("projector.starts_over", reason=str(error))
+        except (BusError, KafkaException, psycopg.OperationalError) as error:
+            log.warning("projector.waits", error=type(error).__name__, reason=str(error).strip())
+        if stopped():
+            break
+        pause_s = 0.5 if time.monotonic() - began > 30 else min(pause_s * 2, LONGEST_PAUSE_S)
+        _sleep(pause_s, stopped)
+    log.info("projector.stopped")
+    return 0
+
+
+def _session(settings: Settings, stopped: Callable[[], bool]) -> None:
+    """One database session and one consumer, until either breaks."""
+    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+        migrate.check_version(wire)
+        wire.commit()
+        if not _our_turn(wire, stopped):
+            return
+        wire.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        tables.prepare(wire)
+        registry = Registry(settings.registry)
+        reader = Reader(settings.kafka, wire, Codecs(registry))
+        log.info("projector.ready", partitions=len(reader.expected))
+        try:
+            _work(reader, wire, stopped)
+        finally:
+            reader.close()
+            registry.close()
+
+
+def _work(reader: "Reader", wire: migrate.Wire, stopped: Callable[[], bool]) -> None:
+    housekeeping_at = time.monotonic()
+    while not stopped():
+        batch = reader.read()
+        if batch:
+            reader.write(batch)
+        if time.monotonic() >= housekeeping_at:
+            now = datetime.now(UTC)
+            closed = tables.close_hours(wire, now - CLOSES_WITHIN, _full_hour(now - CLOSES_AFTER), now)
+            tables.prune(wire)
+            if closed:
+                log.info("projector.closed_hours", hours=closed)
+            housekeeping_at = time.monotonic() + CLOSE_EVERY_S
+
+
+class Reader:
+    """All partitions of all topics the projection reads, from its own positions."""
+
+    def __init__(self, kafka: str, wire: migrate.Wire, codecs: Codecs, read: dict[str, Means] | None = None) -> None:
+        self._wire = wire
+        self._codecs = codecs
+        self._means = READ if read is None else read
+        self._topics = _places(kafka, self._means)
+        self.expected = self._positions(kafka)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                # never joined and never committed to: librdkafka wants a name
+                "group.id": "towpath-projector",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "fetch.message.max.bytes": 1024 * 1024,
+                "queued.max.messages.kbytes": 65536,
+                "log_level": 0,
+            }
+        )
+        self._consumer.assign(
+            [
+                TopicPartition(each.name, partition, self.expected[each.topic_id, partition])
+                for each in self._topics.values()
+                for partition in range(each.partitions)
+            ]
+        )
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def read(self) -> list[Message]:
+        """The next records, or none after a while."""
+        first = self._consumer.poll(WAIT_S)
+        if first is None:
+            return []
+        batch = [first, *self._consumer.consume(BATCH - 1, GATHER_S)]
+        for message in batch:
+            if (error := message.error()) is not None:
+                raise _failure(error)
+        return batch
+
+    def write(self, batch: Sequence[Message]) -> None:
+        """Bring a batch into the projection, with the positions behind it."""
+        following: dict[tuple[str, int], int] = {}
+        for message in batch:
+            following[self._place(message)] = _offset(message) + 1
+        before = {place: self.expected[place] for place in following}
+        tables.write(self._wire, project(self._observed(batch)), before, following)
+        self.expected.update(following)
+        log.debug("projector.batch", records=len(batch))
+
+    def _observed(self, batch: Sequence[Message]) -> Iterator[Observed]:
+        for message in batch:
+            topic, value = message.topic() or "", message.value()
+            topic_id, partition = self._place(message)
+            means = self._means[topic]
+            yield Observed(
+                topic=topic,
+                means=means,
+                topic_id=topic_id,
+                partition=partition,
+                offset=_offset(message),
+                timestamp_ms=message.timestamp()[1],
+                key=(message.key() or b"").decode("utf-8", "backslashreplace"),
+                headers=_headers(message),
+                value=self._decoded(topic, value) if means in DECODED and value is not None else None,
+                size_bytes=len(value or b""),
+            )
+
+    def _decoded(self, topic: str, value: bytes) -> Change | Fetched | Outcome | DeadLetter | CrossReference | None:
+        """The record, or None for bytes that are none: whoever works with them buries them."""
+        try:
+            decoded: Change | Fetched | Outcome | DeadLetter | CrossReference = self._codecs.of(
+                topics.by_name(topic)
+            ).decode(value)
+        except DecodeError as error:
+            log.warning("projector.undecodable", topic=topic, reason=error.message)
+            return None
+        return decoded
+
+    def _place(self, message: Message) -> tuple[str, int]:
+        partition = message.partition()
+        return self._topics[message.topic() or ""].topic_id, -1 if partition is None else partition
+
+    def _positions(self, kafka: str) -> dict[tuple[str, int], int]:
+        """Where to go on; partitions never seen begin at their first record."""
+        first = starts(admin_of(kafka), self._topics)
+        for each in self._topics.values():
+            tables.begin(
+                self._wire,
+                each.name,
+                {(each.topic_id, number): first[each.name, number] for number in range(each.partitions)},
+            )
+        kept = tables.positions(self._wire)
+        for (name, number), start in first.items():
+            place = (self._topics[name].topic_id, number)
+            if place not in kept:
+                raise MovedError("the projection was emptied while this projector began")
+            if kept[place] < start:
+                # the topic forgot what was not read yet: say so, and let the books show it as missing
+                log.error("projector.gap", topic=name, partition=number, records=start - kept[place])
+                tables.write(self._wire, project(()), {place: kept[place]}, {place: start})
+                kept[place] = start
+        return kept
+
+
+DECODED = frozenset({Means.CHANGES, Means.FETCHED, Means.OUTCOMES, Means.DEAD_LETTERS, Means.CROSS_REFERENCES})
+
+
+def _places(kafka: str, means: dict[str, Means]) -> dict[str, TopicPlaces]:
+    found = describe(admin_of(kafka), means)
+    missing = sorted(means.keys() - found.keys())
+    if missing:
+        raise ConfigurationError("topics", f"{', '.join(missing)} missing: run `towpath topics apply`")
+    return found
+
+
+def _our_turn(wire: migrate.Wire, stopped: Callable[[], bool]) -> bool:
+    """Wait until no other projector holds the lock, which ends with its database session."""
+    waited = False
+    while not stopped():
+        row = wire.execute("SELECT pg_try_advisory_lock(%s)", [ONE_PROJECTOR]).fetchone()
+        wire.commit()
+        if row is not None and row[0]:
+            return True
+        if not waited:
+            log.info("projector.stands_by")
+            waited = True
+        _sleep(1.0, stopped)
+    return False
+
+
+def _sleep(seconds: float, stopped: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not stopped() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _headers(message: Message) -> dict[str, bytes]:
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    return {name: value for name, value in headers if value is not None}
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    return OFFSET_BEGINNING if offset is None else offset
+
+
+def _failure(error: KafkaError) -> BusError:
+    return RetryableError("kafka.read", f"reading failed: {error.str()}")
+
+
+def _full_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
