@@ -1,0 +1,61 @@
+# Every task of the project; each sets up what it needs.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$python && break; done)
+RUN := ./operations/in_environment
+PYTEST := $(RUN) pytest
+CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup stack up down demo test check test-integration e2e bench chaos format lock lock-stack clean
+
+help: ## list these tasks
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make the environment: .venv from the locked requirements, and the ODBC libraries
+	@test -n "$(PYTHON)" || { echo "setup: Python 3.11 or 3.12 is needed and was not found" >&2; exit 1; }
+	@$(PYTHON) operations/setup_environment.py
+
+stack: setup ## start the local stack: Kafka, registry, Connect, two PostgreSQL clusters
+	@./towpath stack up
+
+up: stack ## the same
+
+down: ## stop everything that runs here; data stays
+	@./towpath down
+
+demo: setup ## all of it with real traffic, both ways
+	@./towpath demo
+
+test: check ## everything: check, then integration and end to end on the real stack
+	@$(PYTEST) -q $(wildcard tests/integration tests/end_to_end)
+
+check: setup ## format, lint, types, import contracts, unit and contract tests
+	@$(RUN) ruff format --quiet --check --diff . && $(RUN) ruff check --quiet .
+	@$(RUN) mypy $(wildcard $(CODE))
+	@$(RUN) lint-imports
+	@$(PYTEST) -q -n auto tests/unit tests/contract
+
+test-integration: setup ## single parts on the real stack
+	@$(PYTEST) -q tests/integration
+
+e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
+	@$(PYTEST) -q tests/end_to_end
+
+bench: setup ## the benchmarks; each prints its result
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python $$script || exit 1; done
+
+chaos: setup ## end-to-end traffic while parts are killed
+	@$(PYTEST) -q tests/end_to_end -m chaos
+
+format: setup ## put the code into its one format, and mend what the linter can
+	@$(RUN) ruff check --quiet --fix . ; $(RUN) ruff format --quiet .
+
+lock: setup ## choose versions anew within pyproject.toml, with hashes
+	@$(PYTHON) operations/setup_environment.py lock
+
+lock-stack: setup ## resolve the stack's Java artifacts anew
+	@$(RUN) python -m operations.stack.lock
+
+clean: ## stop everything here and drop its data, the environment and the caches of tools
+	@if [ -x .venv/bin/python ]; then ./towpath stack down --purge; fi
+	@rm -rf .venv .cache .towpath .ruff_cache .import_linter_cache .hypothesis
