@@ -1,0 +1,205 @@
+"""An order as a GP document: to the cent, or not at all."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connect.systems.dynamics_gp.client import Receipt
+from consumers.dynamics_gp.rules import customer_number, fit, line_price, short_reference
+from consumers.dynamics_gp.sales_order import sales_order
+from consumers.dynamics_gp.steps import Step, Work, next_step
+from delivery.ports import Settlement
+from delivery.states import State
+from errors import MappingError, TooLateError
+from mapping.port import Lookups
+from schemas.canonical.address import Address
+from schemas.canonical.order import Order, OrderLine
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LOOKUPS = Lookups(
+    {
+        "target": {
+            "document_id": "WEB",
+            "site": "MAIN",
+            "tax_schedule": "WEBTAX",
+            "tax_detail": "WEBTAX",
+            "time_zone": "America/New_York",
+        },
+        "gp_items": {"OLD-SKU": "NEW-ITEM"},
+    }
+)
+
+
+def order(**changes: object) -> Order:
+    standing = Order(
+        id="clarity-main:1001",
+        source_version=17,
+        ordered_at=datetime(2026, 3, 1, 3, 30, tzinfo=UTC),
+        updated_at=datetime(2026, 3, 1, 3, 30, tzinfo=UTC),
+        connection="clarity-main",
+        number="1001",
+        state="open",
+        currency="USD",
+        customer_id="c1007",
+        customer_name="Zoë & Łucja O'Brien",
+        customer_email="zoe@example.org",
+        shipping=Address(name="山田 太郎", lines=("桜通り 1-2",), city="名古屋", country="JP", phone="+81 52-555-0100"),
+        lines=(
+            OrderLine(line_id="1", sku="COF-ESP-250", quantity=Decimal(3), unit_price=Decimal("8.95"),
+                      discount=Decimal("1.00"), extended=Decimal("25.85"), tax=Decimal("2.07")),
+            OrderLine(line_id="2", sku="OLD-SKU", quantity=Decimal(1), unit_price=Decimal(0), extended=Decimal(0)),
+        ),
+        subtotal=Decimal("25.85"),
+        discount=Decimal("2.00"),
+        shipping_amount=Decimal("5.00"),
+        handling_amount=Decimal("1.50"),
+        tax=Decimal("2.47"),
+        total=Decimal("32.82"),
+    )  # fmt: skip
+    return msgspec.structs.replace(standing, **changes)
+
+
+def test_the_document_comes_to_the_order_s_total() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    assert Decimal("32.82") == document.DOCAMNT
+    assert Decimal("8.62") == document.lines[0].UNITPRCE
+    assert Decimal("25.86") == document.lines[0].XTNDPRCE
+    assert Decimal("2.01") == document.TRDISAMT
+    assert Decimal("25.86") == document.SUBTOTAL
+
+
+def test_tax_beyond_the_lines_is_put_on_the_last() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    assert [line.TAXAMNT for line in document.lines] == [Decimal("2.07"), Decimal("0.40")]
+
+
+def test_the_day_is_the_company_s() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    assert date(2026, 2, 28) == document.DOCDATE
+    assert document.BACHNUMB == "WEB260228"
+
+
+def test_items_are_looked_up_and_lines_step_by_16384() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    assert [(line.LNITMSEQ, line.ITEMNMBR) for line in document.lines] == [(16384, "COF-ESP-250"), (32768, "NEW-ITEM")]
+
+
+def test_letters_beyond_the_code_page_are_written_in_latin_ones() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    assert document.ship_to.CITY.isascii()
+    assert document.ship_to.CITY
+    assert document.customer.CUSTNAME == "Zoë & Lucja O'Brien"
+    assert document.ship_to.PHNUMBR1 == "81525550100"
+
+
+def test_an_order_that_does_not_add_up_is_refused_with_the_difference() -> None:
+    with pytest.raises(MappingError, match=r"difference 0\.01"):
+        sales_order(order(total=Decimal("32.83")), LOOKUPS, NOW)
+
+
+def test_a_number_that_does_not_fit_is_refused_not_cut() -> None:
+    with pytest.raises(MappingError, match="longer than GP's 20"):
+        sales_order(order(number="9" * 21), LOOKUPS, NOW)
+
+
+@given(
+    quantity=st.integers(min_value=1, max_value=999),
+    price=st.decimals(min_value=0, max_value=9999, places=2),
+    discount_share=st.integers(min_value=0, max_value=100),
+)
+def test_a_line_s_price_times_its_quantity_is_its_extended_price(
+    quantity: int, price: Decimal, discount_share: int
+) -> None:
+    full = price * quantity
+    discount = (full * discount_share / 100).quantize(Decimal("0.01"))
+    line = OrderLine(sku="A", quantity=Decimal(quantity), unit_price=price, discount=discount, extended=full - discount)
+
+    priced = line_price(line, 2)
+
+    assert priced.unit * quantity == priced.extended
+    assert priced.extended - priced.above == line.extended
+    assert Decimal(0) <= priced.above < Decimal("0.01") * quantity
+
+
+def test_customer_numbers_fit_and_stay() -> None:
+    assert customer_number(order()) == "C1007"
+    assert customer_number(order(customer_id="")) == customer_number(
+        order(customer_id="", customer_email="ZOE@example.org")
+    )
+    assert len(customer_number(order(customer_id="x" * 40))) == 15
+    with pytest.raises(MappingError, match="nobody to sell to"):
+        customer_number(order(customer_id="", customer_email=""))
+
+
+def test_a_reference_of_any_length_has_one_of_twenty() -> None:
+    assert short_reference("clarity-main:1001") == "clarity-main:1001"
+    assert len(short_reference("clarity-main:100000000000")) == 20
+
+
+@given(st.text(max_size=200))
+def test_text_always_fits_its_column(text: str) -> None:
+    fitted = fit(text, 60, "cp1252")
+
+    assert len(fitted) <= 60
+    fitted.encode("cp1252")
+
+
+def receipt(operation: str, digest: str = "d1") -> Receipt:
+    return Receipt(
+        reference="clarity-main:1001", operation=operation, document_type=2, document_number="ORD0000007", digest=digest
+    )
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "receipts", "expected"),
+    [
+        (False, (), (Step.CREATE, "create", "")),
+        (False, (receipt("create", "d0"),), (Step.UPDATE, "update:17", "ORD0000007")),
+        (True, (receipt("create", "d0"),), (Step.CANCEL, "cancel", "ORD0000007")),
+        (True, (receipt("create"),), (Step.CANCEL, "cancel", "ORD0000007")),
+    ],
+)
+def test_receipts_tell_the_next_step(
+    cancelled: bool, receipts: tuple[Receipt, ...], expected: tuple[Step, str, str]
+) -> None:
+    document = msgspec.structs.replace(sales_order(order(), LOOKUPS, NOW), cancelled=cancelled)
+
+    work = next_step("clarity-main:1001", 17, document, "d1", receipts)
+
+    assert isinstance(work, Work)
+    assert (work.step, work.operation, work.number) == expected
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "receipts", "expected"),
+    [
+        (True, (), (State.FILTERED, "cancelled_before_creation")),
+        (False, (receipt("create"),), (State.SUPPRESSED, "equal")),
+        (True, (receipt("create"), receipt("cancel")), (State.SUPPRESSED, "equal")),
+    ],
+)
+def test_receipts_tell_that_nothing_is_left_to_do(
+    cancelled: bool, receipts: tuple[Receipt, ...], expected: tuple[State, str]
+) -> None:
+    document = msgspec.structs.replace(sales_order(order(), LOOKUPS, NOW), cancelled=cancelled)
+
+    settlement = next_step("clarity-main:1001", 17, document, "d1", receipts)
+
+    assert isinstance(settlement, Settlement)
+    assert (settlement.state, settlement.code) == expected
+
+
+def test_a_void_document_is_not_taken_up_again() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+
+    with pytest.raises(TooLateError):
+        next_step("clarity-main:1001", 17, document, "d1", (receipt("create"), receipt("cancel")))
