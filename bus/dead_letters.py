@@ -1,0 +1,125 @@
+"""What is written of an event that will never pass: the letter with its original bytes, and the outcome telling of it.
+
+No size guard is needed: sources hold up to 4 MiB, the dead-letter topic 8.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from bus.events import Incoming
+from bus.headers import from_headers
+from errors import BusError
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.outcome import Outcome
+from schemas.types import Root, root_of
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/dead-letters")
+
+
+def letter_id(topic_id: str, partition: int, offset: int, stage: str) -> str:
+    """The same event dying at the same stage again is the same letter."""
+    return str(uuid.uuid5(NAMESPACE, f"{topic_id}/{partition}/{offset}/{stage}"))
+
+
+def dead_letter(
+    event: Incoming,
+    error: BusError,
+    *,
+    stage: str,
+    at: datetime,
+    record: str = "",
+    connection: str = "",
+    mapping: str = "",
+    code_version: str = "",
+) -> DeadLetter:
+    """The letter of an event.
+
+    Args:
+        event: As it lay on its topic; nothing of it is changed.
+        error: Why it cannot pass: its code and its facts.
+        stage: Where it died: `streams`, `fetchers`, `consumers`.
+        at: When.
+        record: What the route makes, `order`.
+        connection: At which connection the document lives, if known.
+        mapping: Stamp of the mapping at work.
+        code_version: Of the running code.
+    """
+    return DeadLetter(
+        id=letter_id(event.topic_id, event.partition, event.offset, stage),
+        at=at,
+        stage=stage,
+        code=error.code,
+        values=values_of(error),
+        connection=connection,
+        record=record,
+        topic=event.topic,
+        topic_id=event.topic_id,
+        partition=event.partition,
+        offset=event.offset,
+        root=root_of_event(event),
+        root_key=root_of(event.key_text),
+        key=event.key or b"",
+        value=event.value or b"",
+        headers={name: value or b"" for name, value in event.headers},
+        code_version=code_version,
+        mapping=mapping,
+    )
+
+
+def outcome(
+    event: Incoming,
+    *,
+    stage: str,
+    state: str,
+    code: str,
+    at: datetime,
+    values: Mapping[str, str] | None = None,
+    record: str = "",
+    connection: str = "",
+    mapping: str = "",
+    source_version: int = 0,
+) -> Outcome:
+    """What became of an event that goes no further here; arguments as for `dead_letter`.
+
+    Args:
+        event: The event.
+        stage: Where it ended.
+        state: An end of `delivery/states.py`: `filtered`, `merged`, `dead`.
+        code: Of the sentence catalogue.
+        at: When.
+        values: What the sentence is filled with.
+        record: What the route makes.
+        connection: At which connection the document lives, if known.
+        mapping: Stamp of the mapping at work.
+        source_version: Of the record, if it could be read.
+    """
+    return Outcome(
+        at=at,
+        stage=stage,
+        state=state,
+        code=code,
+        values=dict(values or {}),
+        connection=connection,
+        topic=event.topic,
+        topic_id=event.topic_id,
+        partition=event.partition,
+        offset=event.offset,
+        root=root_of_event(event),
+        root_key=root_of(event.key_text),
+        message_key=event.key_text,
+        record=record,
+        source_version=source_version,
+        mapping_in=mapping,
+        origin=from_headers(event.headers).origin,
+    )
+
+
+def root_of_event(event: Incoming) -> Root:
+    """The source event it descends from: what its headers say, else itself."""
+    return from_headers(event.headers).root or event.root
+
+
+def values_of(error: BusError) -> dict[str, str]:
+    """The error's facts, for the sentence that tells it."""
+    return {name: str(value) for name, value in error.facts.items() if value is not None} | {"reason": error.message}

@@ -1,0 +1,358 @@
+"""Every setting of a deployment as one frozen record; nobody else reads the environment or the deployment folder.
+
+    TOWPATH_DEPLOYMENT    the deployment's folder; default: deployments/demo
+    TOWPATH_ENVIRONMENT   which of environments/*.toml is laid over towpath.toml; default: dev
+
+A string in `towpath.toml` may be a reference: `env:NAME`, or `file:PATH` relative to the deployment. Secrets must be.
+"""
+
+import csv
+import io
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from bus.secret import Secret
+from errors import ConfigurationError
+from mapping.port import Lookups
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DEPLOYMENT = "deployments/demo"
+DEFAULT_ENVIRONMENT = "dev"
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """How webhooks are received."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_bytes: int = 262_144
+    #: How far a signature's time may be from ours, past and future.
+    window_s: int = 300
+    #: Of each connection.
+    requests_per_minute: int = 6000
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """The database change data capture reads."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: Secret
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """One installed system under its name."""
+
+    name: str
+    system: str
+    #: Database of the connection's store.
+    store_dsn: Secret
+    url: str = ""
+    user: str = ""
+    password: Secret = Secret("")
+    #: In the order they are tried; the newest first.
+    webhook_secrets: tuple[Secret, ...] = ()
+    odbc: Secret | None = None
+    #: `postgresql` or `sql-server`: how procedures are called.
+    dialect: str = "sql-server"
+    currency: str = ""
+    time_zone: str = "UTC"
+    #: Calls under way at once.
+    in_flight: int = 4
+    poll_interval_s: float = 60.0
+    #: How far a poll looks back behind the last one.
+    poll_overlap_s: float = 300.0
+    #: How long an unknown outcome is left alone before it is looked for.
+    settling_delay_s: float = 5.0
+    capture: Capture | None = None
+    #: What only this system knows: `document_id`, `site`.
+    options: dict[str, str] = {}
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A store and the ERP that works on its orders."""
+
+    store: str
+    erp: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment."""
+
+    #: Root of the checkout.
+    root: Path
+    #: Name of the deployment.
+    deployment: str
+    #: Its folder.
+    folder: Path
+    time_zone: str
+    #: Bootstrap servers.
+    kafka: str
+    #: Base of the registry's Confluent API.
+    registry: str
+    connect: str
+    projection_dsn: Secret
+    gateway: Gateway
+    connections: dict[str, Connection]
+    pairs: tuple[Pair, ...]
+    lookups: Lookups
+    #: Of the running code, as it stands in dead letters.
+    code_version: str
+    log_level: str = "INFO"
+
+    def connection(self, name: str) -> Connection:
+        """The connection of that name.
+
+        Raises:
+            ConfigurationError: there is none; names those there are.
+        """
+        if name not in self.connections:
+            known = ", ".join(sorted(self.connections)) or "none"
+            raise ConfigurationError(f"connections.{name}", f"no such connection; there are: {known}")
+        return self.connections[name]
+
+    def of_system(self, system: str) -> tuple[Connection, ...]:
+        """Connections to installations of one system, by name."""
+        return tuple(
+            self.connections[name] for name in sorted(self.connections) if self.connections[name].system == system
+        )
+
+    def erp_of(self, store: str) -> Connection:
+        """The ERP that works on a store's orders.
+
+        Raises:
+            ConfigurationError: no pair names the store.
+        """
+        for pair in self.pairs:
+            if pair.store == store:
+                return self.connection(pair.erp)
+        raise ConfigurationError("pairs", f"no ERP for the store {store}: add [[pairs]] with store and erp")
+
+    def store_of(self, erp: str) -> Connection:
+        """The store whose orders an ERP works on.
+
+        Raises:
+            ConfigurationError: no pair names the ERP.
+        """
+        for pair in self.pairs:
+            if pair.erp == erp:
+                return self.connection(pair.store)
+        raise ConfigurationError("pairs", f"no store for the ERP {erp}: add [[pairs]] with store and erp")
+
+
+def current() -> Settings:
+    """Settings of this process: the real environment over what runs locally."""
+    return load(os.environ, ROOT)
+
+
+def load(environ: Mapping[str, str], root: Path) -> Settings:
+    """Read the deployment the environment names.
+
+    Args:
+        environ: Values for `env:` references; what the local stack and sandbox wrote lies below it.
+        root: Of the checkout.
+
+    Raises:
+        ConfigurationError: a setting is missing, unknown or impossible; names it and says what to write.
+    """
+    known = {**_local_values(root), **environ}
+    folder = root / known.get("TOWPATH_DEPLOYMENT", DEFAULT_DEPLOYMENT)
+    text = _merge(
+        _toml(folder / "towpath.toml", required=True),
+        _toml(
+            folder / "environments" / f"{known.get('TOWPATH_ENVIRONMENT', DEFAULT_ENVIRONMENT)}.toml", required=False
+        ),
+    )
+    reader = _Reader(known, folder)
+    deployment = reader.table(text, "deployment")
+    connections = {
+        name: _connection(reader, name, reader.table(table, f"connections.{name}", is_itself=True))
+        for name, table in reader.table(text, "connections", optional=True).items()
+    }
+    pairs = tuple(reader.record(Pair, table, f"pairs[{at}]") for at, table in enumerate(text.get("pairs", ())))
+    settings = Settings(
+        root=root,
+        deployment=reader.text(deployment, "deployment", "name"),
+        folder=folder,
+        time_zone=reader.text(deployment, "deployment", "time_zone", default="UTC"),
+        kafka=reader.text(reader.table(text, "kafka"), "kafka", "bootstrap"),
+        registry=reader.text(reader.table(text, "registry"), "registry", "url"),
+        connect=reader.text(reader.table(text, "connect", optional=True), "connect", "url", default=""),
+        projection_dsn=reader.secret(reader.table(text, "projection"), "projection", "dsn"),
+        gateway=reader.record(Gateway, reader.table(text, "gateway", optional=True), "gateway"),
+        connections=connections,
+        pairs=pairs,
+        lookups=Lookups(_lookups(folder / "lookups")),
+        code_version=metadata_version(),
+        log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
+    )
+    for pair in pairs:
+        settings.connection(pair.store)
+        settings.connection(pair.erp)
+    return settings
+
+
+def metadata_version() -> str:
+    """Version of the installed code; `0` in a checkout that was never installed."""
+    try:
+        return metadata.version("towpath")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+class _Reader:
+    """Reads values and follows references; knows for each value what it is called in the file."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self._environ = environ
+        self._folder = folder
+
+    def table(self, text: Any, name: str, *, optional: bool = False, is_itself: bool = False) -> dict[str, Any]:
+        found = text if is_itself else text.get(name)
+        if found is None and optional:
+            return {}
+        if not isinstance(found, dict):
+            raise ConfigurationError(name, f"write a table [{name}] in towpath.toml")
+        return found
+
+    def text(self, table: Mapping[str, Any], name: str, key: str, *, default: str | None = None) -> str:
+        if key not in table:
+            if default is not None:
+                return default
+            raise ConfigurationError(f"{name}.{key}", f'missing: write {key} = "..." under [{name}]')
+        return str(self.follow(table[key], f"{name}.{key}"))
+
+    def secret(self, table: Mapping[str, Any], name: str, key: str) -> Secret:
+        if key not in table:
+            raise ConfigurationError(f"{name}.{key}", f'missing: write {key} = "env:NAME" under [{name}]')
+        return self.as_secret(table[key], f"{name}.{key}")
+
+    def as_secret(self, value: Any, name: str) -> Secret:
+        if not isinstance(value, str) or not value.startswith(("env:", "file:")):
+            raise ConfigurationError(name, 'a secret may not stand in the file: write "env:NAME" or "file:PATH"')
+        return Secret(str(self.follow(value, name)), reference=value)
+
+    def follow(self, value: Any, name: str) -> Any:
+        """The value, or what it refers to."""
+        if not isinstance(value, str):
+            return value
+        if value.startswith("env:"):
+            variable = value.removeprefix("env:")
+            if variable not in self._environ:
+                raise ConfigurationError(name, f"the environment variable {variable} is not set")
+            return self._environ[variable]
+        if value.startswith("file:"):
+            path = self._folder / value.removeprefix("file:")
+            try:
+                return path.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(name, f"cannot read {path}: {error.strerror}") from error
+        return value
+
+    def is_set(self, value: Any) -> bool:
+        """False for a reference to a variable that is not there: an old secret that is gone."""
+        return not (isinstance(value, str) and value.startswith("env:")) or value.removeprefix("env:") in self._environ
+
+    def record(self, kind: type[R], table: Any, name: str, given: Mapping[str, Any] | None = None) -> R:
+        """A table as a record; `given` are fields that do not come from it."""
+        fields = {field.name: field for field in msgspec.structs.fields(kind)}
+        values = dict(given or {})
+        for key, raw in self.table(table, name, is_itself=True).items():
+            if key not in fields or key in values:
+                known = ", ".join(sorted(fields.keys() - (given or {}).keys()))
+                raise ConfigurationError(f"{name}.{key}", f"no such setting; there are: {known}")
+            values[key] = self._value(fields[key].type, raw, f"{name}.{key}")
+        for field in fields.values():
+            if field.required and field.name not in values:
+                raise ConfigurationError(f"{name}.{field.name}", f"missing: write {field.name} = ... under [{name}]")
+        return kind(**values)
+
+    def _value(self, kind: Any, raw: Any, name: str) -> Any:
+        if kind in {Secret, Secret | None}:
+            return self.as_secret(raw, name)
+        if kind == tuple[Secret, ...]:
+            listed = raw if isinstance(raw, list) else [raw]
+            return tuple(self.as_secret(value, name) for value in listed if self.is_set(value))
+        if kind == Capture | None:
+            return self.record(Capture, raw, name)
+        if kind == dict[str, str]:
+            return {
+                key: str(self.follow(value, f"{name}.{key}"))
+                for key, value in self.table(raw, name, is_itself=True).items()
+            }
+        try:
+            return msgspec.convert(self.follow(raw, name), kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(name, str(error)) from error
+
+
+def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection:
+    connection = reader.record(Connection, table, f"connections.{name}", {"name": name})
+    if "/" in name or ":" in name or name != name.strip().casefold():
+        raise ConfigurationError(
+            f"connections.{name}", "a name is lower case, without `:` and `/`: it begins root keys"
+        )
+    if connection.webhook_secrets == () and table.get("webhook_secrets"):
+        raise ConfigurationError(f"connections.{name}.webhook_secrets", "none of them is set: set the first variable")
+    return connection
+
+
+def _local_values(root: Path) -> dict[str, str]:
+    """What the local stack and the sandbox wrote about themselves."""
+    values: dict[str, str] = {}
+    for path in sorted((root / ".towpath" / "environment").glob("*.json")):
+        try:
+            values |= msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        except msgspec.DecodeError as error:
+            raise ConfigurationError(str(path), f"not a flat JSON object of texts: {error}") from error
+    return values
+
+
+def _toml(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if required:
+            raise ConfigurationError(
+                "TOWPATH_DEPLOYMENT", f"no {path.name} in {path.parent}: name a deployment's folder"
+            ) from error
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(str(path), str(error)) from error
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged, everything else is replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        mine = merged.get(key)
+        merged[key] = _merge(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _lookups(folder: Path) -> dict[str, dict[str, str]]:
+    return {path.stem: _rows(path) for path in sorted(folder.glob("*.csv"))}
+
+
+def _rows(path: Path) -> dict[str, str]:
+    lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
+    if next(lines, None) != ["key", "value"]:
+        raise ConfigurationError(f"lookups/{path.name}", "the first line must be `key,value`")
+    rows: dict[str, str] = {}
+    for number, row in enumerate(lines, start=2):
+        if len(row) != 2:
+            raise ConfigurationError(f"lookups/{path.name}", f"line {number} has {len(row)} columns, not 2")
+        if row[0] in rows:
+            raise ConfigurationError(f"lookups/{path.name}", f"line {number}: {row[0]!r} stands there twice")
+        rows[row[0]] = row[1]
+    return rows
