@@ -39,7 +39,7 @@ class SessionCookies:
         answer = await _ask(http, self._path, json={"UserName": self._user, "Password": self._password})
         cookies = {name: value for name, value in answer.cookies.items() if value}
         if not cookies:
-            raise FatalError("clarity.not_signed_in", "the store signed us in without a session cookie")
+            raise FatalError("clarity.credentials", "the store signed us in without a session cookie")
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
 
 
@@ -55,7 +55,7 @@ class ClientCredentials:
         try:
             token = msgspec.json.decode(answer.content, type=_Token)
         except msgspec.DecodeError as error:
-            raise FatalError("clarity.not_signed_in", "the token endpoint answered without a token") from error
+            raise FatalError("clarity.credentials", "the token endpoint answered without a token") from error
         return {"Authorization": f"Bearer {token.access_token}"}
 
 
@@ -123,11 +123,9 @@ async def _ask(
         answer = await http.post(url, json=json, data=data, auth=auth or httpx.USE_CLIENT_DEFAULT)
     except httpx.HTTPError as error:
         # Signing in changes nothing at the store: whatever happened, it may be tried again.
-        raise RetryableError("clarity.sign_in", f"could not sign in: {type(error).__name__}") from error
+        raise RetryableError("clarity.away", f"could not sign in: {type(error).__name__}") from error
     if answer.is_success:
         return answer
     if answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        raise FatalError(
-            "clarity.not_signed_in", "the store does not accept our credentials", status=answer.status_code
-        )
-    raise RetryableError("clarity.sign_in", "could not sign in", status=answer.status_code)
+        raise FatalError("clarity.credentials", "the store does not accept our credentials", status=answer.status_code)
+    raise RetryableError("clarity.away", "could not sign in", status=answer.status_code)

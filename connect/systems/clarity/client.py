@@ -10,9 +10,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from connect.systems.clarity.auth import Headers, SignIn, Strategy
+from bus.settings import Connection
+from connect.systems.clarity.auth import Headers, SignIn, Strategy, strategy_from
 from connect.systems.clarity.failures import Effect, failed_request, failed_status, is_the_store, not_the_store
-from errors import DecodeError, RefusedError, RetryableError
+from errors import ConfigurationError, DecodeError, RefusedError, RetryableError
 from schemas.systems.clarity.order import ClarityListedOrder, ClarityOrder, UpsertOrder
 from schemas.systems.clarity.paged_orders import ClarityPagedOrders
 from schemas.systems.clarity.product import ClarityProduct
@@ -24,7 +25,7 @@ from schemas.systems.clarity.wire import Ticks, Wire, decode, encode
 #: As many as the vendor's own integration reads at once.
 PAGE_SIZE = 500
 #: The store refuses and accepts within this time, or we do not know.
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _LONGEST = 500
 
 T = TypeVar("T", bound=Wire)
@@ -121,7 +122,7 @@ class ClarityClient:
             "/Ordering/SalesOrders", {**query, "Page": str(page), "PageSize": str(self._page_size)}
         )
         if answer is None:
-            raise RetryableError("clarity.not_the_store", "the store has no order search at this address")
+            raise RetryableError("clarity.address", "the store has no order search at this address")
         return decode(answer.content, ClarityPagedOrders)
 
     async def upsert_order(self, order: UpsertOrder) -> None:
@@ -192,9 +193,7 @@ class ClarityClient:
             raise not_the_store(answer, Effect.WRITE) from error
         if not reply.action_succeeded:
             said = "; ".join(reply.messages)[:_LONGEST]
-            raise RefusedError(
-                "clarity.refused", f"the store refused: {said}", status=answer.status_code, messages=said
-            )
+            raise RefusedError("clarity.refused", f"the store refused: {said}", status=answer.status_code, reply=said)
 
     async def _call(
         self, method: str, path: str, effect: Effect, *, query: dict[str, str] | None = None, body: bytes | None = None
@@ -225,6 +224,22 @@ class ClarityClient:
             return await self._http.request(method, path, params=query, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise failed_request(error, effect) from error
+
+
+def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | None = None) -> ClarityClient:
+    """A client of the connection's site; a test may give a transport of its own."""
+    if not connection.url:
+        raise ConfigurationError(f"connections.{connection.name}.url", "the address of the store's API is missing")
+    http = httpx.AsyncClient(
+        base_url=connection.url,
+        timeout=_TIMEOUT,
+        limits=httpx.Limits(max_connections=connection.in_flight + 1),
+        transport=transport,
+        # No proxy and no .netrc of the environment decides where orders go.
+        trust_env=False,
+    )
+    strategy = strategy_from(connection.user, connection.password.reveal(), connection.options)
+    return ClarityClient(http, strategy, in_flight=connection.in_flight)
 
 
 def _segment(text: str) -> str:

@@ -29,41 +29,41 @@ def failed_request(error: httpx.HTTPError, effect: Effect) -> BusError:
     """The call got no answer."""
     name = type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return RetryableError("clarity.unreachable", f"the store cannot be reached: {name}")
+        return RetryableError("clarity.away", f"the store cannot be reached: {name}")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return FatalError("clarity.unreachable", f"the request cannot be sent at all: {name}")
-    return _lost("clarity.no_answer", f"the store did not answer: {name}", effect)
+        return FatalError("clarity.address", f"the request cannot be sent at all: {name}")
+    return _lost("clarity.away", f"the store did not answer: {name}", effect)
 
 
 def failed_status(answer: httpx.Response, effect: Effect) -> BusError:
     """The store answered with an error; 404 of a read and a 401 that can be renewed are not for here."""
     status = answer.status_code
-    facts: Facts = {"status": status, "error": _said(answer)}
+    facts: Facts = {"status": status, "reply": _said(answer)}
     if status == httpx.codes.UNAUTHORIZED:
-        return FatalError("clarity.not_signed_in", "the store does not accept our credentials", **facts)
+        return FatalError("clarity.credentials", "the store does not accept our credentials", **facts)
     if status == httpx.codes.FORBIDDEN:
         # Of the whole connection, not of one document: a lost permission must not turn good orders into dead letters.
         return FatalError("clarity.forbidden", "our user lacks a permission at the store", **facts)
     if status in _NOT_YET or answer.is_redirect or status == _CONFLICT:
         # A redirect is a site in maintenance or moved away; either way nothing was done.
         return RetryableError(
-            "clarity.not_now",
+            "clarity.throttled" if status == httpx.codes.TOO_MANY_REQUESTS else "clarity.away",
             f"the store answered {status}",
             retry_after_s=retry_after_s(answer),
             status=status,
-            error=_said(answer),
+            reply=_said(answer),
         )
     if answer.is_server_error or status == httpx.codes.REQUEST_TIMEOUT:
-        return _lost("clarity.server_error", f"the store answered {status}", effect, **facts)
+        return _lost("clarity.away", f"the store answered {status}", effect, **facts)
     if not is_the_store(answer):
-        return _lost("clarity.not_the_store", f"something else than the store answered {status}", effect, **facts)
+        return _lost("clarity.away", f"something else than the store answered {status}", effect, **facts)
     code = "clarity.not_found" if status == httpx.codes.NOT_FOUND else "clarity.refused"
     return RefusedError(code, f"the store refused: {_said(answer) or status}", **facts)
 
 
 def not_the_store(answer: httpx.Response, effect: Effect) -> BusError:
     """A page that is no answer of the API, such as one about maintenance, with status 200."""
-    return _lost("clarity.not_the_store", "the answer is no JSON of the store's", effect, status=answer.status_code)
+    return _lost("clarity.away", "the answer is no JSON of the store's", effect, status=answer.status_code)
 
 
 def is_the_store(answer: httpx.Response) -> bool:

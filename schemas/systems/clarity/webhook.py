@@ -4,7 +4,8 @@ The names of the events are a contract with whoever installs the sender (require
 none. Of the data only the id is believed: the record is read again through the API.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 
@@ -36,7 +37,7 @@ class WebhookData(msgspec.Struct, frozen=True, kw_only=True):
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Body of a webhook."""
 
-    type: str
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     #: When it happened there; aware.
     timestamp: datetime
     data: WebhookData
@@ -58,11 +59,21 @@ def read_webhook(body: bytes) -> Webhook:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
         raise DecodeError(reason) from error
-    if webhook.timestamp.tzinfo is None:
-        raise DecodeError("a timestamp without an offset from UTC - at `$.timestamp`")
+    if not webhook.type.isprintable():
+        raise DecodeError("not the name of an event - at `$.type`")
+    if not _sensible_time(webhook.timestamp):
+        raise DecodeError("no moment with an offset from UTC - at `$.timestamp`")
     if not _sensible(webhook.data.id):
         raise DecodeError("not an id - at `$.data.id`")
     return webhook
+
+
+def _sensible_time(moment: datetime) -> bool:
+    try:
+        return moment.tzinfo is not None and moment.astimezone(UTC) is not None
+    except OverflowError:
+        # The first and last hours of the calendar, turned into UTC, lie outside it.
+        return False
 
 
 def _sensible(document_id: int | str) -> bool:

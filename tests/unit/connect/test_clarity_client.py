@@ -137,7 +137,7 @@ async def test_an_action_that_did_not_succeed_is_refused_with_the_stores_words()
     error = await write(answering(200, {"ActionSucceeded": False, "Messages": ["its status is Void", "no"]}))
 
     assert type(error) is RefusedError
-    assert error.facts["messages"] == "its status is Void; no"
+    assert error.facts["reply"] == "its status is Void; no"
 
 
 async def test_a_refusal_carries_the_stores_reason_without_its_stack_trace() -> None:
@@ -151,7 +151,7 @@ async def test_a_refusal_carries_the_stores_reason_without_its_stack_trace() -> 
     error = await write(answering(400, {"ResponseStatus": status}))
 
     assert type(error) is RefusedError
-    assert error.facts == {"status": 400, "error": "ArgumentException; bad quantity; Quantity: below zero"}
+    assert error.facts == {"status": 400, "reply": "ArgumentException; bad quantity; Quantity: below zero"}
     assert "Secret" not in str(error)
 
 
