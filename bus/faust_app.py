@@ -97,7 +97,7 @@ class NothingSkipped(faust_consumer.Consumer):
     async def perform_seek(self) -> None:
         """Go to the committed offsets, or to the store's where a store keeps the position.
 
-        A partition the store does not know starts where the group's offset stands.
+        A partition the store does not know starts at its beginning, wherever the group stands: the store may be new.
         """
         await super().perform_seek()
         by_topic: dict[str, list[int]] = {}
@@ -113,11 +113,10 @@ class NothingSkipped(faust_consumer.Consumer):
             tp = TP(topic, partition)
             offset = known.get(partition)
             keeper.cursors[partition] = offset
-            if offset is not None:
-                await self.seek(tp, offset)
-                self._read_offset[tp] = offset or None
-                # else acknowledgements below the group's offset would be ignored after the store was set back
-                self._committed_offset[tp] = offset or None
+            await self.seek(tp, offset or 0)
+            self._read_offset[tp] = offset or None
+            # else acknowledgements below the group's offset would be ignored after the store was set back
+            self._committed_offset[tp] = offset or None
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         """The stock one, but sleeping 20 ms and not 1 s where all buffers are full."""

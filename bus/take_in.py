@@ -18,7 +18,7 @@ from bus.acks import OrderedAcks, Written
 from bus.events import Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
 from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
-from errors import RejectedError, RetryableError
+from errors import LostPartitionError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
 
@@ -26,10 +26,6 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 LONGEST_PAUSE_S = 5.0
-
-
-class LostPartitionError(Exception):
-    """The store's position is not where this worker left it: somebody else took events of the partition in."""
 
 
 class Commit(Protocol[T_contra]):

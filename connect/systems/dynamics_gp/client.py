@@ -48,15 +48,6 @@ class DocumentId(msgspec.Struct, frozen=True, kw_only=True):
     SOPNUMBE: str
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What GP itself says of a sales document: where it came from, and whose order it is by our receipt."""
-
-    origin_type: int
-    origin_number: str
-    #: Business reference of the receipt; empty where we did not make it.
-    reference: str
-
-
 class GpTransaction:
     """One open transaction: every procedure called on it stands or falls with the others."""
 
@@ -154,16 +145,6 @@ class GpTransaction:
             for row in self._query(text, document.SOPTYPE, document.SOPNUMBE):
                 return _header(row, in_history=in_history, lines=(), tracking_numbers=())
         return None
-
-    def known(self, document: DocumentId) -> Known:
-        """Origin and receipt of a document, empty where there is none."""
-        header = self.header(document)
-        receipts = self.receipts_of_document(document)
-        return Known(
-            origin_type=header.ORIGTYPE if header else 0,
-            origin_number=header.ORIGNUMB if header else "",
-            reference=receipts[0].reference if receipts else "",
-        )
 
     def now(self) -> datetime:
         """The database's clock, UTC, without a zone."""
