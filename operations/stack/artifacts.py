@@ -1,5 +1,6 @@
 """The lock file of everything the stack fetches by Maven coordinate: what it says and where its files lie."""
 
+import re
 import tomllib
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,6 +10,8 @@ import msgspec
 
 from errors import ConfigurationError
 
+COORDINATE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(:[A-Za-z0-9_-][A-Za-z0-9._-]*){2}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LOCK_FILE = Path(__file__).with_name("artifacts.toml")
 
 
@@ -49,9 +52,14 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
         classifier = f"-{self.classifier}" if self.classifier else ""
         return f"{self.name}-{self.version}{classifier}.{self.packaging}"
 
+    @property
+    def path(self) -> str:
+        """Where it lies in every Maven repository, relative to its root."""
+        return "/".join((*self.group.split("."), self.name, self.version, self.file_name))
+
     def path_in(self, cache: Path) -> Path:
-        """Where the verified file lies in a cache, in the layout every Maven tool knows."""
-        return cache / "artifacts" / Path(*self.group.split(".")) / self.name / self.version / self.file_name
+        """Where the verified file lies in a cache."""
+        return cache / "artifacts" / self.path
 
     def __str__(self) -> str:
         return ":".join(word for word in (self.coordinate, self.classifier, self.packaging) if word)
@@ -77,10 +85,13 @@ def parse_lock(text: str) -> tuple[Artifact, ...]:
     """The artifacts of a lock file's text."""
     artifacts = tuple(msgspec.convert(tomllib.loads(text), _LockFile).artifacts)
     for artifact in artifacts:
-        if artifact.coordinate.count(":") != 2:
+        # these words become paths and addresses
+        if not COORDINATE.fullmatch(artifact.coordinate):
             raise msgspec.ValidationError(f"{artifact.coordinate!r} is not group:artifact:version")
-        if len(artifact.sha256) != 64:
+        if not SHA256.fullmatch(artifact.sha256):
             raise msgspec.ValidationError(f"{artifact}: {artifact.sha256!r} is not a SHA-256")
+        if artifact.size_bytes <= 0:
+            raise msgspec.ValidationError(f"{artifact}: {artifact.size_bytes} is not a size")
     return artifacts
 
 
