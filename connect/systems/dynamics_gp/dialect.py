@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Protocol
 
 import msgspec
+import pyodbc
 
 from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError
 
@@ -47,6 +48,9 @@ class Dialect(Protocol):
     def call(self, procedure: str, parameters: Mapping[str, Parameter], outputs: tuple[Output, ...]) -> Statement:
         """Call an eConnect procedure by parameter name; its one result row holds the outputs in their order."""
 
+    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
+        """Let no statement run longer."""
+
     def kind_of(self, sql_state: str, number: int) -> type[BusError] | None:
         """What an error means; None: the connection was lost or timed out, the caller knows how far it was."""
 
@@ -71,6 +75,10 @@ class SqlServer:
         selected = ", ".join(f"@{output.name}" for output in outputs)
         text = f"SET NOCOUNT ON; DECLARE {declared}; EXEC dbo.{procedure} {', '.join(given)}; SELECT {selected}"
         return Statement(text=text, parameters=tuple(parameters.values()))
+
+    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
+        """The driver's own query time-out."""
+        connection.timeout = timeout_s
 
     def kind_of(self, sql_state: str, number: int) -> type[BusError] | None:
         """By number, never by text: texts differ between servers and languages."""
@@ -102,6 +110,11 @@ class PostgreSql:
         columns = ", ".join(f'"{output.name}"' for output in outputs)
         text = f'SELECT {columns} FROM dbo."{procedure}"(CAST(? AS jsonb))'  # noqa: S608 - names of ours
         return Statement(text=text, parameters=(msgspec.json.encode(dict(parameters)).decode(),))
+
+    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
+        """The server's setting, as this driver has none of its own."""
+        connection.execute(f"SET statement_timeout = {timeout_s * 1000}")
+        connection.commit()
 
     def kind_of(self, sql_state: str, number: int) -> type[BusError] | None:  # noqa: ARG002 - PostgreSQL has states only
         """By the class of the SQLSTATE."""

@@ -141,12 +141,12 @@ class Sessions:
     def _open(self) -> Session:
         try:
             connection = pyodbc.connect(self._odbc, autocommit=False, timeout=_LOGIN_TIMEOUT_S)
+            self._dialect.limit_statements(connection, self._timeout_s)
         except pyodbc.Error as error:
             state, number = _numbers(error)
             kind = self._dialect.kind_of(state, number) or RetryableError
             code = "gp.away" if kind is RetryableError else "gp.sign_in"
             raise kind(code, "cannot connect to the GP database", sql_state=state, number=number) from error
-        connection.timeout = self._timeout_s
         return Session(connection, self._dialect)
 
     def _drain(self) -> list[Session]:
