@@ -1,12 +1,46 @@
 """The command `towpath`: its groups of commands, and how every error ends it."""
 
 import sys
+from typing import Any
 
 import typer
+import typer.main
 
 from errors import BusError
-from operations.cli import stack
+from operations.cli.lazy import LazyCommand
 from operations.cli.output import fail
+
+HERE = "Run it here"
+DEPLOYMENT = "Deployment"
+LOOK = "Look into it"
+
+#: Command, module, what of the module, help line, panel; in the order of `towpath --help`.
+COMMANDS = (
+    ("stack", "stack", "app", "The local stack: Kafka, registry, Connect, two PostgreSQL clusters.", HERE),
+    ("sandbox", "sandbox", "app", "The simulated store and ERP, as processes of their own.", HERE),
+    ("run", "run", "run", "Run processes of the bus: gateway, pollers, fetchers, streams, consumers, projector.", HERE),
+    ("stop", "run", "stop", "Stop the processes that run here.", HERE),
+    ("info", "info", "info", "Every address, and the sandbox's credentials.", HERE),
+    ("down", "down", "down", "Stop everything that runs here: processes, sandbox, stack.", HERE),
+    ("check", "check", "check", "Check the deployment without touching a target.", DEPLOYMENT),
+    ("routes", "check", "routes", "The way an event takes.", DEPLOYMENT),
+    ("topics", "topics", "app", "Topics and their schemas.", DEPLOYMENT),
+    ("connectors", "connectors", "app", "Change data capture in Kafka Connect.", DEPLOYMENT),
+    (
+        "migrate",
+        "migrate",
+        "migrate",
+        "Bring the tables of all stores and of the projection to this version.",
+        DEPLOYMENT,
+    ),
+    ("projection", "projection", "app", "The books that commands read: status and rebuilding.", DEPLOYMENT),
+    ("trace", "trace", "trace", "One business key's story, across systems and topics.", LOOK),
+    ("ledger", "ledger", "ledger", "Everything accepted, and where it ended or is.", LOOK),
+    ("census", "census", "census", "What a source lists as changed, compared with what arrived.", LOOK),
+    ("outcomes", "outcomes", "outcomes", "What became of events, newest first.", LOOK),
+    ("dead-letters", "dead_letters", "app", "Events that cannot go on, and why.", LOOK),
+    ("lag", "lag", "lag", "How far each process is behind.", LOOK),
+)
 
 app = typer.Typer(
     name="towpath",
@@ -16,14 +50,25 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(stack.app, name="stack")
-app.command("down", help="Stop everything that runs here.")(stack.down)
+
+
+@app.callback()
+def towpath() -> None:
+    """An integration bus that keeps web stores and ERPs in step, both ways."""
+
+
+def command() -> Any:
+    """The whole command with every group hung in; groups are imported when they are entered."""
+    root = typer.main.get_command(app)
+    for name, module, attribute, help_line, panel in COMMANDS:
+        root.commands[name] = LazyCommand(name, f"operations.cli.{module}", attribute, help_line, panel)  # type: ignore[attr-defined]  # a group, as it has a callback
+    return root
 
 
 def main() -> None:
     """Run one command: 0 done, 1 something wrong (said on stderr), 2 used wrongly."""
     try:
-        app(prog_name="towpath")
+        command()(prog_name="towpath")
     except BusError as error:
         fail(error)
         sys.exit(1)

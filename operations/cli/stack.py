@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from operations import local
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.stack_progress import shown
 from operations.stack import lifecycle
@@ -22,6 +23,7 @@ def up(as_json: AsJson = False) -> None:
     """Start what does not run yet, and wait until all of it is ready."""
     with shown() as progress:
         started = lifecycle.up(_settings(), progress)
+    local.write_stack(REPOSITORY_ROOT)
     _print_state(started, as_json=as_json)
 
 

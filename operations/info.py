@@ -1,0 +1,99 @@
+"""Every address of what runs here, and the sandbox's credentials; its shape is a contract with programs."""
+
+from typing import Any
+
+import msgspec
+
+from bus.settings import Connection, Settings
+from operations import local, processes
+from operations.processes import ProcessState
+
+
+class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a store sends its webhooks, and what it signs them with."""
+
+    url: str
+    secrets: tuple[str, ...]
+
+
+class GatewayInfo(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    webhooks: dict[str, WebhookTarget]
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How to reach one installed system."""
+
+    system: str
+    url: str = ""
+    user: str = ""
+    password: str = ""
+    odbc: str = ""
+
+
+class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
+    control_url: str
+
+
+class Info(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. Fields are added, never renamed."""
+
+    deployment: str
+    kafka: str
+    registry: str
+    connect: str
+    gateway: GatewayInfo
+    connections: dict[str, ConnectionInfo]
+    sandbox: dict[str, SandboxInfo]
+    processes: dict[str, ProcessState]
+
+
+#: Simulator to the variable its control API's address is kept in.
+CONTROLS = {"clarity": "TOWPATH_CLARITY_CONTROL", "dynamics-gp": "TOWPATH_GP_CONTROL"}
+
+
+def info(settings: Settings) -> Info:
+    """What runs here and where; secrets only where the sandbox itself made them."""
+    made_here = local.read(settings.root, "sandbox")
+    known = frozenset(made_here.values())
+    address = f"http://{settings.gateway.host}:{settings.gateway.port}"
+    return Info(
+        deployment=settings.deployment,
+        kafka=settings.kafka,
+        registry=settings.registry,
+        connect=settings.connect,
+        gateway=GatewayInfo(
+            url=address,
+            webhooks={
+                each.name: WebhookTarget(
+                    url=f"{address}/webhooks/{each.name}",
+                    secrets=tuple(_shown(secret, known) for secret in each.webhook_secrets),
+                )
+                for each in settings.connections.values()
+                if each.webhook_secrets
+            },
+        ),
+        connections={each.name: _connection(each, known) for each in settings.connections.values()},
+        sandbox={
+            name: SandboxInfo(control_url=made_here[variable])
+            for name, variable in CONTROLS.items()
+            if variable in made_here
+        },
+        processes={each.name: each for each in processes.states(settings.root)},
+    )
+
+
+def _connection(connection: Connection, known: frozenset[str]) -> ConnectionInfo:
+    return ConnectionInfo(
+        system=connection.system,
+        url=connection.url,
+        user=connection.user,
+        password=_shown(connection.password, known) if connection.password else "",
+        odbc=_shown(connection.odbc, known) if connection.odbc else "",
+    )
+
+
+def _shown(secret: Any, known: frozenset[str]) -> str:
+    """A secret the sandbox made is printed; a real one never is."""
+    value = str(secret.reveal())
+    return value if value in known else f"({secret.reference or 'set'})"
