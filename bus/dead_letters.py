@@ -12,14 +12,14 @@ from bus.headers import from_headers
 from errors import BusError
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
-from schemas.types import Root, root_of
+from schemas.types import Root
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/dead-letters")
 
 
-def letter_id(topic_id: str, partition: int, offset: int, stage: str) -> str:
-    """The same event dying at the same stage again is the same letter."""
-    return str(uuid.uuid5(NAMESPACE, f"{topic_id}/{partition}/{offset}/{stage}"))
+def letter_id(topic_id: str, partition: int, offset: int, stage: str, record: str = "") -> str:
+    """The same event dying at the same stage, on its way to the same record, is the same letter again."""
+    return str(uuid.uuid5(NAMESPACE, f"{topic_id}/{partition}/{offset}/{stage}/{record}"))
 
 
 def dead_letter(
@@ -46,7 +46,7 @@ def dead_letter(
         code_version: Of the running code.
     """
     return DeadLetter(
-        id=letter_id(event.topic_id, event.partition, event.offset, stage),
+        id=letter_id(event.topic_id, event.partition, event.offset, stage, record),
         at=at,
         stage=stage,
         code=error.code,
@@ -58,7 +58,7 @@ def dead_letter(
         partition=event.partition,
         offset=event.offset,
         root=root_of_event(event),
-        root_key=root_of(event.key_text),
+        root_key=event.root_key,
         key=event.key or b"",
         value=event.value or b"",
         headers={name: value or b"" for name, value in event.headers},
@@ -106,8 +106,8 @@ def outcome(
         partition=event.partition,
         offset=event.offset,
         root=root_of_event(event),
-        root_key=root_of(event.key_text),
-        message_key=event.key_text,
+        root_key=event.root_key,
+        message_key=event.key_text if event.root_key else "",
         record=record,
         source_version=source_version,
         mapping_in=mapping,

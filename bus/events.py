@@ -6,7 +6,7 @@ import msgspec
 
 from errors import RejectedError
 from schemas.topics import Topic
-from schemas.types import Root, root_at
+from schemas.types import Root, root_at, root_of
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -38,6 +38,15 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     def key_text(self) -> str:
         """The message key as text; bytes that are no UTF-8 are escaped, as a key is shown and never mapped."""
         return (self.key or b"").decode("utf-8", "backslashreplace")
+
+    @property
+    def root_key(self) -> str:
+        """Root key of the document; empty where the key is none, as a captured row's is not."""
+        try:
+            key = (self.key or b"").decode()
+        except UnicodeDecodeError:
+            return ""
+        return root_of(key) if ":" in key and key.isprintable() else ""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,31 @@ COMMIT_SECONDS = Histogram("towpath_take_in_seconds", "Duration of a take-in tra
 IN_FLIGHT = Gauge("towpath_in_flight", "Events taken and not yet acknowledged.", ["agent"])
 PRODUCE_FAILURES = Counter("towpath_produce_failures_total", "Records the broker did not confirm.", ["topic"])
 
+WEBHOOKS = Counter(
+    "towpath_webhooks_total",
+    "Requests to webhook addresses by what became of them; an unknown connection is empty.",
+    ["connection", "result"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "towpath_webhook_seconds", "From a webhook's first byte to the broker's acknowledgement.", ["connection"]
+)
+WEBHOOK_AGE_SECONDS = Histogram(
+    "towpath_webhook_age_seconds",
+    "From the change at the sender, by its clock, to its acceptance here.",
+    ["connection"],
+    buckets=(0.1, 0.5, 1, 2, 5, 15, 60, 300, 1800, 7200, 43_200, 86_400, 259_200),
+)
+WEBHOOK_MEMORY_FAILURES = Counter(
+    "towpath_webhook_memory_failures_total",
+    "Times a connection's store could not be asked about or told a webhook's id.",
+    ["connection"],
+)
+POLLS = Counter("towpath_polls_total", "Rounds of a poller by how they ended.", ["connection", "result"])
+POLLED = Counter("towpath_polled_total", "Changes a poller announced.", ["connection"])
+POLL_CURSOR_SECONDS = Gauge(
+    "towpath_poll_cursor_seconds", "How far a poller has read, in seconds since 1970.", ["connection"]
+)
+
 CATALOGUE = (
     EVENTS_IN,
     RECORDS_OUT,
@@ -28,4 +53,11 @@ CATALOGUE = (
     COMMIT_SECONDS,
     IN_FLIGHT,
     PRODUCE_FAILURES,
+    WEBHOOKS,
+    WEBHOOK_SECONDS,
+    WEBHOOK_AGE_SECONDS,
+    WEBHOOK_MEMORY_FAILURES,
+    POLLS,
+    POLLED,
+    POLL_CURSOR_SECONDS,
 )

@@ -1,0 +1,34 @@
+"""The process of the stage: settings, app, every route attached."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from bus import worker
+from bus.codec import Codecs
+from bus.faust_app import BusApp
+from bus.registry import Registry
+from bus.settings import Settings
+from bus.verify import verify
+from schemas import topics
+from streams import agents
+from streams.routes import ROUTES
+
+#: One group for all routes: processes of the stage share all its partitions, up to one process a partition.
+GROUP = "towpath.streams"
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop; the exit code."""
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[BusApp]:
+        with closing(Registry(settings.registry)) as registry:
+            used = {topic.name: topic for route in ROUTES for topic in (route.source, route.target)}
+            used |= {topic.name: topic for topic in (topics.OUTCOMES, topics.DEAD_LETTERS)}
+            app = BusApp(GROUP, settings.kafka, verify(settings.kafka, registry, used.values()))
+            codecs = Codecs(registry)
+            for route in ROUTES:
+                agents.attach(app, route, codecs, settings.lookups, settings.code_version)
+            yield app
+
+    return worker.run(build)
