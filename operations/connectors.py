@@ -20,6 +20,8 @@ PLACEHOLDER = re.compile(r"\$\{([a-z0-9_.]+)\}")
 MASKED = "********"
 #: Handed on by a connector to its driver, converters and history as they are; Connect's validation does not know them.
 HANDED_ON = ("driver.", "key.converter.", "value.converter.", "schema.history.internal.")
+#: Debezium reads these and forgets to declare them.
+UNDECLARED = frozenset({"skip.messages.without.change", "field.name.adjustment.mode"})
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +73,14 @@ class _RawValue(msgspec.Struct):
     errors: list[str]
 
 
+class _RawDefinition(msgspec.Struct):
+    name: str
+
+
 class _RawConfig(msgspec.Struct):
-    value: _RawValue
+    #: Either may be missing: a setting nobody defined, or a definition nobody looked at.
+    definition: _RawDefinition | None = None
+    value: _RawValue | None = None
 
 
 class _RawValidation(msgspec.Struct):
@@ -202,10 +210,16 @@ def validate(client: httpx.Client, config: Mapping[str, str]) -> Validation:
     if response.is_error:
         raise FatalError("connect.validate", f"Connect answered {response.status_code}: {response.text[:300]}")
     answer = msgspec.json.decode(response.content, type=_RawValidation)
-    known = {each.value.name for each in answer.configs}
+    known = {each.definition.name for each in answer.configs if each.definition is not None}
     return Validation(
-        errors={each.value.name: tuple(each.value.errors) for each in answer.configs if each.value.errors},
-        unknown=tuple(name for name in config if name not in known and not name.startswith(HANDED_ON)),
+        errors={
+            each.value.name: tuple(each.value.errors)
+            for each in answer.configs
+            if each.value is not None and each.value.errors
+        },
+        unknown=tuple(
+            name for name in config if name not in known and name not in UNDECLARED and not name.startswith(HANDED_ON)
+        ),
     )
 
 
