@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from bus.settings import Connection, Settings
 
+from bus.settings import Connection, Settings
 from errors import ConfigurationError, FatalError, RetryableError
 
 FILES = Path(__file__).resolve().parents[1] / "connect" / "debezium"
