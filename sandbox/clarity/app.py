@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import httpx
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,7 +23,7 @@ from sandbox.clarity.sessions import Credentials, Sessions
 from sandbox.clarity.shop import Shop
 from sandbox.clarity.store import Store
 from sandbox.clarity.traffic import Traffic
-from sandbox.clarity.webhooks import Outbox, Sender
+from sandbox.clarity.webhooks import DEFAULT_WIRES, Outbox, Sender, Wires
 
 DEFAULT_BASE_PATH = "/DesktopModules/ClarityEcommerce/API"
 
@@ -47,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Simulator:
     """One store; an ASGI application, whose background work runs between `start` and `stop`."""
 
-    def __init__(self, settings: Settings, webhook_transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: Settings, webhook_wires: Wires = DEFAULT_WIRES) -> None:
         rng = random.Random(settings.seed)
         self.store = Store(settings.data)
         self.clock = StoreClock(float(self.store.setting("clock offset") or 0))
@@ -56,7 +55,7 @@ class Simulator:
         if settings.webhook_url is not None:
             self.outbox.set_target(settings.webhook_url, settings.webhook_secret)
         self.shop = Shop(self.store, self.clock, load_catalogue(), self.outbox, rng)
-        self.sender = Sender(self.store, self.outbox, self.clock, self.board, webhook_transport)
+        self.sender = Sender(self.store, self.outbox, self.clock, self.board, webhook_wires)
         self.traffic = Traffic(self.shop)
         self._tasks: list[asyncio.Task[None]] = []
         self._app = self._layered(settings)

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 TICKS_PER_SECOND = 10_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The last tick that still has a calendar year of four digits.
-_LAST_TICK = 253_402_300_799 * TICKS_PER_SECOND
+#: Years a clock may show: with a margin on both sides, as changes may come faster than the clock runs.
+_FIRST_TICK, _LAST_TICK = 0, 253_370_764_800 * TICKS_PER_SECOND
+#: What SQL Server's datetime can hold: the years 1753 to 9999.
+FIRST_STORABLE_TICK, LAST_STORABLE_TICK = -6_847_804_800 * TICKS_PER_SECOND, 253_402_300_800 * TICKS_PER_SECOND - 1
 
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?",
@@ -27,7 +29,7 @@ class StoreClock:
 
     def ticks(self) -> int:
         ticks = time.time_ns() // 100 + round(self.offset_s * TICKS_PER_SECOND)
-        return min(max(ticks, 0), _LAST_TICK)
+        return min(max(ticks, _FIRST_TICK), _LAST_TICK)
 
     def now(self) -> datetime:
         return _EPOCH + timedelta(microseconds=self.ticks() // 10)

@@ -79,24 +79,29 @@ class Shop:
             self.store.empty()
             if first_order_id is not None:
                 self.store.set_setting("next order", str(first_order_id))
+                # A new store: it may also begin before the last change of the old one, whose clock may have run ahead.
+                self.store.set_setting("last tick", None)
             self._fill()
         self._load_products()
 
     def _fill(self) -> None:
-        for number, product in enumerate(self._catalogue.products, start=1):
-            tick = self._tick()
+        products, customers, sites = self._catalogue.products, self._catalogue.customers, self._catalogue.sites
+        entries = len(products) + len(customers) + len(products) * len(sites)
+        ticks = iter(self.store.next_ticks(self.clock.ticks(), entries))
+        for number, product in enumerate(products, start=1):
+            tick = next(ticks)
             wire = _wire_product(number, product, iso_from_ticks(tick))
             self.store.put_entity("product", product.sku, number, tick, records.encode(wire))
-        for number, customer in enumerate(self._catalogue.customers, start=1):
-            tick = self._tick()
+        for number, customer in enumerate(customers, start=1):
+            tick = next(ticks)
             account = _wire_account(number, customer, iso_from_ticks(tick))
             self.store.put_entity("account", customer.account_key, number, tick, records.encode(account))
-        stock = ((product.sku, site.key, product.stock.get(site.key, 0)) for product in self._catalogue.products
-                 for site in self._catalogue.sites)  # fmt: skip
-        for number, (sku, section, quantity) in enumerate(stock, start=1):
-            tick = self._tick()
-            key = f"{sku}|{section}"
-            self.store.put_stock(StoredStock(key, number, sku, section, str(quantity), "0", tick, tick))
+        shelves = ((product, site) for product in products for site in sites)
+        for number, (product, site) in enumerate(shelves, start=1):
+            tick = next(ticks)
+            quantity = str(product.stock.get(site.key, 0))
+            key = f"{product.sku}|{site.key}"
+            self.store.put_stock(StoredStock(key, number, product.sku, site.key, quantity, "0", tick, tick))
 
     def _load_products(self) -> None:
         wires = (_PRODUCT.decode(document) for document in self.store.entities("product"))

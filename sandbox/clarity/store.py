@@ -163,9 +163,13 @@ class Store:
 
     def next_tick(self, now: int) -> int:
         """A moment later than any this store has given before, and not before `now`."""
-        tick = max(int(self.setting("last tick") or 0) + 1, now)
-        self.set_setting("last tick", str(tick))
-        return tick
+        return self.next_ticks(now, 1)[0]
+
+    def next_ticks(self, now: int, count: int) -> range:
+        """Several such moments, one after the other."""
+        first = max(int(self.setting("last tick") or 0) + 1, now)
+        self.set_setting("last tick", str(first + count - 1))
+        return range(first, first + count)
 
     def empty(self) -> None:
         for table in _CONTENTS:

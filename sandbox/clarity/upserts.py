@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from sandbox.clarity import money, records
-from sandbox.clarity.clock import ticks_from_iso
+from sandbox.clarity.clock import FIRST_STORABLE_TICK, LAST_STORABLE_TICK, ticks_from_iso
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
@@ -58,8 +58,10 @@ class ShipmentUpsert(Upsert, frozen=True, kw_only=True):
     items: Annotated[list[ShipmentItemUpsert], msgspec.Meta(max_length=1000)] | None = None
 
     def __post_init__(self) -> None:
-        if self.ship_date is not None:
-            ticks_from_iso(self.ship_date)
+        if self.ship_date is not None and not (
+            FIRST_STORABLE_TICK <= ticks_from_iso(self.ship_date) <= LAST_STORABLE_TICK
+        ):
+            raise ValueError("ShipDate must be between the years 1753 and 9999")
 
     def wire_items(self) -> list[records.ShipmentItem] | None:
         if self.items is None:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -22,9 +22,9 @@ from sandbox.clarity.store import Store, StoredWebhook
 
 _LOG = logging.getLogger("sandbox.clarity")
 
-#: Seconds to wait after the first, second … failed attempt: the standard's schedule at a sandbox's pace.
-_RETRY_DELAYS_S = (1.0, 2.0, 5.0, 10.0)
-_LAST_DELAY_S = 30.0
+#: Seconds to wait after the first, second … failed attempt: the standard's schedule at a sandbox's pace; the last one
+#: repeats.
+RETRY_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _GIVE_UP_AFTER_S = 3 * 24 * 3600.0
 _TIMEOUT_S = 10.0
 _MOST_IN_FLIGHT = 16
@@ -33,6 +33,16 @@ _MOST_IN_FLIGHT = 16
 class Target(NamedTuple):
     url: str
     secret: str
+
+
+class Wires(NamedTuple):
+    """What the sender sends with, and at what pace it tries again."""
+
+    transport: httpx.AsyncBaseTransport | None = None
+    retry_delays_s: Sequence[float] = RETRY_DELAYS_S
+
+
+DEFAULT_WIRES = Wires()
 
 
 class Outbox:
@@ -126,13 +136,13 @@ class Sender:
         outbox: Outbox,
         clock: StoreClock,
         board: FaultBoard,
-        transport: httpx.AsyncBaseTransport | None = None,
+        wires: Wires,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
         self._board = board
-        self._transport = transport
+        self._wires = wires
         self._news = asyncio.Event()
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         outbox.on_news = self._news.set
@@ -191,7 +201,7 @@ class Sender:
         return webhook.id, webhook.last_timestamp, webhook.body
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=_TIMEOUT_S, transport=self._transport, trust_env=False)
+        return httpx.AsyncClient(timeout=_TIMEOUT_S, transport=self._wires.transport, trust_env=False)
 
     def _start_due(self, client: httpx.AsyncClient) -> None:
         target = self._outbox.target()
@@ -251,16 +261,18 @@ class Sender:
             return tried._replace(state="dropped", settled=settled, last_error="the target answered 410 Gone")
         if now - tried.first_due > _GIVE_UP_AFTER_S:
             return tried._replace(state="dropped", settled=settled, last_error="given up after three days")
-        delay_s = retry_delay_s(tried.attempts, answer.headers.get("retry-after") if answer else None)
+        delay_s = retry_delay_s(
+            self._wires.retry_delays_s, tried.attempts, answer.headers.get("retry-after") if answer else None
+        )
         return tried._replace(due=now + delay_s)
 
     def _now(self) -> int:
         return self._clock.ticks() // TICKS_PER_SECOND
 
 
-def retry_delay_s(attempts: int, retry_after: str | None) -> float:
+def retry_delay_s(delays_s: Sequence[float], attempts: int, retry_after: str | None) -> float:
     """How long to wait after that many failed attempts, and no shorter than the target asks for."""
-    scheduled = _RETRY_DELAYS_S[attempts - 1] if attempts <= len(_RETRY_DELAYS_S) else _LAST_DELAY_S
+    scheduled = delays_s[min(attempts, len(delays_s)) - 1]
     asked_for = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
     return min(max(scheduled, asked_for), _GIVE_UP_AFTER_S)
 
