@@ -29,7 +29,7 @@ STOP_WITHIN_S = 15.0
 CLARITY_BASE_PATH = "/DesktopModules/ClarityEcommerce/API"
 #: The store connection the simulated store sends its webhooks for.
 STORE = "clarity-main"
-GP_DATABASE = "two"
+GP_DATABASE = "TWO"
 #: The product's own table, given to a database's administrator as SQL; the sandbox's administrator is us.
 RECEIPTS = Path("connect", "systems", "dynamics_gp", "receipts_postgresql.sql")
 
@@ -48,7 +48,7 @@ class Simulator(msgspec.Struct, frozen=True, kw_only=True):
     #: What follows from ports and secrets.
     told: Callable[[Values], Values]
     #: How it is started.
-    arguments: Callable[[Path, Values, StackState], tuple[str, ...]]
+    arguments: Callable[[Path, Values], tuple[str, ...]]
     #: Variable with the base address of its control API.
     control: str
 
@@ -81,7 +81,7 @@ def _clarity_told(values: Values) -> Values:
     }
 
 
-def _clarity_arguments(home: Path, values: Values, _stack: StackState) -> tuple[str, ...]:
+def _clarity_arguments(home: Path, values: Values) -> tuple[str, ...]:
     return (
         *("--port", values["TOWPATH_CLARITY_PORT"]),
         *("--data", str(home)),
@@ -109,15 +109,14 @@ def _gp_told(values: Values) -> Values:
     }
 
 
-def _gp_arguments(home: Path, values: Values, stack: StackState) -> tuple[str, ...]:
+def _gp_arguments(_home: Path, values: Values) -> tuple[str, ...]:
     return (
         *("--port", values["TOWPATH_GP_PORT"]),
         *("--proxy-port", values["TOWPATH_GP_PROXY_PORT"]),
-        *("--data", str(home)),
-        *("--dsn", stack.sandbox.dsn),
         *("--database", GP_DATABASE),
         *("--towpath-password", values["TOWPATH_GP_PASSWORD"]),
         *("--debezium-password", values["TOWPATH_GP_CDC_PASSWORD"]),
+        *("--user-password", values["TOWPATH_GP_USER_PASSWORD"]),
     )
 
 
@@ -135,7 +134,11 @@ SIMULATORS: tuple[Simulator, ...] = (
         name="dynamics-gp",
         module="sandbox.dynamics_gp",
         ports=("TOWPATH_GP_PORT", "TOWPATH_GP_PROXY_PORT"),
-        made={"TOWPATH_GP_PASSWORD": _password, "TOWPATH_GP_CDC_PASSWORD": _password},
+        made={
+            "TOWPATH_GP_PASSWORD": _password,
+            "TOWPATH_GP_CDC_PASSWORD": _password,
+            "TOWPATH_GP_USER_PASSWORD": _password,
+        },
         told=_gp_told,
         arguments=_gp_arguments,
         control="TOWPATH_GP_CONTROL",
@@ -237,11 +240,11 @@ def _start(root: Path, simulator: Simulator, values: Values, stack: StackState) 
             # Python ignores -X options it does not know: this one lets us find the process again
             command=(
                 *(sys.executable, "-P", "-X", _marker(root, simulator), "-m", simulator.module),
-                *simulator.arguments(home, values, stack),
+                *simulator.arguments(home, values),
             ),
             directory=root,
             log=_log(root, simulator),
-            environment={"PYTHONPATH": str(root)},
+            environment={"PYTHONPATH": str(root), "GP_SANDBOX_DSN": stack.sandbox.dsn},
         )
     )
 

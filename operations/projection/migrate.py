@@ -22,23 +22,23 @@ def steps() -> list[str]:
     return sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(dsn: str, schema: str = SCHEMA) -> list[str]:
     """Bring the projection to the newest version; says which steps were taken.
 
     Raises:
         ConfigurationError: the projection is newer than this code.
         RetryableError: PostgreSQL cannot be reached.
     """
-    with connect(dsn) as wire:
+    with connect(dsn, schema) as wire:
         wire.autocommit = True
-        wire.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [SCHEMA])
+        wire.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [schema])
         before = version(wire)
         _refuse_newer(before)
         if before == steps()[-1]:
             return []
-        wire.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-        _upgrade(wire)
-    return [f"{SCHEMA}: {step}" for step in steps() if before is None or step > before]
+        wire.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        _upgrade(wire, schema)
+    return [f"{schema}: {step}" for step in steps() if before is None or step > before]
 
 
 def check_version(wire: Wire) -> None:
@@ -55,33 +55,32 @@ def check_version(wire: Wire) -> None:
         )
 
 
-def empty(dsn: str) -> None:
+def empty(dsn: str, schema: str = SCHEMA) -> None:
     """Forget everything read so far; the projector reads the topics again from their beginning."""
-    with connect(dsn) as wire:
+    with connect(dsn, schema) as wire:
         check_version(wire)
         # the projector's own transactions hold these locks only for moments, and find their positions gone afterwards
         wire.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(sql.Identifier(name) for name in REBUILT)))
 
 
-def connect(dsn: str) -> Wire:
+def connect(dsn: str, schema: str = SCHEMA) -> Wire:
     """A connection that finds the projection's tables by their bare names.
 
     Raises:
         RetryableError: PostgreSQL cannot be reached.
     """
     try:
-        return psycopg.connect(dsn, connect_timeout=10, options=f"-c search_path={SCHEMA}")
+        return psycopg.connect(dsn, connect_timeout=10, options=f"-c search_path={schema} -c timezone=UTC")
     except psycopg.OperationalError as error:
         raise RetryableError("projection.away", "the projection's database cannot be reached") from error
 
 
 def version(wire: Wire) -> str | None:
     """The version of the tables that are there."""
-    table = sql.Identifier(SCHEMA, VERSION_TABLE)
-    known = wire.execute("SELECT to_regclass(%s)", [table.as_string(wire)]).fetchone()
+    known = wire.execute("SELECT to_regclass(%s)", [VERSION_TABLE]).fetchone()
     if known is None or known[0] is None:
         return None
-    found = wire.execute(sql.SQL("SELECT version_num FROM {}").format(table)).fetchone()
+    found = wire.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(VERSION_TABLE))).fetchone()
     return None if found is None else str(found[0])
 
 
@@ -90,7 +89,7 @@ def _refuse_newer(found: str | None) -> None:
         raise ConfigurationError("projection", f"it is at version {found}, unknown to this older code")
 
 
-def _upgrade(wire: Wire) -> None:
+def _upgrade(wire: Wire, schema: str) -> None:
     # a second's import, which whoever has nothing to migrate need not pay
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -102,6 +101,6 @@ def _upgrade(wire: Wire) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.connect() as connection:
-        config.attributes.update(connection=connection, schema=SCHEMA, version_table=VERSION_TABLE)
+        config.attributes.update(connection=connection, schema=schema, version_table=VERSION_TABLE)
         command.upgrade(config, "head")
         connection.commit()

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from delivery.states import State
+from delivery.states import ParkedFor, State
 from schemas.bus.change import Change
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
@@ -21,6 +21,8 @@ from schemas.bus.outcome import Outcome
 from schemas.types import connection_of, root_at, root_of
 
 CONSUMERS = "consumers"
+#: Stages whose events are rows of a connection's queue.
+QUEUES = frozenset({"fetchers", CONSUMERS})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -195,11 +197,17 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
     if not isinstance(outcome, Outcome):
         return
     rows.outcomes.append(_outcome_row(observed, outcome))
-    if outcome.stage != CONSUMERS and (fact := FACT_OF_STATE.get(outcome.state)) is not None:
+    if outcome.stage != CONSUMERS and (fact := _fact(outcome)) is not None:
         _note(rows, outcome.root, fact, outcome.merged_into)
-    if outcome.connection and outcome.offset >= 0:
+    if outcome.stage in QUEUES and outcome.connection and outcome.offset >= 0:
         key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection)
         rows.deliveries[key] = (outcome.stage, outcome.state, outcome.cause, outcome.code, outcome.at)
+
+
+def _fact(outcome: Outcome) -> Fact | None:
+    if outcome.state == State.PARKED and outcome.cause == ParkedFor.REFUSED:
+        return Fact.DEAD  # one and the same thing: the head of its parked key, and a dead letter
+    return FACT_OF_STATE.get(outcome.state)
 
 
 def _dead_letters(rows: Rows, observed: Observed) -> None:

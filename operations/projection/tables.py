@@ -108,9 +108,9 @@ def begin(wire: Wire, topic: str, starts: Positions) -> None:
     with wire.transaction():
         for (topic_id, partition), start in starts.items():
             wire.execute(
-                "INSERT INTO positions (topic_id, partition, topic, next) VALUES (%s, %s, %s, %s)"
+                "INSERT INTO positions (topic_id, partition, topic, first, next) VALUES (%s, %s, %s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
-                [topic_id, partition, topic, start],
+                [topic_id, partition, topic, start, start],
             )
 
 

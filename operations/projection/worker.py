@@ -6,7 +6,7 @@ instruction it goes on exactly there. One works at a time; others wait for its d
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -42,8 +42,6 @@ CLOSE_EVERY_S = 300.0
 CLOSES_AFTER = timedelta(hours=1)
 CLOSES_WITHIN = timedelta(days=14)
 LONGEST_PAUSE_S = 10.0
-#: Any number that nothing else in the database locks.
-ONE_PROJECTOR = 0x70726F6A
 STATEMENT_TIMEOUT_MS = 60_000
 
 MEANS_OF_RECORD: dict[type[msgspec.Struct], Means] = {
@@ -62,7 +60,11 @@ def means_of(topic: Topic) -> Means | None:
     return MEANS_OF_RECORD.get(topic.record) or (Means.CANONICAL if topic.written_by is Stage.STREAMS else None)
 
 
-READ: dict[str, Means] = {topic.name: means for topic in topics.TOPICS if (means := means_of(topic)) is not None}
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read into which schema; tests have their own."""
+
+    topics: tuple[Topic, ...] = tuple(topic for topic in topics.TOPICS if means_of(topic) is not None)
+    schema: str = migrate.SCHEMA
 
 
 def run(settings: Settings) -> int:
@@ -73,13 +75,14 @@ def run(settings: Settings) -> int:
     return run_until(settings, lambda: bool(told))
 
 
-def run_until(settings: Settings, stopped: Callable[[], bool]) -> int:
+def run_until(settings: Settings, stopped: Callable[[], bool], scope: Scope | None = None) -> int:
     """Project until told; whatever is away is waited for, from the positions that stand in the database."""
+    scope = scope or Scope()
     pause_s = 0.5
     while not stopped():
         began = time.monotonic()
         try:
-            _session(settings, stopped)
+            _session(settings, stopped, scope)
         except (ConfigurationError, FatalError) as error:
             log.error("projector.refuses", code=error.code, reason=error.message)  # noqa: TRY400  one line, as for all refusals
             return 1
@@ -95,17 +98,17 @@ def run_until(settings: Settings, stopped: Callable[[], bool]) -> int:
     return 0
 
 
-def _session(settings: Settings, stopped: Callable[[], bool]) -> None:
+def _session(settings: Settings, stopped: Callable[[], bool], scope: Scope) -> None:
     """One database session and one consumer, until either breaks."""
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+    with migrate.connect(settings.projection_dsn.reveal(), scope.schema) as wire:
         migrate.check_version(wire)
         wire.commit()
-        if not _our_turn(wire, stopped):
+        if not _our_turn(wire, scope.schema, stopped):
             return
         wire.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         tables.prepare(wire)
         registry = Registry(settings.registry)
-        reader = Reader(settings.kafka, wire, Codecs(registry))
+        reader = Reader(settings.kafka, wire, Codecs(registry), scope.topics)
         log.info("projector.ready", partitions=len(reader.expected))
         try:
             _work(reader, wire, stopped)
@@ -132,11 +135,12 @@ def _work(reader: "Reader", wire: migrate.Wire, stopped: Callable[[], bool]) -> 
 class Reader:
     """All partitions of all topics the projection reads, from its own positions."""
 
-    def __init__(self, kafka: str, wire: migrate.Wire, codecs: Codecs, read: dict[str, Means] | None = None) -> None:
+    def __init__(self, kafka: str, wire: migrate.Wire, codecs: Codecs, read: Sequence[Topic]) -> None:
         self._wire = wire
         self._codecs = codecs
-        self._means = READ if read is None else read
-        self._topics = _places(kafka, self._means)
+        self._read = {topic.name: topic for topic in read}
+        self._means = {topic.name: means_of(topic) for topic in read}
+        self._topics = _places(kafka, self._read)
         self.expected = self._positions(kafka)
         self._consumer = Consumer(
             {
@@ -189,6 +193,8 @@ class Reader:
             topic, value = message.topic() or "", message.value()
             topic_id, partition = self._place(message)
             means = self._means[topic]
+            if means is None:
+                continue
             yield Observed(
                 topic=topic,
                 means=means,
@@ -206,7 +212,7 @@ class Reader:
         """The record, or None for bytes that are none: whoever works with them buries them."""
         try:
             decoded: Change | Fetched | Outcome | DeadLetter | CrossReference = self._codecs.of(
-                topics.by_name(topic)
+                self._read[topic]
             ).decode(value)
         except DecodeError as error:
             log.warning("projector.undecodable", topic=topic, reason=error.message)
@@ -242,19 +248,19 @@ class Reader:
 DECODED = frozenset({Means.CHANGES, Means.FETCHED, Means.OUTCOMES, Means.DEAD_LETTERS, Means.CROSS_REFERENCES})
 
 
-def _places(kafka: str, means: dict[str, Means]) -> dict[str, TopicPlaces]:
-    found = describe(admin_of(kafka), means)
-    missing = sorted(means.keys() - found.keys())
+def _places(kafka: str, names: Collection[str]) -> dict[str, TopicPlaces]:
+    found = describe(admin_of(kafka), names)
+    missing = sorted(set(names) - found.keys())
     if missing:
         raise ConfigurationError("topics", f"{', '.join(missing)} missing: run `towpath topics apply`")
     return found
 
 
-def _our_turn(wire: migrate.Wire, stopped: Callable[[], bool]) -> bool:
+def _our_turn(wire: migrate.Wire, schema: str, stopped: Callable[[], bool]) -> bool:
     """Wait until no other projector holds the lock, which ends with its database session."""
     waited = False
     while not stopped():
-        row = wire.execute("SELECT pg_try_advisory_lock(%s)", [ONE_PROJECTOR]).fetchone()
+        row = wire.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", [schema]).fetchone()
         wire.commit()
         if row is not None and row[0]:
             return True

@@ -15,6 +15,8 @@ CREATE TABLE positions (
     topic_id text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     topic text NOT NULL,
+    -- Where we began: with what arrived, it tells whether a record was left out.
+    first bigint NOT NULL,
     next bigint NOT NULL,
     PRIMARY KEY (topic_id, partition)
 ) WITH (fillfactor = 50);
