@@ -5,13 +5,12 @@ CREATE SCHEMA sandbox;
 
 CREATE TABLE sandbox.clock (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  ahead interval NOT NULL DEFAULT '0',
-  stopped_at timestamp
+  ahead interval NOT NULL DEFAULT '0'
 );
 INSERT INTO sandbox.clock DEFAULT VALUES;
 
 CREATE FUNCTION sandbox.now_utc() RETURNS timestamp LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
-  SELECT coalesce(stopped_at, clock_timestamp() AT TIME ZONE 'utc' + ahead) FROM sandbox.clock
+  SELECT clock_timestamp() AT TIME ZONE 'utc' + ahead FROM sandbox.clock
 $$;
 
 CREATE FUNCTION sandbox.today() RETURNS timestamp LANGUAGE sql VOLATILE AS $$
