@@ -51,7 +51,7 @@ def from_clarity(seen: Seen[ClarityOrder], lookups: Lookups, now: datetime) -> O
         total=order.totals.total,
         payment_method=_payment_method(order),
         note="\n".join(note.note1 for note in order.notes if note.note1),
-        custom={name: attribute.value for name, attribute in order.serializable_attributes.items()},
+        custom={str(name): str(attribute.value) for name, attribute in order.serializable_attributes.items()},
     )
     return require_sum(require_lines(mapped), order.totals.total)
 

@@ -1,0 +1,185 @@
+"""Records agree with their schemas; every topic has examples, and they decode, map, and come out as written down."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from bus import settings
+from bus.codec import Codecs
+from bus.registry import MemoryRegistry
+from producers import routes as producer_routes
+from schemas import topics
+from schemas.bus.fetched import Fetched
+from schemas.systems.captured import Captured
+from schemas.topics import Topic, avro_schema
+from streams import routes
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "schemas" / "examples"
+NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
+#: Example bodies stand for readings made at these versions.
+READ_AS = {
+    "clarity.orders.v1": ("clarity-main", 17724648007654321),
+    "dynamics-gp.sales-orders.v1": ("gp-two", 1772528400000000),
+}
+RECORDS = sorted(
+    {topic.record for topic in topics.TOPICS if topic.record is not None}, key=lambda record: record.__name__
+)
+
+
+def examples(topic: Topic) -> list[Path]:
+    return sorted((EXAMPLES / topic.name).glob("*.json"))
+
+
+def avro_type(kind: inspect.Type, namespace: str, seen: set[type]) -> Any:  # noqa: PLR0911 - one for each type
+    match kind:
+        case inspect.StrType():
+            return "string"
+        case inspect.BoolType():
+            return "boolean"
+        case inspect.IntType():
+            return "long"
+        case inspect.BytesType():
+            return "bytes"
+        case inspect.DateTimeType():
+            return {"type": "long", "logicalType": "timestamp-micros"}
+        case inspect.Metadata(extra={"precision": precision, "scale": scale}):
+            return {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
+        case inspect.VarTupleType(item_type=item):
+            return {"type": "array", "items": avro_type(item, namespace, seen)}
+        case inspect.DictType(value_type=value):
+            return {"type": "map", "values": avro_type(value, namespace, seen)}
+        case inspect.UnionType(types=types):
+            return ["null", *(avro_type(t, namespace, seen) for t in types if not isinstance(t, inspect.NoneType))]
+        case inspect.StructType(cls=record):
+            return f"{namespace}.{record.__name__}" if record in seen else avro_record(record, namespace, seen)
+    raise AssertionError(f"no Avro type for {kind}")
+
+
+def avro_record(record: type[msgspec.Struct], namespace: str, seen: set[type]) -> dict[str, Any]:
+    seen.add(record)
+    kind = inspect.type_info(record)
+    assert isinstance(kind, inspect.StructType)
+    fields = []
+    for field in kind.fields:
+        described = {"name": field.name, "type": avro_type(field.type, namespace, seen)}
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if default is not inspect.NODEFAULT:
+            described["default"] = avro_default(default)
+        fields.append(described)
+    return {"type": "record", "name": record.__name__, "namespace": namespace, "fields": fields}
+
+
+def avro_default(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return "\u0000"
+        case bytes():
+            return value.decode("latin-1")
+        case tuple():
+            return [avro_default(item) for item in value]
+        case msgspec.Struct():
+            return {name: avro_default(part) for name, part in msgspec.structs.asdict(value).items()}
+    return value
+
+
+def without_docs(schema: Any) -> Any:
+    match schema:
+        case dict():
+            return {name: without_docs(part) for name, part in schema.items() if name != "doc"}
+        case list():
+            return [without_docs(part) for part in schema]
+    return schema
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_a_record_equals_its_avro_schema(record: type[msgspec.Struct]) -> None:
+    schema = json.loads(avro_schema(record))
+
+    assert without_docs(schema) == avro_record(record, schema["namespace"], set())
+
+
+@pytest.mark.parametrize("topic", topics.TOPICS, ids=lambda topic: topic.name)
+def test_every_topic_has_an_example(topic: Topic) -> None:
+    assert examples(topic)
+
+
+def test_no_example_is_orphaned() -> None:
+    known = {topic.name for topic in topics.TOPICS}
+
+    assert {folder.name for folder in EXAMPLES.iterdir()} <= known
+
+
+def test_every_topic_is_read_or_written_by_somebody() -> None:
+    routed = {topic.name for route in routes.ROUTES for topic in (route.source, route.target)}
+    routed |= {row.target.name for row in (*producer_routes.WEBHOOKS, *producer_routes.POLLS)}
+    routed |= {
+        topic.name
+        for row in (*producer_routes.CAPTURED, *producer_routes.FETCHES)
+        for topic in (row.source, row.target)
+    }
+    routed |= {topics.OUTCOMES.name, topics.DEAD_LETTERS.name, topics.CROSS_REFERENCES.name}
+
+    assert routed == {topic.name for topic in topics.TOPICS}
+
+
+def own_examples() -> Iterator[Any]:
+    for topic in topics.TOPICS:
+        if topic.record is not None and topic.record is not Fetched:
+            for path in examples(topic):
+                yield pytest.param(topic, path, id=f"{topic.name}/{path.stem}")
+
+
+@pytest.mark.parametrize(("topic", "path"), list(own_examples()))
+def test_an_example_survives_the_wire(topic: Topic, path: Path) -> None:
+    assert topic.record is not None
+    record = msgspec.json.decode(path.read_bytes(), type=topic.record)
+    codec = Codecs(MemoryRegistry()).of(topic)
+
+    assert codec.decode(codec.encode(record)) == record
+
+
+def mapped_examples() -> Iterator[Any]:
+    for route in routes.ROUTES:
+        for path in examples(route.source):
+            yield pytest.param(route, path, id=f"{route.mapping.id}/{path.stem}")
+
+
+@pytest.mark.parametrize(("route", "path"), list(mapped_examples()))
+def test_an_example_maps_to_what_is_written_down(route: routes.Route, path: Path) -> None:
+    parts = [part for part in route.split(route.read(source_record(route, path))) if route.leave_out(part) is None]
+    made = [route.mapping(part, demo_lookups(), NOW) for part in parts]
+
+    written = [EXAMPLES / route.target.name / f"{name}.json" for name in names(path.stem, len(made))]
+    assert [msgspec.json.decode(p.read_bytes(), type=route.target.record) for p in written] == made  # type: ignore[arg-type]  # canonical topics have one
+
+
+def source_record(route: routes.Route, path: Path) -> Any:
+    if route.row_type is not None:
+        return msgspec.json.decode(path.read_bytes(), type=Captured[route.row_type])  # type: ignore[name-defined]  # a type made at run time
+    connection, version = READ_AS[route.source.name]
+    body = path.read_bytes()
+    content = json.loads(body)
+    identity = str(content.get("ID") or content.get("id") or content["number"])
+    return Fetched(connection=connection, id=identity, read_at=NOW, source_version=version, body=body)
+
+
+def names(stem: str, count: int) -> list[str]:
+    return [stem] if count == 1 else [f"{stem}_{number}" for number in range(1, count + 1)]
+
+
+def demo_lookups() -> Any:
+    environ = {"TOWPATH_DEPLOYMENT": str(ROOT / "deployments" / "demo")} | dict.fromkeys(demo_variables(), "1")
+    return settings.load(environ, ROOT / "no-local-values").lookups
+
+
+def demo_variables() -> set[str]:
+    text = (ROOT / "deployments" / "demo" / "towpath.toml").read_text(encoding="utf-8")
+    return {part.split('"')[0] for part in text.split("env:")[1:] if part[0].isupper()}
