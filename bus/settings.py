@@ -192,7 +192,9 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         gateway=reader.record(Gateway, reader.table(text, "gateway", optional=True), "gateway"),
         connections=connections,
         pairs=pairs,
-        lookups=Lookups(_lookups(folder / "lookups")),
+        lookups=Lookups(
+            _lookups(folder / "lookups") | {of_connection(c.name): _options(c) for c in connections.values()}
+        ),
         code_version=metadata_version(),
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )
@@ -342,6 +344,15 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lookups(folder: Path) -> dict[str, dict[str, str]]:
     return {path.stem: _rows(path) for path in sorted(folder.glob("*.csv"))}
+
+
+def of_connection(name: str) -> str:
+    """Name of the lookup table that holds a connection's options, so that mappings can ask for them."""
+    return f"connection:{name}"
+
+
+def _options(connection: Connection) -> dict[str, str]:
+    return {**connection.options, "currency": connection.currency, "time_zone": connection.time_zone}
 
 
 def _rows(path: Path) -> dict[str, str]:

@@ -37,6 +37,10 @@ class Lookups:
             raise MappingError(field, f"no row for {key!r} in lookup table {table!r}: add it")
         return value
 
+    def also(self, table: str, *, known_as: str) -> "Lookups":
+        """The same tables, one of them under a second name too."""
+        return Lookups({**self._tables, known_as: self._tables.get(table, {})})
+
     @cached_property
     def digest(self) -> str:
         """Digest of all tables, so that what a mapping knew can be told later."""

@@ -45,7 +45,7 @@ def origin_in(row: Captured[SalesDocumentRow]) -> Origin | None:
 
 
 def order_of(document: DocumentKey, origins: Mapping[DocumentKey, Origin]) -> DocumentKey | None:
-    """The order a document came of, over second stages (order, back order, invoice); None where no order is behind it."""
+    """The order a document came of, over second stages (order, back order, invoice); None where there is none."""
     seen: set[DocumentKey] = set()
     while document.SOPTYPE != ORDER:
         if document in seen:

@@ -71,7 +71,7 @@ def avro_record(record: type[msgspec.Struct], namespace: str, seen: set[type]) -
     for field in kind.fields:
         described = {"name": field.name, "type": avro_type(field.type, namespace, seen)}
         default = field.default_factory() if callable(field.default_factory) else field.default
-        if default is not inspect.NODEFAULT:
+        if default is not msgspec.NODEFAULT:
             described["default"] = avro_default(default)
         fields.append(described)
     return {"type": "record", "name": record.__name__, "namespace": namespace, "fields": fields}
@@ -119,12 +119,9 @@ def test_no_example_is_orphaned() -> None:
 
 def test_every_topic_is_read_or_written_by_somebody() -> None:
     routed = {topic.name for route in routes.ROUTES for topic in (route.source, route.target)}
-    routed |= {row.target.name for row in (*producer_routes.WEBHOOKS, *producer_routes.POLLS)}
-    routed |= {
-        topic.name
-        for row in (*producer_routes.CAPTURED, *producer_routes.FETCHES)
-        for topic in (row.source, row.target)
-    }
+    routed |= {row.target.name for row in producer_routes.WEBHOOKS} | {row.target.name for row in producer_routes.POLLS}
+    routed |= {topic.name for table in producer_routes.CAPTURED for topic in (table.source, table.target)}
+    routed |= {topic.name for fetch in producer_routes.FETCHES for topic in (fetch.source, fetch.target)}
     routed |= {topics.OUTCOMES.name, topics.DEAD_LETTERS.name, topics.CROSS_REFERENCES.name}
 
     assert routed == {topic.name for topic in topics.TOPICS}
@@ -163,7 +160,7 @@ def test_an_example_maps_to_what_is_written_down(route: routes.Route, path: Path
 
 def source_record(route: routes.Route, path: Path) -> Any:
     if route.row_type is not None:
-        return msgspec.json.decode(path.read_bytes(), type=Captured[route.row_type])  # type: ignore[name-defined]  # a type made at run time
+        return msgspec.json.decode(path.read_bytes(), type=Captured[route.row_type])
     connection, version = READ_AS[route.source.name]
     body = path.read_bytes()
     content = json.loads(body)

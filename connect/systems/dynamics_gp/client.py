@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 import pyodbc
 
+from bus.settings import Connection
 from connect.systems.dynamics_gp import statements
 from connect.systems.dynamics_gp.dialect import (
     NODE_OUTPUTS,
@@ -18,7 +19,7 @@ from connect.systems.dynamics_gp.dialect import (
     dialect_of,
 )
 from connect.systems.dynamics_gp.session import Session, Sessions
-from errors import RefusedError, RetryableError, UnknownOutcomeError
+from errors import ConfigurationError, RefusedError, RetryableError, UnknownOutcomeError
 from schemas.systems.dynamics_gp.sales_order import SalesDocument, SalesLine
 
 T = TypeVar("T")
@@ -211,6 +212,17 @@ class GpClient:
             return work(GpTransaction(session, self._dialect))
 
         return await self._sessions.run(reading)
+
+
+def open_company(connection: Connection) -> GpClient:
+    """A client of the connection's company database.
+
+    Raises:
+        ConfigurationError: no connection string.
+    """
+    if connection.odbc is None:
+        raise ConfigurationError(f"connections.{connection.name}.odbc", "the ODBC connection string is missing")
+    return GpClient(connection.odbc.reveal(), connection.dialect, in_flight=connection.in_flight)
 
 
 def _header(

@@ -1,0 +1,65 @@
+"""The process of the stage for one connection: agents take in, a deliverer sends, a relay tells."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+
+from bus import worker
+from bus.clock import now
+from bus.codec import Codecs
+from bus.faust_app import BusApp
+from bus.registry import Registry
+from bus.settings import Connection, Settings, of_connection
+from bus.verify import verify
+from connect.systems.clarity.client import open_client
+from connect.systems.dynamics_gp.client import open_company
+from consumers import agents
+from consumers.clarity.inventory_level_sink import InventoryLevelSink
+from consumers.clarity.order_status_sink import OrderStatusSink
+from consumers.clarity.shipment_sink import ShipmentSink
+from consumers.dynamics_gp.sales_order import TARGET, sales_order
+from consumers.dynamics_gp.sink import SalesOrderSink
+from delivery.at_work import at_work, chosen, store_of
+from delivery.ports import Sink
+from delivery.store import Store
+from errors import ConfigurationError
+from schemas import topics
+
+Sinks = Mapping[str, Sink]
+
+
+def run(settings: Settings, name: str | None) -> int:
+    """Run for a connection until told to stop; the exit code."""
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[BusApp]:
+        connection = chosen(settings, name, agents.QUEUE)
+        routes = agents.routes_to(connection)
+        with closing(Registry(settings.registry)) as registry:
+            used = [*(route.source for route in routes), topics.OUTCOMES, topics.DEAD_LETTERS, topics.CROSS_REFERENCES]
+            app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
+            codecs = Codecs(registry)
+            async with store_of(settings, connection) as store, sinks_of(settings, connection, store, codecs) as sinks:
+                agents.attach(app, settings, connection, store, codecs, now)
+                async with at_work(app, settings, connection, store, agents.QUEUE, sinks, codecs):
+                    yield app
+
+    return worker.run(build)
+
+
+@asynccontextmanager
+async def sinks_of(settings: Settings, connection: Connection, store: Store, codecs: Codecs) -> AsyncIterator[Sinks]:
+    """The connection's sinks by record, with a client of their own."""
+    match connection.system:
+        case "dynamics-gp":
+            lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
+            with closing(open_company(connection)) as company:
+                yield {"order": SalesOrderSink(company, codecs.of(topics.ORDERS), sales_order, lookups, now)}
+        case "clarity":
+            async with open_client(connection) as site:
+                yield {
+                    "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), settings.lookups, store),
+                    "shipment": ShipmentSink(site, codecs.of(topics.SHIPMENTS)),
+                    "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), settings.lookups),
+                }
+        case other:
+            raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is written to {other!r}")

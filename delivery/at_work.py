@@ -1,0 +1,82 @@
+"""A connection's store at work inside a process: deliverer and relay beside the app's agents; for the workers."""
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+
+from bus.codec import Codecs
+from bus.faust_app import BusApp
+from bus.producer import BusProducer, Publisher
+from bus.settings import Connection, Settings
+from delivery.decide import Pace
+from delivery.engine import Deliverer, Limits
+from delivery.migrate import check_version
+from delivery.ports import Sink
+from delivery.relay import Relay, headers_of
+from delivery.store import Store
+from errors import ConfigurationError
+
+#: A relay is in no hurry: what it carries is safe in the outbox.
+_RELAY_TIMEOUT_S = 30.0
+
+
+def chosen(settings: Settings, name: str | None, process: str) -> Connection:
+    """The connection a process was asked to work for.
+
+    Raises:
+        ConfigurationError: none was named; one process works for one connection.
+    """
+    if name is None:
+        known = ", ".join(f"{process}@{known}" for known in settings.connections)
+        raise ConfigurationError(process, f"say for which connection: {known}")
+    return settings.connection(name)
+
+
+@asynccontextmanager
+async def store_of(settings: Settings, connection: Connection) -> AsyncIterator[Store]:
+    """The connection's store, open, with the tables this code expects."""
+    dsn = connection.store_dsn.reveal()
+    await asyncio.to_thread(check_version, dsn, connection.name)
+    store = Store(dsn, connection.name, code_version=settings.code_version)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def at_work(
+    app: BusApp,
+    settings: Settings,
+    connection: Connection,
+    store: Store,
+    queue: str,
+    sinks: Mapping[str, Sink],
+    codecs: Codecs,
+) -> AsyncIterator[None]:
+    """Deliver the queue and announce what became of it while the context lasts; a failure of either stops the app."""
+    owner = f"{queue}@{connection.name}:{os.getpid()}:{secrets.token_hex(4)}"
+    pace = Pace(settling_delay_s=connection.settling_delay_s, longest_backoff_s=60.0)
+    limits = Limits(in_flight=connection.in_flight)
+    deliverer = Deliverer(store, queue, sinks, owner, random=random.random, limits=limits, pace=pace)
+    async with BusProducer(settings.kafka, delivery_timeout_s=_RELAY_TIMEOUT_S) as producer:
+        relay = Relay(store, Publisher(producer, codecs), headers_of(connection.name), owner)
+        tasks = [asyncio.create_task(_or_die(app, work)) for work in (deliverer.run(), relay.run())]
+        try:
+            yield
+        finally:
+            deliverer.stop()
+            await asyncio.wait(tasks[:1])
+            relay.stop()
+            await asyncio.wait(tasks)
+
+
+async def _or_die(app: BusApp, work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the process must not go on half
+        await app.die(failure)

@@ -1,0 +1,73 @@
+"""The process that completes thin events of one connection: change router, take-in, fetchers, relay."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+
+from bus import worker
+from bus.clock import now
+from bus.codec import Codecs
+from bus.faust_app import BusApp
+from bus.registry import Registry
+from bus.settings import Connection, Settings
+from bus.verify import verify
+from connect.systems.clarity.client import open_client
+from connect.systems.dynamics_gp.client import open_company
+from delivery.at_work import at_work, chosen, store_of
+from delivery.ports import Sink
+from delivery.store import Store
+from errors import ConfigurationError
+from producers import agents
+from producers.fetchers.clarity import OrderFetcher
+from producers.fetchers.dynamics_gp import SalesOrderFetcher
+from producers.routes import CAPTURED, FETCHES, CapturedTable, Fetch
+from schemas import topics
+from schemas.topics import Topic
+
+Sinks = Mapping[str, Sink]
+
+
+def run(settings: Settings, name: str | None) -> int:
+    """Run for a connection until told to stop; the exit code."""
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[BusApp]:
+        connection = chosen(settings, name, agents.QUEUE)
+        with closing(Registry(settings.registry)) as registry:
+            topic_ids = verify(settings.kafka, registry, used_by(connection))
+            app = BusApp(f"towpath.fetchers.{connection.name}", settings.kafka, topic_ids)
+            codecs = Codecs(registry)
+            async with (
+                store_of(settings, connection) as store,
+                fetchers_of(app, connection, store, codecs) as fetchers,
+            ):
+                agents.attach_take_ins(app, connection, store, codecs, now)
+                async with at_work(app, settings, connection, store, agents.QUEUE, fetchers, codecs):
+                    yield app
+
+    return worker.run(build)
+
+
+def used_by(connection: Connection) -> tuple[Topic, ...]:
+    """Every topic the process reads or writes."""
+    routes: tuple[CapturedTable | Fetch, ...] = (*CAPTURED, *FETCHES)
+    rows = [row for row in routes if row.system == connection.system]
+    named = {topic.name: topic for row in rows for topic in (row.source, row.target)}
+    return (*named.values(), topics.OUTCOMES, topics.DEAD_LETTERS, topics.CROSS_REFERENCES)
+
+
+@asynccontextmanager
+async def fetchers_of(app: BusApp, connection: Connection, store: Store, codecs: Codecs) -> AsyncIterator[Sinks]:
+    """The connection's fetchers by record; where tables are captured the app gets their router too."""
+    delay_s = connection.settling_delay_s
+    match connection.system:
+        case "dynamics-gp":
+            with closing(open_company(connection)) as company:
+                agents.attach_router(app, connection, company, codecs, now)
+                changes = codecs.of(topics.GP_CHANGES)
+                yield {"sales_order": SalesOrderFetcher(company, changes, store, connection.name, delay_s)}
+        case "clarity":
+            async with open_client(connection) as site:
+                changes = codecs.of(topics.CLARITY_CHANGES)
+                yield {"order": OrderFetcher(site, changes, store, connection.name, delay_s, now)}
+        case other:
+            raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is fetched from {other!r}")
