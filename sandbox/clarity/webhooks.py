@@ -154,8 +154,10 @@ class Sender:
                 while True:
                     self._news.clear()
                     self._start_due(client)
+                    # asyncio.wait_for of Python 3.11 can swallow a cancellation that comes together with news.
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), self._idle_s())
+                        async with asyncio.timeout(self._idle_s()):
+                            await self._news.wait()
             finally:
                 tasks = list(self._in_flight.values())
                 for task in tasks:
