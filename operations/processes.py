@@ -96,7 +96,7 @@ def pause_after(lived_s: float, last_pause_s: float) -> float:
 
 
 def check(names: Sequence[str], connections: Sequence[str]) -> tuple[str, ...]:
-    """The processes meant by the words of a command line; `all` is all of them.
+    """The processes meant by the words of a command line; `all` is all of them, `consumers` one for each connection.
 
     Raises:
         ConfigurationError: no such process, or no such connection.
@@ -110,7 +110,13 @@ def check(names: Sequence[str], connections: Sequence[str]) -> tuple[str, ...]:
             raise ConfigurationError("process", f"{process} cannot run for one connection")
         if connection and connection not in connections:
             raise ConfigurationError("connection", f"no {connection!r}; there are {', '.join(sorted(connections))}")
-    return tuple(dict.fromkeys(wanted))
+    each = (f"{name}@{one}" for name in wanted for one in _for_each(name, connections))
+    return tuple(dict.fromkeys(name.rstrip("@") for name in each))
+
+
+def _for_each(name: str, connections: Sequence[str]) -> Sequence[str]:
+    """What is put behind the name: one process works for one connection."""
+    return sorted(connections) if name in PER_CONNECTION else ("",)
 
 
 def folder(root: Path) -> Path:
@@ -154,9 +160,12 @@ def states(root: Path) -> tuple[ProcessState, ...]:
     """All processes there can be, and those that run beside them for one connection."""
     alive = running(root)
     names = [*NAMES, *sorted(name for name in alive if name not in NAMES and name != SUPERVISOR)]
+    pids = {name: alive.get(name, ()) for name in names}
+    for name in PER_CONNECTION:
+        # the name alone stands for all of its kind
+        pids[name] = tuple(pid for each, found in alive.items() if each.partition("@")[0] == name for pid in found)
     return tuple(
-        ProcessState(name=name, pids=alive.get(name, ()), running=name in alive, log=log_of(root, name))
-        for name in names
+        ProcessState(name=name, pids=pids[name], running=bool(pids[name]), log=log_of(root, name)) for name in names
     )
 
 
