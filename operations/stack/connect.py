@@ -3,7 +3,7 @@
 import httpx
 import msgspec
 
-from operations.stack.parts import LOG4J_CONFIGURATION, Ground, PartName, java_command, properties_text
+from operations.stack.parts import LOG4J_OPTION, Ground, PartName, java_command, write_configuration
 from operations.stack.processes import Launch
 from operations.stack.settings import PortName
 
@@ -18,10 +18,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[PartName, ...] = ()
 
     def prepare(self) -> None:
-        config = self.ground.places.config
-        config.mkdir(parents=True, exist_ok=True)
-        (config / "log4j2.properties").write_text(LOG4J_CONFIGURATION)
-        (config / "connect.properties").write_text(properties_text(self._settings()))
+        write_configuration(self.ground.places, "connect.properties", self._settings())
 
     def launch(self) -> Launch:
         places = self.ground.places
@@ -29,10 +26,10 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
             "-Xms64m",
             "-Xmx512m",
             "-XX:TieredStopAtLevel=1",
-            f"-Dlog4j2.configurationFile={places.config / 'log4j2.properties'}",
+            LOG4J_OPTION,
             *("-cp", self.ground.software.kafka_class_path),
         )
-        main = ("org.apache.kafka.connect.cli.ConnectDistributed", str(places.config / "connect.properties"))
+        main = ("org.apache.kafka.connect.cli.ConnectDistributed", "config/connect.properties")
         return Launch(
             command=java_command(self.ground, self.name, options, main),
             directory=places.home,
@@ -62,7 +59,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
             "rest.advertised.host.name": host,
             "rest.advertised.port": port,
             "plugin.path": str(self.ground.software.connect_plugins),
-            "plugin.discovery": "hybrid_warn",
+            "plugin.discovery": "service_load",
             # connectors name their own converters; these are for one that does not
             "key.converter": json,
             "key.converter.schemas.enable": "false",

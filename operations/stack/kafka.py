@@ -4,9 +4,11 @@ import confluent_kafka
 import confluent_kafka.admin
 import msgspec
 
-from operations.stack.parts import LOG4J_CONFIGURATION, Ground, PartName, java_command, properties_text
+from operations.stack.parts import LOG4J_OPTION, Ground, PartName, java_command, write_configuration
 from operations.stack.processes import Launch, run
 from operations.stack.settings import PortName
+
+CONFIGURATION = "config/kafka.properties"
 
 
 class Kafka(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,10 +21,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True):
 
     def prepare(self) -> None:
         places = self.ground.places
-        places.config.mkdir(parents=True, exist_ok=True)
-        (places.config / "log4j2.properties").write_text(LOG4J_CONFIGURATION)
-        properties = places.config / "kafka.properties"
-        properties.write_text(properties_text(self._settings()))
+        write_configuration(places, "kafka.properties", self._settings())
         if not (places.kafka_data / "meta.properties").exists():
             places.kafka_data.mkdir(parents=True, exist_ok=True)
             format_command = (
@@ -30,13 +29,12 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True):
                 "format",
                 "--ignore-formatted",
                 *("--cluster-id", self.ground.identity.cluster),
-                *("--config", str(properties)),
+                *("--config", CONFIGURATION),
             )
             run(self._java("-Xmx256m", *format_command))
 
     def launch(self) -> Launch:
-        properties = str(self.ground.places.config / "kafka.properties")
-        return self._java("-Xms128m", "-Xmx768m", "kafka.Kafka", properties)
+        return self._java("-Xms128m", "-Xmx768m", "kafka.Kafka", CONFIGURATION)
 
     def is_ready(self) -> bool:
         client = confluent_kafka.admin.AdminClient(
@@ -53,10 +51,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True):
 
     def _java(self, *words: str) -> Launch:
         places = self.ground.places
-        options = (
-            f"-Dlog4j2.configurationFile={places.config / 'log4j2.properties'}",
-            *("-cp", self.ground.software.kafka_class_path),
-        )
+        options = (LOG4J_OPTION, "-cp", self.ground.software.kafka_class_path)
         return Launch(
             command=java_command(self.ground, self.name, options, words),
             directory=places.home,
@@ -74,7 +69,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True):
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": str(self.ground.places.kafka_data),
+            "log.dirs": self.ground.places.kafka_data.name,
             "auto.create.topics.enable": "false",
             "default.replication.factor": 1,
             "min.insync.replicas": 1,

@@ -76,11 +76,15 @@ def java_command(ground: Ground, part: PartName, options: tuple[str, ...], main:
         "-XX:-UsePerfData",  # or every process leaves a file in /tmp
         "-Djava.net.preferIPv4Stack=true",
         "-Djava.awt.headless=true",
+        "-Djava.io.tmpdir=tmp",  # native libraries are unpacked there; relative to the stack's home, as all paths here
         *options,
         *main,
     )
 
 
+#: Passed to every Java part that logs by it. The path is relative: Log4j takes an absolute one for an address, and
+#: stumbles over a space in it.
+LOG4J_OPTION = "-Dlog4j2.configurationFile=config/log4j2.properties"
 LOG4J_CONFIGURATION = """\
 status = error
 appender.console.type = Console
@@ -95,9 +99,19 @@ logger.reflections.level = error
 
 
 def properties_text(settings: Mapping[str, str | int]) -> str:
-    """A Java properties file; values here have no character that would need escaping but the backslash."""
-    lines = []
-    for key, value in settings.items():
-        escaped = str(value).replace("\\", "\\\\")
-        lines.append(f"{key}={escaped}\n")
-    return "".join(lines)
+    """A Java properties file, which is Latin-1 by definition: what is not ASCII is written as UTF-16 escapes."""
+    return "".join(f"{key}={_escaped(str(value))}\n" for key, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(code) if 0x20 <= code < 0x7F else f"\\u{code:04x}" for code in codes)
+
+
+def write_configuration(places: Places, name: str, settings: Mapping[str, str | int]) -> None:
+    """Write the configuration of a Java part, and what all of them share."""
+    for folder in (places.config, places.home / "tmp"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (places.config / "log4j2.properties").write_text(LOG4J_CONFIGURATION)
+    (places.config / name).write_text(properties_text(settings))

@@ -5,7 +5,6 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +18,7 @@ from operations.stack.identity import Identity
 from operations.stack.parts import Ground, PartName
 from operations.stack.places import OUTSIDE, UNPRIVILEGED_USER, Places, runs_as_root
 from operations.stack.ports import LOOPBACK
-from operations.stack.processes import Launch, find, run, stop
+from operations.stack.processes import Launch, end_all, run, titled
 from operations.stack.settings import PortName
 from operations.stack.state import write_private
 
@@ -143,17 +142,12 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         """Remove the lock file of a server that is gone.
 
         PostgreSQL itself refuses to start when its old process id has been given to another process of the same user.
-        Its shared memory still protects the data from two servers.
+        The lock also guards against backends that outlived a killed server, so those must be gone first.
         """
         lock = self.data / "postmaster.pid"
-        try:
-            process_id = int(lock.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            lock.unlink(missing_ok=True)
+        if not lock.exists():
             return
-        running = find(process_id, self.ground.places.marker(self.name))
-        if running is not None:
-            stop(running, signal.SIGINT, within_s=30)
+        end_all(titled(f"postgres: {self.ground.places.marker(self.name)}:"), within_s=10)
         lock.unlink(missing_ok=True)
 
 

@@ -1,10 +1,10 @@
 """Starts, finds and ends the stack's processes, which outlive the command that started them."""
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -99,13 +99,7 @@ def stop(process: psutil.Process, how: signal.Signals, within_s: float) -> None:
         process.send_signal(how)
     except psutil.NoSuchProcess:
         return
-    _, stubborn = psutil.wait_procs(family, timeout=within_s)
-    for each in stubborn:
-        try:
-            each.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(stubborn, timeout=10)
+    end_all(family, within_s)
 
 
 def last_lines(log: Path, count: int = 15) -> str:
@@ -120,11 +114,20 @@ def last_lines(log: Path, count: int = 15) -> str:
     return "\n".join(text.splitlines()[-count:])
 
 
-def wait_until_gone(processes: Sequence[psutil.Process], within_s: float) -> None:
-    """Wait until processes that were told to end are gone."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline and any(each.is_running() for each in processes):
-        time.sleep(0.05)
+def titled(beginning: str) -> list[psutil.Process]:
+    """All processes whose title begins so, as PostgreSQL names its backends."""
+    return [
+        each for each in psutil.process_iter(["cmdline"]) if "".join(each.info["cmdline"] or ()).startswith(beginning)
+    ]
+
+
+def end_all(processes: Sequence[psutil.Process], within_s: float) -> None:
+    """Wait until processes that are about to end are gone, and kill those that stay."""
+    _, stubborn = psutil.wait_procs(processes, timeout=within_s)
+    for each in stubborn:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(stubborn, timeout=10)
 
 
 def _carries(process: psutil.Process, marker: str) -> bool:

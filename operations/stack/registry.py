@@ -22,7 +22,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[PartName, ...] = (PartName.BUS,)
 
     def prepare(self) -> None:
-        pass
+        (self.ground.places.home / "tmp").mkdir(parents=True, exist_ok=True)
 
     def launch(self) -> Launch:
         ground = self.ground

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import msgspec
 from operations.stack.artifacts import Artifact, Purpose
 from operations.stack.download import fetch
 from operations.stack.progress import Progress
+
+#: Changed whenever the same artifacts are laid out differently.
+LAYOUT = "2"
+CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +56,8 @@ def install(artifacts: Sequence[Artifact], cache: Path, maven: str | None, progr
 
 
 def _digest(artifacts: Sequence[Artifact]) -> str:
-    """Stands for all that is unpacked: another lock, another folder."""
-    content = "\n".join(f"{artifact} {artifact.sha256}" for artifact in artifacts)
+    """Stands for all that is unpacked: another lock or layout, another folder."""
+    content = "\n".join([LAYOUT, *(f"{artifact} {artifact.sha256}" for artifact in artifacts)])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -64,6 +69,7 @@ def _unpack(artifacts: Sequence[Artifact], cache: Path, target: Path) -> None:
         plugins, registry = whole / "connect-plugins", whole / "registry"
         for place in (plugins / "apicurio-converter", registry):
             place.mkdir(parents=True)
+        _write_manifest(plugins / "apicurio-converter" / "manifest.jar")
         for artifact in artifacts:
             file = artifact.path_in(cache)
             if artifact.purpose is Purpose.CONVERTER:
@@ -74,3 +80,12 @@ def _unpack(artifacts: Sequence[Artifact], cache: Path, target: Path) -> None:
                     archive.extractall(registry if artifact.purpose is Purpose.REGISTRY else plugins)  # noqa: S202
         if not target.exists():  # somebody else may have been faster
             whole.rename(target)
+
+
+def _write_manifest(jar: Path) -> None:
+    """Name the converter as Connect wants it named.
+
+    The converter's own jars do not, and looking for it in every class of every plugin takes Connect half its start.
+    """
+    with zipfile.ZipFile(jar, "w") as archive:
+        archive.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", f"{CONVERTER_CLASS}\n")

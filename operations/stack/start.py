@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -57,14 +57,26 @@ class Start:
             ConfigurationError: a port is taken.
             FatalError: a part died or was not ready in time; everything this start started is stopped again.
         """
-        with ThreadPoolExecutor(len(self._parts)) as pool:
-            futures = [pool.submit(self._guarded, part) for part in self._parts]
+        try:
+            with ThreadPoolExecutor(len(self._parts)) as pool:
+                futures = [pool.submit(self._guarded, part) for part in self._parts]
+                self._wait_for_all(futures)
+        except KeyboardInterrupt:
+            self._undo()
+            raise
         failures = [error for error in (future.exception() for future in futures) if error is not None]
         if failures:
             self._undo()
             # the first that failed by itself; others only gave up waiting for it
             raise next((each for each in failures if not isinstance(each, _GaveUpError)), failures[0])
         return self._save()
+
+    def _wait_for_all(self, futures: list[Future[None]]) -> None:
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            self._failed.set()  # lets the threads give up
+            raise
 
     def _guarded(self, part: Part) -> None:
         try:
@@ -119,7 +131,8 @@ class Start:
             if processes.find(process.pid, self._ground.places.marker(part.name)) is None:
                 raise self._died(part, "died while starting")
             if time.monotonic() > deadline:
-                raise self._died(part, f"was not ready within {self._ready_within_s:.0f} s")
+                hint = f"`towpath stack restart {part.name}` stops and starts it"
+                raise self._died(part, f"was not ready within {self._ready_within_s:.0f} s ({hint})")
             if self._failed.is_set():
                 raise _GaveUpError("gave-up", "another part failed")
             time.sleep(POLL_S)

@@ -1,6 +1,7 @@
 """Kafka Connect itself checks our Debezium files, so that the one for SQL Server cannot rot unnoticed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ def connect(stack: Addresses) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("file", sorted(connectors.FILES.glob("*.json")), ids=lambda path: path.name)
-def test_connect_knows_every_setting_of_our_file(connect: httpx.Client, file: connectors.Path) -> None:
+def test_connect_knows_every_setting_of_our_file(connect: httpx.Client, file: Path) -> None:
     config = connectors.fill(file.read_text(encoding="utf-8"), VALUES)
 
     found = connectors.validate(connect, config | {"name": "gp-test"})
