@@ -79,7 +79,7 @@ def info(settings: Settings) -> Info:
             for name, variable in CONTROLS.items()
             if variable in made_here
         },
-        processes={each.name: each for each in processes.states(settings.root)},
+        processes={each.name: each for each in processes.states(settings.root, list(settings.connections))},
     )
 
 

@@ -110,13 +110,19 @@ def check(names: Sequence[str], connections: Sequence[str]) -> tuple[str, ...]:
             raise ConfigurationError("process", f"{process} cannot run for one connection")
         if connection and connection not in connections:
             raise ConfigurationError("connection", f"no {connection!r}; there are {', '.join(sorted(connections))}")
-    each = (f"{name}@{one}" for name in wanted for one in _for_each(name, connections))
-    return tuple(dict.fromkeys(name.rstrip("@") for name in each))
+    return tuple(dict.fromkeys(each for name in wanted for each in _each_connection(name, connections)))
 
 
-def _for_each(name: str, connections: Sequence[str]) -> Sequence[str]:
-    """What is put behind the name: one process works for one connection."""
-    return sorted(connections) if name in PER_CONNECTION else ("",)
+def every(connections: Sequence[str]) -> tuple[str, ...]:
+    """All processes of a deployment."""
+    return tuple(each for name in NAMES for each in _each_connection(name, connections))
+
+
+def _each_connection(name: str, connections: Sequence[str]) -> tuple[str, ...]:
+    """One process works for one connection; without a name, one for each is meant."""
+    if name in PER_CONNECTION:
+        return tuple(f"{name}@{connection}" for connection in sorted(connections))
+    return (name,)
 
 
 def folder(root: Path) -> Path:
@@ -156,10 +162,11 @@ def running(root: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(pids) for name, pids in found.items()}
 
 
-def states(root: Path) -> tuple[ProcessState, ...]:
-    """All processes there can be, and those that run beside them for one connection."""
+def states(root: Path, connections: Sequence[str]) -> tuple[ProcessState, ...]:
+    """All processes of a deployment, running or not, and whatever else was started under a name."""
     alive = running(root)
-    names = [*NAMES, *sorted(name for name in alive if name not in NAMES and name != SUPERVISOR)]
+    known = every(connections)
+    names = [*known, *sorted(name for name in alive if name not in known and name != SUPERVISOR)]
     pids = {name: alive.get(name, ()) for name in names}
     for name in PER_CONNECTION:
         # the name alone stands for all of its kind
