@@ -34,12 +34,17 @@ def verify(kafka: str, registry: Schemas, topics: Iterable[Topic]) -> dict[str, 
         _check(topic, described.get(topic.name))
         if topic.record is not None:
             registry.id_of(f"{topic.name}-value", avro_schema(topic.record))
-    return {name: str(description.topic_id) for name, description in described.items()}
+    return {name: uuid_of(description) for name, description in described.items()}
 
 
 def topic_ids(kafka: str, names: Iterable[str]) -> dict[str, str]:
     """Kafka's UUID of each of these topics that exists."""
-    return {name: str(description.topic_id) for name, description in describe(kafka, names).items()}
+    return {name: uuid_of(description) for name, description in describe(kafka, names).items()}
+
+
+def uuid_of(description: TopicDescription) -> str:
+    """A topic's UUID as Kafka itself writes it; the client's text may hold slashes, which separate the parts of a root."""
+    return str(description.topic_id).replace("+", "-").replace("/", "_")
 
 
 def describe(kafka: str, names: Iterable[str]) -> dict[str, TopicDescription]:

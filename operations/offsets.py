@@ -13,6 +13,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from bus.verify import uuid_of
 from errors import RetryableError
 
 TIMEOUT_S = 30.0
@@ -50,7 +51,7 @@ def describe(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicPlaces]
     except KafkaException as error:
         raise away(error) from error
     return {
-        name: TopicPlaces(name=name, topic_id=str(each.topic_id), partitions=len(each.partitions))
+        name: TopicPlaces(name=name, topic_id=uuid_of(each), partitions=len(each.partitions))
         for name, each in described.items()
     }
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from bus.settings import Settings
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its __init__ re-exports without saying so
     AdminClient,
@@ -16,6 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its __init_
 )
 
 from bus.registry import Registry
+from bus.settings import Settings
+from bus.verify import uuid_of
 from errors import ConfigurationError, FatalError
 from operations.offsets import TopicPlaces, admin_of, away, ends, starts
 from schemas.topics import TOPICS, Cleanup, Topic, avro_schema, heartbeats
@@ -106,7 +107,7 @@ def _state(
     return TopicState(
         name=topic.name,
         exists=True,
-        topic_id=str(description.topic_id),
+        topic_id=uuid_of(description),
         partitions=len(description.partitions),
         replicas=len(description.partitions[0].replicas),
         records=sizes.get(topic.name, 0),
@@ -183,7 +184,7 @@ def _configs(admin: AdminClient, there: Iterable[str]) -> dict[str, dict[str, st
 
 def _sizes(admin: AdminClient, there: Mapping[str, TopicDescription]) -> dict[str, int]:
     places = {
-        name: TopicPlaces(name=name, topic_id=str(each.topic_id), partitions=len(each.partitions))
+        name: TopicPlaces(name=name, topic_id=uuid_of(each), partitions=len(each.partitions))
         for name, each in there.items()
     }
     first, last = starts(admin, places), ends(admin, places)
