@@ -1,0 +1,264 @@
+"""The webhook gateway: verify, store in Kafka, then answer; never the other way round.
+
+The order of the checks is the promise of reference/webhooks.md, "Rules": nothing is parsed before its signature holds,
+and nobody is told 202 before the broker has every copy.
+"""
+
+import asyncio
+import math
+import os
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.datastructures import Headers as RequestHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from bus import metrics
+from bus.clock import Clock
+from bus.events import Headers
+from bus.headers import new_trace
+from errors import BusError, DecodeError, FatalError
+from producers.gateway import written
+from producers.gateway.bodies import check_shape, is_json
+from producers.gateway.rate import Allowance
+from producers.gateway.reading import SenderLeftError, read_body
+from producers.gateway.refusals import Refusal
+from producers.gateway.repeats import Memory, Repeats
+from producers.gateway.signatures import Doubt, Verified
+from producers.gateway.sources import Notice, Source
+from producers.gateway.written import Written
+
+log = structlog.get_logger(__name__)
+
+#: The strictest sender waits five seconds in all.
+_BUDGET_S = 4.7
+#: Of which the body may take so much.
+_BODY_S = 3.0
+#: What a sender is asked to wait when Kafka is away.
+_RETRY_AFTER_S = 5.0
+
+_ACCEPTED = 202
+
+
+class Publisher(Protocol):
+    """Writes records, as `bus.producer.Publisher` does."""
+
+    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+        """Returns when the broker has every copy.
+
+        Raises:
+            BusError: it has not; by kind.
+        """
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of what is taken."""
+
+    max_body_bytes: int
+    requests_per_minute: int
+
+
+class Gateway:
+    """ASGI application under `/webhooks/{connection}`."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        publisher: Publisher,
+        memory: Memory,
+        limits: Limits,
+        clock: Clock,
+        code_version: str = "",
+        on_fatal: Callable[[BusError], None] = lambda _: None,
+    ) -> None:
+        """Args:
+        sources: By connection; who is not in it is not reachable.
+        publisher: Where webhooks are stored.
+        memory: Which came before.
+        limits: Of size and rate.
+        clock: The time signatures are held against.
+        code_version: For dead letters.
+        on_fatal: Called when nothing can be stored any more by this process.
+        """
+        self._sources = sources
+        self._publisher = publisher
+        self._repeats = Repeats(memory)
+        self._limits = limits
+        self._allowances = {name: Allowance(limits.requests_per_minute) for name in sources}
+        self._clock = clock
+        self._code_version = code_version
+        self._on_fatal = on_fatal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: whatever happens, the sender gets a short answer and we one line and one count."""
+        started_s = asyncio.get_running_loop().time()
+        request = Request(scope, receive)
+        name = request.path_params["connection"]
+        source = self._sources.get(name)
+        facts: dict[str, object] = {"connection": name if source else ""}
+        try:
+            result = await self._receive(request, source, started_s, facts)
+            status, response = _ACCEPTED, _json(_ACCEPTED, {"status": result})
+        except SenderLeftError:
+            result, status, response = "sender_left", 0, None
+        except Refusal as refusal:
+            result, status, response = refusal.counted_as, refusal.status, answer(refusal)
+        except Exception as error:  # noqa: BLE001 - the last line: a defect of ours must not cost the sender's webhook
+            _tell_defect(error)
+            result, status, response = "defect", 503, answer(Refusal.not_stored(_RETRY_AFTER_S))
+        duration_s = asyncio.get_running_loop().time() - started_s
+        metrics.WEBHOOKS.labels(connection=facts["connection"], result=result).inc()
+        log.info("gateway.webhook", result=result, status=status, duration_ms=round(duration_s * 1000, 1), **facts)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _receive(
+        self, request: Request, source: Source | None, started_s: float, facts: dict[str, object]
+    ) -> str:
+        """The checks, in their order."""
+        if source is None:
+            raise Refusal.unknown_connection()
+        if request.method != "POST":
+            raise Refusal.method_not_allowed()
+        body = await read_body(request.receive, request.headers, self._limits.max_body_bytes, started_s + _BODY_S)
+        facts["size_bytes"] = len(body)
+        verified = source.scheme.verify(request.headers.raw, body, self._clock())
+        if isinstance(verified, Doubt):
+            raise Refusal.unauthorized(verified)
+        facts |= {"delivery_id": verified.delivery_id, "secret": verified.secret}
+        # After the signature: strangers can not use up a sender's allowance.
+        wait_s = self._allowances[source.connection].wait_s(asyncio.get_running_loop().time())
+        if wait_s:
+            raise Refusal.too_many_requests(wait_s)
+        until_s = started_s + _BUDGET_S
+        notice = await self._read(source, body, request.headers, verified, until_s)
+        return await self._store(source, notice, verified, started_s, until_s)
+
+    async def _read(
+        self, source: Source, body: bytes, headers: RequestHeaders, verified: Verified, until_s: float
+    ) -> Notice:
+        """What the body says; one that says nothing we can read is kept before it is refused."""
+        content_type = headers.get("content-type", "")
+        if not is_json(content_type, headers.get("content-encoding", "")):
+            raise Refusal.unsupported_media_type()
+        try:
+            check_shape(body)
+        except DecodeError as error:
+            await self._keep(source, body, content_type, verified, error, until_s)
+            raise Refusal.malformed() from error
+        try:
+            return source.read(body)
+        except DecodeError as error:
+            await self._keep(source, body, content_type, verified, error, until_s)
+            raise Refusal.unprocessable(error.message) from error
+
+    async def _keep(
+        self, source: Source, body: bytes, content_type: str, verified: Verified, error: DecodeError, until_s: float
+    ) -> None:
+        for each in written.unreadable(
+            source.connection, body, content_type, verified, self._clock(), error.message, self._code_version
+        ):
+            await self._publish(each, until_s)
+
+    async def _store(self, source: Source, notice: Notice, verified: Verified, started_s: float, until_s: float) -> str:
+        """Write it, once for each id; what became of it, as the sender is told."""
+        target = source.targets.get(notice.record)
+        now = self._clock()
+        if target is None:
+            result, record = "ignored", written.ignored(source.connection, notice, verified, now)
+        else:
+            trace = new_trace(os.urandom(16), os.urandom(8))
+            result = "accepted"
+            record = written.change(source.connection, target, notice, verified, now, trace)
+        try:
+            first = await self._repeats.once(
+                (source.connection, verified.delivery_id), lambda: self._publish(record, until_s)
+            )
+        except BusError:
+            raise Refusal.not_stored(_RETRY_AFTER_S) from None
+        if not first:
+            return "duplicate"
+        metrics.WEBHOOK_SECONDS.labels(source.connection).observe(asyncio.get_running_loop().time() - started_s)
+        metrics.WEBHOOK_AGE_SECONDS.labels(source.connection).observe((now - notice.changed_at).total_seconds())
+        return result
+
+    async def _publish(self, record: Written, until_s: float) -> None:
+        """Have it stored within the budget.
+
+        Raises:
+            Refusal: it is not, or nobody knows.
+        """
+        try:
+            async with asyncio.timeout_at(until_s):
+                await self._publisher.publish(record.topic.name, record.key, record.record, record.headers)
+        except (BusError, TimeoutError) as error:
+            code = error.code if isinstance(error, BusError) else "too_slow"
+            log.warning("gateway.not_stored", topic=record.topic.name, code=code)
+            if isinstance(error, FatalError):
+                self._on_fatal(error)
+            retry_after_s = getattr(error, "retry_after_s", None) or _RETRY_AFTER_S
+            raise Refusal.not_stored(max(retry_after_s, _RETRY_AFTER_S)) from error
+
+
+def application(gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) -> Starlette:
+    """The gateway with its health, readiness and metrics; `kafka_answers` is asked for readiness."""
+
+    async def live(_: Request) -> Response:
+        return _json(200, {"status": "live"})
+
+    async def ready(_: Request) -> Response:
+        if await kafka_answers():
+            return _json(200, {"status": "ready"})
+        return _json(503, {"status": "not ready", "reason": "Kafka does not answer"})
+
+    async def tell_metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def refuse(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code = {404: "not_found", 405: "method_not_allowed"}.get(status, "refused")
+        return _json(status, {"error": code, "message": "There is nothing here."})
+
+    app = Starlette(
+        routes=[
+            Route("/webhooks/{connection}", gateway),
+            Route("/health", live),
+            Route("/ready", ready),
+            Route("/metrics", tell_metrics),
+        ],
+        exception_handlers={HTTPException: refuse},
+    )
+    # A sender that follows no redirect would lose its webhook, one that does would sign another address.
+    app.router.redirect_slashes = False
+    return app
+
+
+def answer(refusal: Refusal) -> Response:
+    """A refusal as the sender sees it."""
+    response = _json(refusal.status, {"error": refusal.code, "message": refusal.message})
+    if refusal.retry_after_s is not None:
+        response.headers["retry-after"] = str(math.ceil(refusal.retry_after_s))
+    if refusal.status == 405:
+        response.headers["allow"] = "POST"
+    if refusal.hang_up:
+        response.headers["connection"] = "close"
+    return response
+
+
+def _tell_defect(error: Exception) -> None:
+    """Where it happened and of which kind; what it says may hold somebody's data."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("gateway.defect", error=type(error).__name__, place=f"{place.filename}:{place.lineno}")
+
+
+def _json(status: int, body: Mapping[str, str]) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")

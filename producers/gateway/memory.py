@@ -1,0 +1,110 @@
+"""Remembers accepted webhooks in the connections' stores, and does without while PostgreSQL is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import structlog
+
+from bus import metrics
+from delivery.store import Store
+from errors import BusError
+from producers.gateway.repeats import Key
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+#: A sender waits five seconds at most: a slow store may not take them.
+_PATIENCE_S = 0.5
+#: How long a store that failed is left alone.
+_REST_S = 5.0
+#: The longest span of retries a sender is known for, and one day more.
+KEPT_S = 4 * 86_400.0
+
+OpenStore = Callable[[], Store]
+
+
+class StoreMemory:
+    """Implements `repeats.Memory`; every store is opened when it is first needed and again after it failed."""
+
+    def __init__(self, stores: Mapping[str, OpenStore]) -> None:
+        """`stores`: how to build the store of each connection."""
+        self._stores = {connection: _Lenient(connection, build) for connection, build in stores.items()}
+
+    async def knows(self, key: Key) -> bool:
+        """As in `Memory`."""
+        store = self._stores.get(key[0])
+        return store is not None and bool(await store.ask(lambda opened: opened.seen_webhook(key[1])))
+
+    async def remember(self, key: Key) -> None:
+        """As in `Memory`."""
+        store = self._stores.get(key[0])
+        if store is not None:
+            await store.ask(lambda opened: opened.remember_webhook(key[1]))
+
+    async def forget_old(self) -> None:
+        """Drop what no sender repeats any more."""
+        for store in self._stores.values():
+            await store.ask(lambda opened: opened.forget_webhooks(KEPT_S))
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        for store in self._stores.values():
+            await store.close()
+
+
+class _Lenient:
+    """One store that may be away."""
+
+    def __init__(self, connection: str, build: OpenStore) -> None:
+        self._connection = connection
+        self._build = build
+        self._store: Store | None = None
+        self._lock = asyncio.Lock()
+        self._rests_until_s = 0.0
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def ask(self, question: Callable[[Store], Awaitable[T]]) -> T | None:
+        """The store's answer, None while it is away or too slow."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._rests_until_s:
+            return None
+        # A task of its own, as cancelling a query waits for PostgreSQL too: one that is too slow is left behind.
+        task = asyncio.create_task(self._answer(question))
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.wait({task}, timeout=_PATIENCE_S)
+        if task.done() and task.exception() is None:
+            return task.result()
+        self._rests_until_s = loop.time() + _REST_S
+        return None
+
+    async def close(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._store is not None:
+            await self._store.close()
+
+    async def _answer(self, question: Callable[[Store], Awaitable[T]]) -> T:
+        async with self._lock:
+            if self._store is None:
+                self._store = await self._open()
+        return await question(self._store)
+
+    async def _open(self) -> Store:
+        store = self._build()
+        try:
+            await store.open()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    def _done(self, task: asyncio.Task[T]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            code = error.code if isinstance(error, BusError) else type(error).__name__
+            metrics.WEBHOOK_MEMORY_FAILURES.labels(connection=self._connection).inc()
+            log.warning("gateway.store_away", connection=self._connection, code=code)
