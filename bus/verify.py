@@ -43,7 +43,7 @@ def topic_ids(kafka: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def uuid_of(description: TopicDescription) -> str:
-    """A topic's UUID as Kafka itself writes it; the client's text may hold slashes, which separate the parts of a root."""
+    """A topic's UUID as Kafka itself writes it; the client's text has slashes, which separate a root's parts."""
     return str(description.topic_id).replace("+", "-").replace("/", "_")
 
 
