@@ -1,0 +1,109 @@
+"""Whatever is killed in mid-flow: no order is lost, none becomes two documents, the store hears of all."""
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import Outside, kill, pids, towpath, until
+
+pytestmark = pytest.mark.timeout(300)
+
+ORDERS = 24
+PER_SECOND = 8
+
+
+def under_load(bus: Outside) -> range:
+    """A customer starts to place orders; the ids they will have."""
+    before = bus.place()["id"]
+    started = bus.store.post("/traffic", json={"orders": ORDERS, "per_second": PER_SECOND})
+    assert started.status_code < 300, started.text
+    return range(before + 1, before + 1 + ORDERS)
+
+
+def all_arrive(bus: Outside, ids: range) -> None:
+    """Each order is one document of its amount, and the store knows."""
+    until(lambda: bus.order(ids[-1]).get("key"), within_s=60, what="all orders placed")
+    for order_id in ids:
+        order = bus.order(order_id)
+        found: list[Any] = until(
+            lambda o=order: bus.documents(o["key"]), within_s=120, what=f"a document of {order['key']}"
+        )  # type: ignore[misc]  # the loop's own order
+        assert [amount for _, amount, _ in found] == [Decimal(order["total"])], f"order {order['key']}: {found}"
+    for order_id in ids:
+        until(
+            lambda i=order_id: bus.order(i)["status_key"] == "Confirmed",  # type: ignore[misc]  # the loop's own order
+            within_s=120,
+            what=f"order {order_id} confirmed at the store",
+        )
+
+
+def came_back(process: str, before: list[int]) -> None:
+    until(lambda: pids(process) and set(pids(process)).isdisjoint(before), within_s=60, what=f"{process} started again")
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        "gateway",
+        "fetchers@clarity-main",
+        "streams",
+        "consumers@gp-two",
+        "fetchers@gp-two",
+        "consumers@clarity-main",
+    ],
+)
+def test_a_killed_process_loses_nothing_and_doubles_nothing(bus: Outside, process: str) -> None:
+    before = pids(process)
+    ids = under_load(bus)
+    until(lambda: bus.order(ids[3]).get("key"), within_s=30, what="traffic under way")
+
+    kill(process)
+    time.sleep(1)  # long enough for the supervisor to start it again, so that the second kill hits it while it starts
+    kill(process)
+
+    came_back(process, before)
+    all_arrive(bus, ids)
+
+
+@pytest.mark.parametrize("part", ["kafka", "bus", "sandbox", "registry", "connect"])
+def test_a_restarted_server_loses_nothing_and_doubles_nothing(bus: Outside, part: str) -> None:
+    ids = under_load(bus)
+    until(lambda: bus.order(ids[3]).get("key"), within_s=30, what="traffic under way")
+
+    towpath("stack", "restart", part)
+
+    all_arrive(bus, ids)
+
+
+def test_a_lost_answer_to_commit_makes_no_second_document(bus: Outside) -> None:
+    ids = under_load(bus)
+    lost = bus.gp.put("/faults", json={"proxy": {"lose_commit_answers": 3}})
+    assert lost.status_code == 200, lost.text
+
+    try:
+        all_arrive(bus, ids)
+    finally:
+        bus.gp.delete("/faults")
+
+
+def test_a_store_that_is_slow_limits_and_loses_answers_is_told_all_the_same(bus: Outside) -> None:
+    faults = {"latency_ms": 50, "error_rate": 0.1, "error_status": 503, "lost_answers": 5, "rate_limit_per_minute": 600}
+    assert bus.store.put("/faults", json=faults).status_code == 200
+    try:
+        ids = under_load(bus)
+        all_arrive(bus, ids)
+    finally:
+        bus.store.delete("/faults")
+
+
+def test_the_books_close_after_all_of_it(bus: Outside) -> None:
+    def remainder() -> int | None:
+        books = json.loads(towpath("ledger", "--json"))
+        return None if books["in_flight"] else books["remainder"]
+
+    deadline = time.monotonic() + 120
+    while (found := remainder()) is None or found != 0:
+        assert time.monotonic() < deadline, towpath("ledger")
+        time.sleep(1)
