@@ -1,6 +1,7 @@
 """How commands speak: JSON or text on stdout, errors on stderr, colour and progress on a terminal only."""
 
 import sys
+from pathlib import PurePath
 from typing import Annotated
 
 import msgspec
@@ -25,7 +26,15 @@ def err() -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON, never coloured and never wrapped."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    encoded = msgspec.json.encode(value, enc_hook=_as_text)
+    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+
+
+def _as_text(value: object) -> str:
+    """What JSON has no form for and people write as text."""
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 
 def fail(error: BusError) -> None:
