@@ -28,7 +28,8 @@ from sandbox.dynamics_gp.requests import (
 #: SOP40200.ALLOCABY; which number means what is not confirmed by the reference
 ALLOCATE_BY = {"line": 1, "document": 2, "none": 3}
 _TRIES = 5
-_SETTINGS = "-c search_path=dbo,engine,sandbox,pg_temp"
+#: a person who finds a document locked by a running transaction gives up after a while
+_SETTINGS = "-c search_path=dbo,engine,sandbox,pg_temp -c lock_timeout=10s"
 
 
 class Company:

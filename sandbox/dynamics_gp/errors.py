@@ -39,8 +39,8 @@ def from_database(error: psycopg.Error) -> ControlError | None:
         return ControlError(int(state[2:]), error.diag.message_primary or "", error.diag.column_name or None)
     if state.startswith(("22", "23")):
         return ControlError(400, error.diag.message_primary or "not a value the database can hold")
-    if state.startswith("40"):
-        return ControlError(409, "somebody else was faster; try again")
+    if state.startswith("40") or state == "55P03":
+        return ControlError(409, "somebody else is at it; try again")
     if isinstance(error, psycopg.OperationalError):
         return ControlError(503, "the database cannot be reached")
     # a value that psycopg itself cannot send, such as a text with a zero byte

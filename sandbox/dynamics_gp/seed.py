@@ -1,5 +1,6 @@
 """Turns the shared catalogue into rows of the company's master data, for installer and reset."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -106,13 +107,11 @@ def plant(company: psycopg.Connection, path: Path) -> None:
     )
     known_tables = {table.name: table for table in company_tables()}
     with company.cursor() as cursor:
-        for name, row in rows(catalogue):
-            values = fitted(known_tables[name], row)
+        for name, group in itertools.groupby(sorted(rows(catalogue), key=_table), key=_table):
             statement = "SELECT engine.{}(jsonb_populate_record(engine.{}(), %s))"
-            cursor.execute(
-                sql.SQL(statement).format(sql.Identifier(f"put_{name}"), sql.Identifier(f"blank_{name}")),
-                [json.dumps(values)],
-            )
+            names = (sql.Identifier(f"put_{name}"), sql.Identifier(f"blank_{name}"))
+            values = [[json.dumps(fitted(known_tables[name], row))] for _, row in group]
+            cursor.executemany(sql.SQL(statement).format(*names), values)
         for name, row in number_series():
             _add_missing(cursor, known_tables[name], fitted(known_tables[name], row))
 
@@ -150,6 +149,10 @@ def fitted(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
         name: value[: sizes[name]] if isinstance(value, str) and sizes.get(name) else str(value)
         for name, value in row.items()
     }
+
+
+def _table(row: Row) -> str:
+    return row[0]
 
 
 def _add_missing(cursor: psycopg.Cursor, table: Table, row: Mapping[str, Any]) -> None:
