@@ -10,6 +10,7 @@ BusError
 │   ├── MappingError        a field cannot be turned into the target's
 │   ├── RefusedError        the target said no, with its own number
 │   └── TooLateError        the document at the target can no longer be changed
+├── LostPartitionError    another worker owns the partition: drop the batch, leave
 └── FatalError            no message will pass: stop the worker              (credentials, incompatible schema)
 """
 
@@ -84,6 +85,10 @@ class RefusedError(RejectedError):
 
 class TooLateError(RejectedError):
     """The document at the target can no longer be changed."""
+
+
+class LostPartitionError(BusError):
+    """The store's position is not where this worker left it: another one took events of the partition in."""
 
 
 class FatalError(BusError):

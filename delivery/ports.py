@@ -41,44 +41,6 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """An event at work in a connection's store; the row is the event."""
-
-    id: int
-    queue: str
-    topic: str
-    topic_id: str
-    partition: int
-    offset: int
-    root: str
-    root_key: str
-    message_key: str
-    record: str
-    kind: Kind
-    source_version: int
-    state: State
-    cause: ParkedFor | None
-    attempts: int
-    due: datetime
-    lease_owner: str | None
-    epoch: int
-    #: The intent stored before sending, while the outcome is not known.
-    intent: bytes | None
-    reference: str | None
-    document_number: str | None
-    payload: bytes
-    payload_digest: str
-    mapping_in: str
-    mapping_out: str
-    command_id: str
-    origin: str
-    hops: int
-    traceparent: str
-    amount: Decimal
-    currency: str
-    taken_in_at: datetime
-
-
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """Identity of one effect at a target: with the connection, the idempotency key. Never an event id."""
 
@@ -104,6 +66,47 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     mapping: str = ""
     #: The call is only started if it can end within this time of the lease.
     timeout_s: float = 30.0
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An event at work in a connection's store; the row is the event."""
+
+    id: int
+    queue: str
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    root: str
+    root_key: str
+    message_key: str
+    record: str
+    kind: Kind
+    source_version: int
+    state: State
+    cause: ParkedFor | None
+    attempts: int
+    #: When it is to be tried next; None: it waits for a person.
+    due: datetime | None
+    lease_owner: str | None
+    #: Of the lease of its key: what the owner may write, and nobody else.
+    epoch: int
+    #: The intent stored before sending, while the outcome is not known.
+    intent: Intent | None
+    reference: str | None
+    document_number: str | None
+    payload: bytes
+    payload_digest: str
+    mapping_in: str
+    #: Mapping of the last intent.
+    mapping_out: str
+    command_id: str
+    origin: str
+    hops: int
+    traceparent: str
+    amount: Decimal
+    currency: str
+    taken_in_at: datetime
 
 
 class LastSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,9 +190,10 @@ class Memory(Protocol):
 class Sink(Protocol):
     """One kind of document at one target.
 
-    Order: the engine calls for one row of a key at a time. Repeats: a row may be prepared again after any failure; `deliver` is
-    called again for the same reference only when `find` said Absent or the failure was a RetryableError. Failure is raised by
-    kind (`errors.py`): RetryableError, UnknownOutcomeError, DependencyError, RejectedError, FatalError.
+    Order: the engine calls for one row of a key at a time. Repeats: a row may be prepared again after any failure;
+    `deliver` is called again for the same reference only when `find` said Absent (then with the very intent that was
+    stored) or the failure was a RetryableError. Failure is raised by kind (`errors.py`): RetryableError,
+    UnknownOutcomeError, DependencyError, RejectedError, FatalError; anything else stops the worker.
     The sink neither loops nor sleeps, and wants no effect that matters before `deliver`.
     """
 

@@ -1,5 +1,6 @@
 """Where a row of a connection's queue can be: the closed set of states and causes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -55,3 +56,28 @@ class Repeats(StrEnum):
     PROBED = "probed"
     #: Absolute values; a repeat changes nothing and is not noticed.
     REPEATABLE = "repeatable"
+
+
+class Sweep(StrEnum):
+    """Who comes by an open row and moves it on."""
+
+    #: A deliverer claims its key when it is due.
+    CLAIM = "claim"
+    #: The lease of its key runs out, or its owner settles.
+    EXPIRY = "expiry"
+    #: A person, by a command.
+    COMMAND = "command"
+
+
+#: Every state an open row can be in, and who finds it there. A row outside this table would be lost.
+SWEEPS: Mapping[tuple[State, ParkedFor | None], Sweep] = {
+    (State.READY, None): Sweep.CLAIM,
+    (State.SENDING, None): Sweep.EXPIRY,
+    (State.UNKNOWN, None): Sweep.CLAIM,
+    (State.PARKED, ParkedFor.BACKOFF): Sweep.CLAIM,
+    (State.PARKED, ParkedFor.DEPENDENCY): Sweep.CLAIM,
+    (State.PARKED, ParkedFor.REFUSED): Sweep.COMMAND,
+    (State.PARKED, ParkedFor.OPERATOR): Sweep.COMMAND,
+    (State.PARKED, ParkedFor.LOOP): Sweep.COMMAND,
+    (State.PARKED, ParkedFor.PERSON): Sweep.COMMAND,
+}

@@ -1,0 +1,179 @@
+"""Columns into the statements of a connection's store and records out of their results."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from delivery import announcements
+from delivery.announcements import Announcement, What
+from delivery.batch import Ended
+from delivery.decide import Turn
+from delivery.ports import Arrival, Intent, Row
+from delivery.states import ENDS, Kind, ParkedFor, State
+
+ROOT_KEY: Final = 7
+
+
+def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
+    return {
+        "offsets": [one.offset for one in arrivals],
+        "roots": [one.root for one in arrivals],
+        "root_keys": [one.root_key for one in arrivals],
+        "message_keys": [one.message_key for one in arrivals],
+        "records": [one.record for one in arrivals],
+        "kinds": [one.kind for one in arrivals],
+        "source_versions": [one.source_version for one in arrivals],
+        "payload_digests": [one.payload_digest for one in arrivals],
+        "mappings_in": [one.mapping_in for one in arrivals],
+        "origins": [one.origin for one in arrivals],
+        "hops": [one.hops for one in arrivals],
+        "traceparents": [one.traceparent for one in arrivals],
+        "command_ids": [one.command_id for one in arrivals],
+        "amounts": [one.amount for one in arrivals],
+        "currencies": [one.currency for one in arrivals],
+    }
+
+
+def of_ended(ended: Sequence[Ended]) -> dict[str, object]:
+    return {
+        **of_arrivals([one.arrival for one in ended]),
+        "states": [one.state for one in ended],
+        "codes": [one.code for one in ended],
+        "merged_into": [one.merged_into for one in ended],
+    }
+
+
+def of_versions(versions: Mapping[tuple[str, str], int]) -> dict[str, object]:
+    return {
+        "message_keys": [message_key for message_key, _ in versions],
+        "records": [record for _, record in versions],
+        "versions": list(versions.values()),
+    }
+
+
+def of_turns(turns: Sequence[Turn]) -> dict[str, object]:
+    ends = [turn for turn in turns if turn.state in ENDS]
+    waits = [turn for turn in turns if turn.state not in ENDS]
+    seen = [(turn.row.id, one) for turn in ends if turn.settlement for one in turn.settlement.last_seen]
+    known = [(turn.row.id, one) for turn in ends if turn.settlement for one in turn.settlement.known_as]
+    return {
+        **_common("", ends),
+        **_common("w_", waits),
+        "w_causes": [turn.cause for turn in waits],
+        "w_delays": [turn.delay_s for turn in waits],
+        "w_intents": [_doubtful_intent(turn) for turn in waits],
+        "s_ids": [id_ for id_, _ in seen],
+        "s_records": [one.record for _, one in seen],
+        "s_keys": [one.key for _, one in seen],
+        "s_digests": [one.digest for _, one in seen],
+        "s_versions": [one.source_version for _, one in seen],
+        "x_ids": [id_ for id_, _ in known],
+        "x_canonical_ids": [one.canonical_id for _, one in known],
+        "x_records": [one.record for _, one in known],
+        "x_ids_there": [one.id_there for _, one in known],
+    }
+
+
+def _common(prefix: str, turns: Sequence[Turn]) -> dict[str, object]:
+    columns: dict[str, object] = {
+        "ids": [turn.row.id for turn in turns],
+        "states": [turn.state for turn in turns],
+        "codes": [turn.code for turn in turns],
+        "values": [json.dumps(turn.values) if turn.values else "{}" for turn in turns],
+        "attempts": [turn.attempts for turn in turns],
+        "references": [announcements.reference_of(turn) for turn in turns],
+        "numbers": [announcements.document_number_of(turn) for turn in turns],
+        "mappings": [announcements.mapping_of(turn) for turn in turns],
+        "epochs": [turn.row.epoch for turn in turns],
+    }
+    return {prefix + name: column for name, column in columns.items()}
+
+
+def _doubtful_intent(turn: Turn) -> bytes | None:
+    """The intent is kept while its effect may be there; what surely was not done is prepared anew."""
+    if turn.state is State.PARKED and turn.cause is not ParkedFor.PERSON:
+        return None
+    intent = turn.intent or turn.row.intent
+    return encoded_intent(intent) if intent is not None else None
+
+
+def encoded_intent(intent: Intent) -> bytes:
+    return msgspec.msgpack.encode(intent)
+
+
+def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
+    return {
+        "o_row_ids": [one.row_id for one in said],
+        "o_whats": [one.what for one in said],
+        "o_topics": [one.topic for one in said],
+        "o_keys": [one.key for one in said],
+        "o_values": [announcements.encoded(one.value) for one in said],
+        "o_digests": [one.digest for one in said],
+        "o_roots": [one.root for one in said],
+        "o_origins": [one.origin for one in said],
+        "o_mappings": [one.mapping for one in said],
+        "o_hops": [one.hops for one in said],
+        "o_traceparents": [one.traceparent for one in said],
+    }
+
+
+def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
+    """A row as `statements.ROW` reads it, under a lease."""
+    (id_, queue, topic, topic_id, partition, offset, root, root_key, message_key, record, kind, source_version, state,
+     cause, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
+     command_id, origin, hops, traceparent, amount, currency, taken_in_at) = values  # fmt: skip
+    return Row(
+        id=id_,
+        queue=queue,
+        topic=topic,
+        topic_id=topic_id,
+        partition=partition,
+        offset=offset,
+        root=root,
+        root_key=root_key,
+        message_key=message_key,
+        record=record,
+        kind=Kind(kind),
+        source_version=source_version,
+        state=State(state),
+        cause=ParkedFor(cause) if cause else None,
+        attempts=attempts,
+        due=due,
+        lease_owner=owner or None,
+        epoch=epoch,
+        intent=msgspec.msgpack.decode(intent, type=Intent) if intent is not None else None,
+        reference=reference,
+        document_number=document_number,
+        payload=payload,
+        payload_digest=payload_digest,
+        mapping_in=mapping_in,
+        mapping_out=mapping_out,
+        command_id=command_id,
+        origin=origin,
+        hops=hops,
+        traceparent=traceparent,
+        amount=amount,
+        currency=currency,
+        taken_in_at=taken_in_at,
+    )
+
+
+def announcement_of(values: Sequence[Any]) -> Announcement:
+    id_, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, at = values
+    return Announcement(
+        id=id_,
+        row_id=row_id,
+        what=What(what),
+        topic=topic,
+        key=key,
+        value=announcements.decoded(What(what), value),
+        digest=digest,
+        root=root,
+        origin=origin,
+        mapping=mapping,
+        hops=hops,
+        traceparent=traceparent,
+        at=at,
+    )

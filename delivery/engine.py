@@ -1,0 +1,362 @@
+"""Delivers the rows of a connection's queue: the order of each key kept, every effect once; for consumers and fetchers.
+
+A row's way: claim → prepare → intend → deliver → settle, or, where it is not known what became of it, claim → find.
+Kill it at any instruction: what was not sent is tried again when the lease runs out, what may have been sent is looked
+for first. Several deliverers, in any number of processes, may work on one queue.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from bus.clock import Clock, now
+from delivery import decide
+from delivery.decide import Pace, Step, Turn
+from delivery.gathering import Gathering
+from delivery.ports import Absent, CannotTell, Found, Intent, Row, Settlement, Sink
+from delivery.states import ENDS, State
+from delivery.store import Intended, Store
+from errors import BusError, RetryableError, UnknownOutcomeError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+#: Largest write to the store.
+BATCH = 500
+#: Pauses while PostgreSQL is away.
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+HISTORY_EVERY_S = 3600.0
+HISTORY_AHEAD_DAYS = 7
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a deliverer takes on."""
+
+    #: Rows at once, each of another key.
+    in_flight: int = 64
+    #: Until a dead worker's keys are taken from it. Renewed while a row is worked on.
+    lease_s: float = 60.0
+    #: For `prepare` and `find`; `deliver` has its intent's own limit.
+    read_timeout_s: float = 60.0
+    #: Rows of one key in a row, before others get their turn.
+    rows_of_a_key: int = 100
+    #: For what is under way when it is told to stop.
+    stop_within_s: float = 20.0
+    #: Looks for work this often even if nothing told it to.
+    poll_s: float = 1.0
+    #: Days ended rows stay in the store.
+    history_days: int = 35
+
+
+class _Lease(msgspec.Struct):
+    """A key in our hands; for the renewal and for the decision whether a call may be started."""
+
+    row: Row
+    #: On our monotonic clock, counted from before the store was asked, so never later than the store's.
+    until: float
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """The store's answer to a turn."""
+
+    #: Somebody else has the key, or the row was settled before.
+    fenced: bool
+    next: Row | None
+
+
+class Deliverer:
+    """Works on one queue of one connection until it is stopped."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: str,
+        sinks: Mapping[str, Sink],
+        owner: str,
+        *,
+        random: Callable[[], float],
+        limits: Limits | None = None,
+        pace: Pace | None = None,
+        clock: Clock = now,
+    ) -> None:
+        """Build, without starting.
+
+        Args:
+            store: Open.
+            queue: `fetchers` or `consumers`.
+            sinks: By record.
+            owner: Of the leases: unique to this deliverer and this life of its process.
+            random: Numbers from 0 to 1, to spread tries.
+            limits: How much at once.
+            pace: How long between tries.
+            clock: For the days of history.
+        """
+        self._store = store
+        self._queue = queue
+        self._sinks = sinks
+        self._owner = owner
+        self._random = random
+        self._limits = limits or Limits()
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._freed = asyncio.Event()
+        self._working: set[asyncio.Task[None]] = set()
+        self._leases: dict[int, _Lease] = {}
+        self._failure: BaseException | None = None
+        self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH)
+        self._settles: Gathering[tuple[Turn, bool], _Written] = Gathering(self._write_turns, largest=BATCH)
+        self._log = log.bind(connection=store.connection, queue=queue)
+
+    async def run(self) -> None:
+        """Deliver until `stop`, then finish what is under way and give the leases back.
+
+        Raises:
+            FatalError: no row will pass; somebody has to mend something first.
+            Exception: a sink raised what nobody foresaw; its row is as it was and its lease runs out.
+        """
+        background = [asyncio.create_task(work) for work in (self._claim(), self._renew(), self._keep_house())]
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([*background, stop], return_when=asyncio.FIRST_COMPLETED)
+            self._stopping.set()
+            background[0].cancel()
+            if self._working:
+                await asyncio.wait(self._working, timeout=self._limits.stop_within_s)
+        finally:
+            for task in (stop, *background, *self._working):
+                task.cancel()
+            ended = await asyncio.gather(*background, *self._working, stop, return_exceptions=True)
+        errors = [one for one in ended if isinstance(one, Exception)]
+        failure = self._failure or (errors[0] if errors else None)
+        if failure is not None:
+            raise failure
+        await self._give_back()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is under way has ended, or its time is over."""
+        self._stopping.set()
+
+    # ---- rows in hand
+
+    async def _claim(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            free = self._limits.in_flight - len(self._working)
+            if free == 0:
+                self._freed.clear()
+                await self._freed.wait()
+                # They end in batches, as they are settled: ask once for all of them.
+                await asyncio.sleep(0)
+                continue
+            asked_at = time.monotonic()
+            try:
+                rows = await self._store.claim(self._queue, self._owner, min(free, BATCH), self._limits.lease_s)
+                for row in rows:
+                    self._leases[row.epoch] = _Lease(row, asked_at + self._limits.lease_s)
+                    task = asyncio.create_task(self._serve(row))
+                    self._working.add(task)
+                    task.add_done_callback(self._served)
+                if len(rows) < min(free, BATCH):
+                    due_s = await self._store.due_in(self._queue)
+                    patience_s = self._limits.poll_s if due_s is None else min(due_s, self._limits.poll_s)
+                    await self._store.wait_for_work(self._queue, max(patience_s, 0.002))
+                pause_s = FIRST_PAUSE_S
+            except RetryableError as error:
+                pause_s = await self._pause(error, pause_s)
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        self._freed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._stopping.set()
+
+    async def _serve(self, row: Row) -> None:
+        """Work on a key, row after row, while its lease goes on."""
+        epoch = row.epoch
+        try:
+            for count in range(1, self._limits.rows_of_a_key + 1):
+                started = time.monotonic()
+                turn = await self._try(row)
+                if turn is None:
+                    self._tell(row, "fenced", "", row.attempts, started)
+                    return
+                go_on = count < self._limits.rows_of_a_key and not self._stopping.is_set()
+                written = await self._settles.put((turn, go_on))
+                state = "fenced" if written.fenced else turn.state.value
+                self._tell(row, state, turn.code, turn.attempts, started)
+                if written.next is None:
+                    return
+                row = written.next
+        finally:
+            self._leases.pop(epoch, None)
+
+    async def _try(self, row: Row) -> Turn | None:
+        """One try of one row; None if it turned out not to be ours any more."""
+        sink = self._sinks.get(row.record)
+        if sink is None:
+            return decide.for_a_person(row, row.intent, "no_sink", {"record": row.record})
+        if row.state in {State.UNKNOWN, State.SENDING}:
+            return await self._look(row, sink)
+        prepared = await self._ask(sink.prepare(row), row, None, Step.PREPARE)
+        if isinstance(prepared, Turn):
+            return prepared
+        if isinstance(prepared, Settlement):
+            return decide.settled(row, prepared, None)
+        return await self._send(row, sink, prepared)
+
+    async def _look(self, row: Row, sink: Sink) -> Turn | None:
+        intent = row.intent
+        assert intent is not None, "the store refuses rows in doubt without what was sent"
+        finding = await self._ask(sink.find(intent), row, intent, Step.FIND)
+        if isinstance(finding, Turn):
+            return finding
+        if isinstance(finding, Found):
+            return decide.settled(row, finding.settlement, intent)
+        if isinstance(finding, Absent):
+            # The very same intent: should the first one come through after all, it has the same key at the target.
+            return await self._send(row, sink, intent)
+        if isinstance(finding, CannotTell):
+            values = {"reason": finding.reason}
+            return decide.still_unknown(row, intent, "cannot_tell", values, self._pace, self._random())
+        return decide.for_a_person(row, intent, "several", {"documents": ", ".join(finding.documents)})
+
+    async def _send(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
+        if not await self._covered(row, intent) or not await self._intends.put(Intended(row=row, intent=intent)):
+            return None
+        if self._left_s(row) < intent.timeout_s:
+            # It took too long to write it down. Not sent, so it is tried again.
+            error: BusError = RetryableError("lease_too_short", "the call could not have ended within the lease")
+            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+        try:
+            async with asyncio.timeout(intent.timeout_s):
+                settlement = await sink.deliver(intent)
+        except TimeoutError:
+            error = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
+            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+        except BusError as error:
+            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+        return decide.settled(row, settlement, intent)
+
+    async def _ask(self, asking: Awaitable[T], row: Row, intent: Intent | None, step: Step) -> T | Turn:
+        """A call without an effect: its answer, or the turn its error makes."""
+        try:
+            async with asyncio.timeout(self._limits.read_timeout_s):
+                return await asking
+        except TimeoutError:
+            error: BusError = RetryableError(f"{step.value}_timed_out", "no answer in time")
+            return decide.after(error, step, row, intent, self._pace, self._random())
+        except BusError as error:
+            return decide.after(error, step, row, intent, self._pace, self._random())
+
+    # ---- leases
+
+    def _left_s(self, row: Row) -> float:
+        lease = self._leases.get(row.epoch)
+        return lease.until - time.monotonic() if lease is not None else 0.0
+
+    async def _covered(self, row: Row, intent: Intent) -> bool:
+        """Make the lease long enough for the call and for writing down what became of it; False if it is not ours."""
+        needed_s = intent.timeout_s + self._limits.lease_s / 10
+        if self._left_s(row) >= needed_s:
+            return True
+        return await self._lengthen([row], max(self._limits.lease_s, needed_s * 1.25)) > 0
+
+    async def _lengthen(self, rows: Sequence[Row], lease_s: float) -> int:
+        asked_at = time.monotonic()
+        try:
+            ours = await self._store.renew(self._queue, self._owner, rows, lease_s)
+        except RetryableError as error:
+            self._log.warning("delivery.not_renewed", code=error.code)
+            return 0
+        for epoch in ours & self._leases.keys():
+            self._leases[epoch].until = max(self._leases[epoch].until, asked_at + lease_s)
+        return len(ours)
+
+    async def _renew(self) -> None:
+        """Keep what is being worked on ours, however long its target takes."""
+        while True:
+            await asyncio.sleep(self._limits.lease_s / 4)
+            soon = time.monotonic() + self._limits.lease_s * 0.7
+            if ending := [lease.row for lease in self._leases.values() if lease.until < soon]:
+                await self._lengthen(ending, self._limits.lease_s)
+
+    async def _keep_house(self) -> None:
+        """Take over what dead workers held; look after the days of history."""
+        history_at = 0.0
+        while True:
+            try:
+                expired = await self._store.expire_leases(self._queue, self._owner, self._pace.settling_delay_s)
+                if expired:
+                    self._log.info("delivery.leases_expired", keys=expired)
+                if time.monotonic() >= history_at:
+                    today = self._clock().date()
+                    await self._store.keep_history(today, HISTORY_AHEAD_DAYS, self._limits.history_days)
+                    history_at = time.monotonic() + HISTORY_EVERY_S
+            except RetryableError as error:
+                self._log.warning("delivery.store_away", code=error.code)
+            await asyncio.sleep(self._limits.lease_s / 4)
+
+    async def _give_back(self) -> None:
+        with contextlib.suppress(RetryableError):  # else they run out
+            await self._store.release_all(self._queue, self._owner, self._pace.settling_delay_s)
+
+    # ---- writes, many rows at once
+
+    async def _write_intents(self, intended: Sequence[Intended]) -> Sequence[bool]:
+        ours = await self._insist(lambda: self._store.intend(self._queue, self._owner, intended))
+        return [one.row.id in ours for one in intended]
+
+    async def _write_turns(self, turns: Sequence[tuple[Turn, bool]]) -> Sequence[_Written]:
+        going_on = {turn.row.root_key for turn, go_on in turns if go_on}
+
+        async def settle() -> list[_Written]:
+            asked_at = time.monotonic()
+            answer = await self._store.settle(
+                self._queue, self._owner, [turn for turn, _ in turns], going_on, self._limits.lease_s
+            )
+            for row in answer.next.values():
+                self._leases[row.epoch] = _Lease(row, asked_at + self._limits.lease_s)
+            return [_Written(turn.row.id in answer.fenced, answer.next.get(turn.row.root_key)) for turn, _ in turns]
+
+        written = await self._insist(settle)
+        if any(turn.state not in ENDS or not go_on for turn, go_on in turns):
+            self._store.wake(self._queue)  # there is a new time to wait for
+        return written
+
+    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        """What became of a row must be written, however long PostgreSQL is away; too late, it is refused."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await write()
+            except RetryableError as error:
+                pause_s = await self._pause(error, pause_s)
+
+    async def _pause(self, error: RetryableError, pause_s: float) -> float:
+        self._log.warning("delivery.store_away", code=error.code, pause_s=pause_s)
+        await asyncio.sleep(pause_s)
+        return min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _tell(self, row: Row, state: str, code: str, attempts: int, started: float) -> None:
+        self._log.info(
+            f"delivery.{state}",
+            key=row.root_key,
+            record=row.record,
+            topic=row.topic,
+            partition=row.partition,
+            offset=row.offset,
+            root=row.root,
+            code=code,
+            attempts=attempts,
+            epoch=row.epoch,
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )

@@ -1,0 +1,52 @@
+"""Gathers what many tasks want written at the same time into one write; for the deliverer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Gathering(Generic[T, R]):
+    """One write at a time; what is handed in meanwhile makes the next one.
+
+    So a lone item waits for nobody, and under load the batches grow with the time a write takes.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, largest: int) -> None:
+        """Gather for `write`, which answers in the order of the items; `largest` bounds a batch."""
+        self._write = write
+        self._largest = largest
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def put(self, item: T) -> R:
+        """Have the item written; its answer, or the error of the write it was part of."""
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await answer
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                # Whoever is about to hand something in may do so first.
+                await asyncio.sleep(0)
+                batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+                await self._write_one(batch)
+        finally:
+            self._writing = None
+
+    async def _write_one(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            answers = await self._write([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to those who wait for it
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for (_, answer), value in zip(batch, answers, strict=True):
+            if not answer.done():
+                answer.set_result(value)

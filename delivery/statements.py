@@ -1,0 +1,403 @@
+"""The SQL of a connection's store, in the order of the protocol; for `store.py` and for whoever reads its plan.
+
+What all of it rests on:
+
+- A key is locked before its rows: take-in, intend, settle and the sweeps lock entries of `keys` in the order of
+  `root_key`, or skip what is locked. So they cannot deadlock, and ids of a key's rows rise in the order of commits.
+- What is decided about a key's rows is read in a statement of its own after the key is locked: a statement's snapshot
+  is older than the locks it waited for.
+- `statement_timestamp()` is the time: `now()` stands still inside a transaction, and `clock_timestamp()` is no index
+  condition. It is PostgreSQL's clock everywhere, so that workers' clocks may differ.
+- A batch is a statement: columns go in as arrays.
+"""
+# ruff: noqa: S608 - what is put together here are constants of this page; values are always parameters
+
+#: Columns of an event in the order of `_EVENT_VALUES`.
+EVENT = """queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind, source_version,
+    payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency"""
+
+#: Columns of a row as they are read; `columns.py` reads them by position.
+ROW = """r.id, r.queue, r.topic, r.topic_id, r.partition, r.event_offset, r.root, r.root_key, r.message_key, r.record,
+    r.kind, r.source_version, r.state, r.cause, r.attempts, r.due, r.intent, r.reference, r.document_number, r.payload,
+    r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount, r.currency,
+    r.taken_in_at"""
+
+#: Columns that move from rows to history unchanged.
+KEPT = """id, queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
+    source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency, taken_in_at"""
+
+# ---- take in
+
+POSITIONS = "SELECT partition, next FROM positions WHERE queue = %(queue)s AND topic_id = %(topic_id)s"
+
+FIRST_POSITION = """
+INSERT INTO positions (queue, topic_id, partition, topic, next, moved_at)
+VALUES (%(queue)s, %(topic_id)s, %(partition)s, %(topic)s, %(next)s, statement_timestamp())
+ON CONFLICT DO NOTHING
+"""
+
+MOVE_POSITION = """
+UPDATE positions SET next = %(next)s, moved_at = statement_timestamp()
+WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s AND next = %(expected)s
+"""
+
+# WHERE false: an entry that exists is locked and not written.
+LOCK_KEYS = """
+INSERT INTO keys (queue, root_key, state, due, epoch)
+SELECT %(queue)s, root_key, 'ready', statement_timestamp(), 0 FROM unnest(%(root_keys)s::text[]) AS k (root_key)
+ORDER BY root_key COLLATE "C"
+ON CONFLICT (queue, root_key) DO UPDATE SET due = excluded.due WHERE false
+"""
+
+VERSIONS = """
+SELECT v.message_key, v.record, v.taken_in
+FROM unnest(%(message_keys)s::text[], %(records)s::text[]) AS k (message_key, record)
+JOIN versions v ON v.queue = %(queue)s AND v.message_key = k.message_key AND v.record = k.record
+"""
+
+RAISE_VERSIONS = """
+INSERT INTO versions (queue, message_key, record, taken_in, at)
+SELECT %(queue)s, message_key, record, version, statement_timestamp()
+FROM unnest(%(message_keys)s::text[], %(records)s::text[], %(versions)s::bigint[]) AS k (message_key, record, version)
+ON CONFLICT (queue, message_key, record) DO UPDATE SET taken_in = excluded.taken_in, at = excluded.at
+    WHERE versions.taken_in < excluded.taken_in
+"""
+
+# The first row of a leased key is in somebody's hands and is left alone: else a key that changes faster than it is
+# delivered would never be.
+REPLACE = f"""
+WITH replaced AS (
+    DELETE FROM rows r
+    USING unnest(%(root_keys)s::text[], %(message_keys)s::text[], %(records)s::text[], %(states)s::text[],
+                 %(merged_into)s::text[]) AS n (root_key, message_key, record, new_state, new_merged_into),
+          keys k
+    WHERE r.queue = %(queue)s AND r.root_key = n.root_key AND r.message_key = n.message_key AND r.record = n.record
+        AND (r.state = 'ready' OR (r.state = 'parked' AND r.cause = 'backoff'))
+        AND k.queue = r.queue AND k.root_key = r.root_key
+        AND NOT (k.state = 'leased' AND r.id = (
+            SELECT h.id FROM rows h WHERE h.queue = k.queue AND h.root_key = k.root_key ORDER BY h.id LIMIT 1))
+    RETURNING r.*, n.new_state, n.new_merged_into
+), kept AS (
+    INSERT INTO history ({KEPT}, state, code, attempts, reference, document_number, mapping_out, merged_into)
+    SELECT {KEPT}, new_state, new_state, attempts, reference, document_number, mapping_out, new_merged_into
+    FROM replaced
+)
+SELECT {ROW}, r.new_state, r.new_merged_into FROM replaced r
+"""
+
+_ARRIVALS = """unnest(%(offsets)s::bigint[], %(roots)s::text[], %(root_keys)s::text[], %(message_keys)s::text[],
+    %(records)s::text[], %(kinds)s::text[], %(source_versions)s::bigint[], %(payload_digests)s::text[],
+    %(mappings_in)s::text[], %(origins)s::text[], %(hops)s::integer[], %(traceparents)s::text[],
+    %(command_ids)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], {more}) WITH ORDINALITY
+    AS a (event_offset, root, root_key, message_key, record, kind, source_version, payload_digest, mapping_in, origin,
+          hops, traceparent, command_id, amount, currency, {names}, place)"""
+_EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offset, root, root_key, message_key, record,
+    kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency"""
+
+INSERT_ROWS = f"""
+INSERT INTO rows ({EVENT}, state, due, payload)
+SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload
+FROM {_ARRIVALS.format(more="%(payloads)b::bytea[]", names="payload")}
+ORDER BY place
+"""
+
+_ENDED = _ARRIVALS.format(
+    more="%(states)s::text[], %(codes)s::text[], %(merged_into)s::text[]", names="state, code, merged_into"
+)
+INSERT_ENDED = f"""
+INSERT INTO history (id, {EVENT}, state, code, merged_into)
+SELECT nextval('row_ids'), {_EVENT_VALUES}, state, code, merged_into
+FROM {_ENDED}
+ORDER BY place
+"""
+
+DROP_EMPTY_KEYS = """
+DELETE FROM keys k
+WHERE k.queue = %(queue)s AND k.root_key = ANY(%(root_keys)s::text[]) AND k.state <> 'leased'
+    AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.queue = k.queue AND r.root_key = k.root_key)
+"""
+
+NOTIFY = "SELECT pg_notify(%(channel)s, %(queue)s)"
+
+# ---- claim
+
+CLAIM = """
+WITH due AS (
+    SELECT root_key FROM keys
+    WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp()
+    ORDER BY due LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE keys k
+SET state = 'leased', due = NULL, lease_owner = %(owner)s, epoch = nextval('epochs'),
+    lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+FROM due WHERE k.queue = %(queue)s AND k.root_key = due.root_key
+RETURNING k.root_key, k.epoch
+"""
+
+HEADS = f"""
+SELECT {ROW}
+FROM unnest(%(root_keys)s::text[]) AS k (root_key)
+CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r
+"""
+
+FORGET_LEASED = """
+DELETE FROM keys WHERE queue = %(queue)s AND root_key = ANY(%(root_keys)s::text[])
+    AND state = 'leased' AND lease_owner = %(owner)s
+"""
+
+DUE_IN = """
+SELECT EXTRACT(epoch FROM due - statement_timestamp())::float8
+FROM keys WHERE queue = %(queue)s AND state = 'ready' ORDER BY due LIMIT 1
+"""
+
+# ---- intend
+
+INTEND = """
+WITH mine AS MATERIALIZED (
+    SELECT i.*
+    FROM keys k JOIN unnest(
+        %(ids)s::bigint[], %(root_keys)s::text[], %(epochs)s::bigint[], %(intents)b::bytea[], %(references)s::text[],
+        %(numbers)s::text[], %(mappings)s::text[])
+        AS i (id, root_key, epoch, intent, reference, document_number, mapping_out)
+        ON k.root_key = i.root_key AND k.epoch = i.epoch
+    WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
+        AND k.lease_until > statement_timestamp()
+    ORDER BY k.root_key
+    FOR UPDATE OF k
+)
+UPDATE rows r
+SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.epoch, intent = mine.intent,
+    reference = mine.reference, document_number = COALESCE(NULLIF(mine.document_number, ''), r.document_number),
+    mapping_out = mine.mapping_out
+FROM mine
+WHERE r.id = mine.id AND (r.state <> 'sending' OR r.epoch = mine.epoch)
+RETURNING r.id
+"""
+
+# ---- settle
+
+LOCK_MINE = """
+SELECT k.root_key
+FROM keys k JOIN unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS m (root_key, epoch)
+    ON k.root_key = m.root_key AND k.epoch = m.epoch
+WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
+ORDER BY k.root_key
+FOR UPDATE OF k
+"""
+
+ANNOUNCE = """
+INSERT INTO outbox (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent)
+SELECT o.row_id, o.what, o.topic, o.key, o.value, o.digest, o.root, o.origin, o.mapping, o.hops, o.traceparent
+FROM unnest(%(o_row_ids)s::bigint[], %(o_whats)s::text[], %(o_topics)s::text[], %(o_keys)s::text[],
+            %(o_values)b::bytea[], %(o_digests)s::text[], %(o_roots)s::text[], %(o_origins)s::text[],
+            %(o_mappings)s::text[], %(o_hops)s::integer[], %(o_traceparents)s::text[]) WITH ORDINALITY
+    AS o (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, place)
+"""
+ANNOUNCE_ALL = ANNOUNCE + "ORDER BY o.place"
+
+# The keys are locked and ours; a row that is not there any more was settled before, by a try whose answer was lost.
+# A dead row keeps its payload.
+SETTLE = f"""
+WITH gone AS (
+    DELETE FROM rows r
+    USING unnest(%(ids)s::bigint[], %(states)s::text[], %(codes)s::text[], %(values)s::text[], %(attempts)s::integer[],
+                 %(references)s::text[], %(numbers)s::text[], %(mappings)s::text[], %(epochs)s::bigint[])
+        AS e (id, end_state, end_code, end_values, end_attempts, end_reference, end_number, end_mapping, end_epoch)
+    WHERE r.id = e.id
+    RETURNING r.*, e.end_state, e.end_code, e.end_values, e.end_attempts, e.end_reference, e.end_number, e.end_mapping,
+        e.end_epoch
+), kept AS (
+    INSERT INTO history ({KEPT}, state, code, code_values, attempts, epoch, reference, document_number, mapping_out,
+        payload)
+    SELECT {KEPT}, end_state, end_code, end_values::jsonb, end_attempts, end_epoch, end_reference, end_number,
+        end_mapping, CASE WHEN end_state = 'dead' THEN payload END
+    FROM gone
+), waiting AS (
+    UPDATE rows r
+    SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
+        code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
+        reference = w.reference, document_number = w.number, mapping_out = w.mapping
+    FROM unnest(%(w_ids)s::bigint[], %(w_states)s::text[], %(w_causes)s::text[], %(w_delays)s::float8[],
+                %(w_codes)s::text[], %(w_values)s::text[], %(w_attempts)s::integer[], %(w_intents)b::bytea[],
+                %(w_references)s::text[], %(w_numbers)s::text[], %(w_mappings)s::text[], %(w_epochs)s::bigint[])
+        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch)
+    WHERE r.id = w.id
+    RETURNING r.id
+), versioned AS (
+    INSERT INTO versions (queue, message_key, record, taken_in, settled, at)
+    SELECT DISTINCT ON (message_key, record) queue, message_key, record, source_version, source_version,
+        statement_timestamp()
+    FROM gone WHERE source_version > 0 AND end_state = 'delivered'
+    ORDER BY message_key, record, source_version DESC
+    ON CONFLICT (queue, message_key, record) DO UPDATE SET settled = excluded.settled, at = excluded.at
+        WHERE versions.settled < excluded.settled
+), seen AS (
+    INSERT INTO last_seen (record, key, digest, source_version, at)
+    SELECT DISTINCT ON (s.record, s.key) s.record, s.key, s.digest, s.source_version, statement_timestamp()
+    FROM unnest(%(s_ids)s::bigint[], %(s_records)s::text[], %(s_keys)s::text[], %(s_digests)s::text[],
+                %(s_versions)s::bigint[]) WITH ORDINALITY AS s (id, record, key, digest, source_version, place)
+    JOIN gone ON gone.id = s.id
+    ORDER BY s.record, s.key, s.place DESC
+    ON CONFLICT (record, key) DO UPDATE
+        SET digest = excluded.digest, source_version = excluded.source_version, at = excluded.at
+        WHERE excluded.source_version = 0 OR last_seen.source_version <= excluded.source_version
+), referred AS (
+    INSERT INTO cross_references (canonical_id, record, id_there, since)
+    SELECT DISTINCT x.canonical_id, x.record, x.id_there, statement_timestamp()
+    FROM unnest(%(x_ids)s::bigint[], %(x_canonical_ids)s::text[], %(x_records)s::text[], %(x_ids_there)s::text[])
+        AS x (id, canonical_id, record, id_there)
+    JOIN gone ON gone.id = x.id
+    ORDER BY x.canonical_id, x.record, x.id_there
+    ON CONFLICT DO NOTHING
+    RETURNING canonical_id || '/' || %(connection)s || '/' || record || '/' || replace(id_there, '/', '%%2F') AS key
+), announced AS (
+    {ANNOUNCE}
+    WHERE o.row_id IN (SELECT id FROM gone UNION ALL SELECT id FROM waiting)
+        -- What was announced before is not said again.
+        AND (o.what <> 'cross_reference' OR o.key IN (SELECT key FROM referred))
+    ORDER BY o.place
+)
+SELECT id FROM gone UNION ALL SELECT id FROM waiting
+"""
+
+# A key goes on with its lease while its next row may be tried at once and its owner wants it; else it goes to the end
+# of those that are due, or waits as long as its first row does, or disappears with its last row.
+GO_ON = f"""
+WITH head AS MATERIALIZED (
+    SELECT k.root_key AS of_key, k.wanted, r.*
+    FROM unnest(%(root_keys)s::text[], %(wanted)s::boolean[]) AS k (root_key, wanted)
+    LEFT JOIN LATERAL (
+        SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
+), gone AS (
+    DELETE FROM keys k USING head WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.id IS NULL
+), going_on AS (
+    UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+    FROM head
+    WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.wanted AND head.due <= statement_timestamp()
+    RETURNING k.root_key
+), freed AS (
+    UPDATE keys k
+    SET state = CASE WHEN head.due IS NULL THEN 'parked' ELSE 'ready' END,
+        due = CASE WHEN head.due IS NOT NULL THEN GREATEST(head.due, statement_timestamp()) END,
+        lease_owner = NULL, lease_until = NULL
+    FROM head
+    WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.id IS NOT NULL
+        AND NOT (head.wanted AND COALESCE(head.due <= statement_timestamp(), false))
+)
+SELECT {ROW} FROM head r JOIN going_on ON going_on.root_key = r.of_key
+"""
+
+# ---- leases
+
+RENEW = """
+WITH mine AS MATERIALIZED (
+    SELECT k.root_key
+    FROM keys k JOIN unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS m (root_key, epoch)
+        ON k.root_key = m.root_key AND k.epoch = m.epoch
+    WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
+    ORDER BY k.root_key
+    FOR UPDATE OF k
+)
+UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+FROM mine WHERE k.queue = %(queue)s AND k.root_key = mine.root_key
+RETURNING k.root_key, k.epoch
+"""
+
+# A new epoch first: whatever its old owner still wants to write is refused from here on.
+TAKE_EXPIRED = """
+WITH expired AS (
+    SELECT root_key FROM keys
+    WHERE queue = %(queue)s AND state = 'leased' AND lease_until <= statement_timestamp()
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE keys k SET epoch = nextval('epochs'), lease_owner = %(owner)s
+FROM expired WHERE k.queue = %(queue)s AND k.root_key = expired.root_key
+RETURNING k.root_key
+"""
+
+TAKE_OWN = """
+WITH own AS (
+    SELECT root_key FROM keys
+    WHERE queue = %(queue)s AND state = 'leased' AND lease_owner = %(owner)s
+    ORDER BY root_key
+    FOR UPDATE
+)
+UPDATE keys k SET epoch = nextval('epochs')
+FROM own WHERE k.queue = %(queue)s AND k.root_key = own.root_key
+RETURNING k.root_key
+"""
+
+DOUBT_SENDING = f"""
+UPDATE rows r
+SET state = 'unknown', due = statement_timestamp() + make_interval(secs => %(settling_delay_s)s), code = %(code)s,
+    code_values = '{{}}'
+WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)s::text[]) AND r.state = 'sending'
+RETURNING {ROW}
+"""
+
+# ---- relay
+
+OUTBOX = """
+SELECT id, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, written_at
+FROM outbox WHERE refused IS NULL ORDER BY id LIMIT %(limit)s
+"""
+OUTBOX_SENT = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])"
+OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE id = %(id)s"
+
+# ---- knowledge
+
+LAST_SEEN = "SELECT record, key, digest, source_version FROM last_seen WHERE record = %(record)s AND key = %(key)s"
+KNOWN_AS = """
+SELECT id_there FROM cross_references WHERE canonical_id = %(canonical_id)s AND record = %(record)s
+ORDER BY since DESC, id_there LIMIT 1
+"""
+IDENTITY = "SELECT identity FROM identity"
+REMEMBER_IDENTITY = """
+INSERT INTO identity (identity, since) VALUES (%(identity)s, statement_timestamp())
+ON CONFLICT (the_one) DO UPDATE SET identity = excluded.identity, since = excluded.since
+"""
+SEEN_WEBHOOK = "SELECT 1 FROM webhook_ids WHERE id = %(id)s"
+REMEMBER_WEBHOOK = """
+INSERT INTO webhook_ids (id, first_seen) VALUES (%(id)s, statement_timestamp()) ON CONFLICT DO NOTHING
+"""
+FORGET_WEBHOOKS = """
+DELETE FROM webhook_ids WHERE first_seen < statement_timestamp() - make_interval(secs => %(older_than_s)s)
+"""
+
+# ---- cursors
+
+CURSOR = "SELECT cursor FROM cursors WHERE name = %(name)s"
+LEASE_CURSOR = """
+INSERT INTO cursors AS c (name, lease_owner, lease_until, epoch)
+VALUES (%(name)s, %(owner)s, statement_timestamp() + make_interval(secs => %(lease_s)s), nextval('epochs'))
+ON CONFLICT (name) DO UPDATE
+    SET lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, epoch = excluded.epoch
+    WHERE c.lease_owner IS NULL OR c.lease_owner = excluded.lease_owner OR c.lease_until <= statement_timestamp()
+RETURNING cursor, epoch
+"""
+ADVANCE_CURSOR = """
+UPDATE cursors SET cursor = %(cursor)s, lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE name = %(name)s AND epoch = %(epoch)s AND lease_owner = %(owner)s
+"""
+RELEASE_CURSOR = """
+UPDATE cursors SET lease_owner = NULL, lease_until = NULL
+WHERE name = %(name)s AND epoch = %(epoch)s AND lease_owner = %(owner)s
+"""
+
+# ---- looking in
+
+OPEN_BY_STATE = """
+SELECT queue, record, state, COALESCE(cause, ''), count(*) FROM rows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+OPEN_BY_PARTITION = """
+SELECT queue, topic, topic_id, partition, count(*) FROM rows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+UNSENT = "SELECT count(*) FILTER (WHERE refused IS NULL), count(*) FILTER (WHERE refused IS NOT NULL) FROM outbox"
+
+HISTORY_PARTITIONS = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'history'::regclass AND c.relname <> 'history_default' ORDER BY 1
+"""

@@ -1,0 +1,672 @@
+"""A connection's store in PostgreSQL: what is being worked on, what is known of the other end, what is to be announced.
+
+For the deliverers, for the take-in agents of fetchers and consumers, for pollers, the gateway and the relay. One
+`Store` a process and connection, with a pool of its own; one PostgreSQL schema a connection (`migrate.py`). What the
+protocol rests on stands at the top of `statements.py`. Every method is one transaction; RetryableError means that
+PostgreSQL could not be asked or its answer was lost, and that the same call may be made again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, LiteralString, TypeAlias
+
+import msgspec
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from bus.clock import Clock, now
+from delivery import announcements, columns, statements
+from delivery.announcements import Announcement, Speaker
+from delivery.batch import Batch, sorted_out
+from delivery.decide import Turn
+from delivery.migrate import schema_of
+from delivery.ports import Arrival, Intent, LastSeen, Row
+from delivery.states import ParkedFor, State
+from errors import FatalError, LostPartitionError, RetryableError
+
+log = structlog.get_logger(__name__)
+
+Parameters: TypeAlias = Mapping[str, object]
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+
+#: How long a call waits for a connection before it says that the store is away.
+PATIENCE_S: Final = 5.0
+#: Leases taken from dead owners in one transaction.
+SWEEP: Final = 500
+#: Rows announced to PostgreSQL's listeners are looked for by polling this often when a notice got lost.
+RELISTEN_S: Final = 1.0
+DAY: Final = timedelta(days=1)
+
+#: All statements reach rows by index. Plans are kept for the life of a session, and one made while a table was almost
+#: empty must not scan it when it holds a million rows.
+SESSION: Final[LiteralString] = """
+SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
+    set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
+"""
+
+
+class TakenIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch at take-in; the events sum up to the batch."""
+
+    #: Now rows of the queue.
+    queued: int = 0
+    #: Ended at once: older than what is known, or replaced within the batch.
+    ended: int = 0
+    #: Taken in before.
+    repeats: int = 0
+    #: Older open rows that this batch made needless.
+    replaced: int = 0
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch of turns."""
+
+    #: Ids of rows that were not ours any more; nothing was written about them.
+    fenced: frozenset[int] = frozenset()
+    #: By root key: the next row of a key whose lease goes on.
+    next: dict[str, Row] = {}
+
+
+class Intended(msgspec.Struct, frozen=True, kw_only=True):
+    """A row and what will be sent for it."""
+
+    row: Row
+    intent: Intent
+
+
+class CursorLease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to advance a cursor, until the lease runs out and somebody takes it."""
+
+    name: str
+    owner: str
+    epoch: int
+    #: Empty at the very first.
+    cursor: str
+
+
+class OpenRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Open rows of one kind."""
+
+    queue: str
+    record: str
+    state: State
+    cause: ParkedFor | None
+    count: int
+
+
+class OpenEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """Open rows that came from one partition; with its position they make the ledger's in flight."""
+
+    queue: str
+    topic: str
+    topic_id: str
+    partition: int
+    count: int
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store holds at one moment."""
+
+    open_rows: tuple[OpenRows, ...]
+    open_events: tuple[OpenEvents, ...]
+    outbox: int
+    outbox_refused: int
+
+
+class Store:
+    """The one place where a connection's deliveries are written down.
+
+    Implements `delivery.ports.Memory`, which sinks are given.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        connection: str,
+        *,
+        code_version: str = "",
+        pool_size: int = 6,
+        clock: Clock = now,
+    ) -> None:
+        self.connection = connection
+        self._dsn = dsn
+        self._schema = schema_of(connection)
+        self._code_version = code_version
+        self._clock = clock
+        self._pool = AsyncConnectionPool(
+            dsn,
+            open=False,
+            min_size=1,
+            max_size=pool_size,
+            timeout=PATIENCE_S,
+            reconnect_timeout=PATIENCE_S,
+            configure=self._configure,
+            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": f"towpath {connection}"},
+        )
+        self._arrived: dict[str, asyncio.Event] = {}
+        self._announced = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+        #: Take-ins whose answer was lost, so that a repeat can be told from another worker's doing.
+        self._doubtful: set[tuple[str, str, int, int | None, int]] = set()
+
+    async def open(self) -> None:
+        """Connect and listen for what other processes take in.
+
+        Raises:
+            RetryableError: PostgreSQL cannot be reached.
+        """
+        await self._pool.open()
+        await self._execute("SELECT 1", {})
+        self._listening = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+        await self._pool.close()
+
+    # ---- take in
+
+    async def positions(self, queue: str, topic_id: str) -> dict[int, int]:
+        """Next offset to take in, by partition; partitions never taken in are missing."""
+        found = await self._fetch(statements.POSITIONS, {"queue": queue, "topic_id": topic_id})
+        return dict(found)
+
+    async def take_in(
+        self,
+        queue: str,
+        topic: str,
+        topic_id: str,
+        partition: int,
+        expected: int | None,
+        next_offset: int,
+        arrivals: Sequence[Arrival],
+    ) -> TakenIn:
+        """Take a batch of one partition into the queue and move its position from `expected` behind it.
+
+        Order: rows of a key are delivered in the order of these calls. Repeats: events below `expected` are dropped;
+        the same call after a RetryableError takes in once. `expected` is None where `positions` knew nothing.
+
+        Raises:
+            LostPartitionError: the position is not at `expected`; another worker owns the partition.
+        """
+        for arrival in arrivals:
+            if (arrival.topic_id, arrival.partition) != (topic_id, partition) or arrival.offset >= next_offset:
+                raise ValueError(f"{arrival.root} does not belong to this batch")
+        fresh = [arrival for arrival in arrivals if expected is None or arrival.offset >= expected]
+        repeats = len(arrivals) - len(fresh)
+        place = {"queue": queue, "topic": topic, "topic_id": topic_id, "partition": partition, "next": next_offset}
+        attempt = (queue, topic_id, partition, expected, next_offset)
+        try:
+            async with self._transaction() as wire:
+                if not await self._move(wire, place, expected):
+                    at = dict(await _rows(wire, statements.POSITIONS, place)).get(partition)
+                    if attempt in self._doubtful and at == next_offset:
+                        self._doubtful.discard(attempt)
+                        return TakenIn(repeats=len(arrivals))
+                    raise LostPartitionError("lost_partition", "the position moved", expected=expected, found=at)
+                taken = await self._insert(wire, place, fresh) if fresh else TakenIn()
+        except RetryableError:
+            self._doubtful.add(attempt)
+            raise
+        self._doubtful.discard(attempt)
+        self._arrival(queue).set()
+        if taken.ended or taken.replaced:
+            self._announced.set()
+        return msgspec.structs.replace(taken, repeats=repeats)
+
+    async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> bool:
+        if expected is None:
+            return (await wire.execute(statements.FIRST_POSITION, place)).rowcount == 1
+        return (await wire.execute(statements.MOVE_POSITION, {**place, "expected": expected})).rowcount == 1
+
+    async def _insert(self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival]) -> TakenIn:
+        queue = str(place["queue"])
+        root_keys = sorted({arrival.root_key for arrival in arrivals})
+        await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": root_keys})
+        batch = await self._sorted_out(wire, queue, arrivals)
+        announced: list[Announcement] = []
+        at = self._clock()
+        speaker = self._speaker(queue)
+        replaced = await self._replace(wire, queue, batch)
+        for row, state, merged_into in replaced:
+            announced.append(announcements.of_replaced(speaker, row, state, state.value, merged_into, at))
+        if batch.queued:
+            await wire.execute(
+                statements.INSERT_ROWS,
+                {
+                    **place,
+                    **columns.of_arrivals(batch.queued),
+                    "payloads": [arrival.payload for arrival in batch.queued],
+                },
+            )
+        if batch.ended:
+            await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(batch.ended)})
+            announced += [
+                announcements.of_replaced(speaker, end.arrival, end.state, end.code, end.merged_into, at)
+                for end in batch.ended
+            ]
+        if batch.versions:
+            await wire.execute(statements.RAISE_VERSIONS, {"queue": queue, **columns.of_versions(batch.versions)})
+        await self._announce(wire, announced)
+        empty = set(root_keys) - {arrival.root_key for arrival in batch.queued}
+        if empty:
+            await wire.execute(statements.DROP_EMPTY_KEYS, {"queue": queue, "root_keys": sorted(empty)})
+        await wire.execute(statements.NOTIFY, {"channel": self._schema, "queue": queue})
+        return TakenIn(queued=len(batch.queued), ended=len(batch.ended), replaced=len(replaced))
+
+    async def _sorted_out(self, wire: Connection, queue: str, arrivals: Sequence[Arrival]) -> Batch:
+        numbered = sorted({(one.message_key, one.record) for one in arrivals if one.source_version > 0})
+        known: dict[tuple[str, str], int] = {}
+        if numbered:
+            found = await _rows(
+                wire,
+                statements.VERSIONS,
+                {
+                    "queue": queue,
+                    "message_keys": [message_key for message_key, _ in numbered],
+                    "records": [record for _, record in numbered],
+                },
+            )
+            known = {(message_key, record): version for message_key, record, version in found}
+        return sorted_out(arrivals, known)
+
+    async def _replace(self, wire: Connection, queue: str, batch: Batch) -> list[tuple[Row, State, str]]:
+        if not batch.replacing:
+            return []
+        newer = list(batch.replacing.values())
+        found = await _rows(
+            wire,
+            statements.REPLACE,
+            {
+                "queue": queue,
+                "root_keys": [one.root_key for one in newer],
+                "message_keys": [one.message_key for one in newer],
+                "records": [one.record for one in newer],
+                "states": [one.replaces_with for one in newer],
+                "merged_into": [one.root for one in newer],
+            },
+        )
+        return [(columns.row_of(values[:-2], "", 0), State(values[-2]), values[-1]) for values in found]
+
+    # ---- claim, intend, settle
+
+    async def claim(self, queue: str, owner: str, limit: int, lease_s: float) -> list[Row]:
+        """Lease up to `limit` due keys and hand out the first row of each, those waiting longest first.
+
+        The row's `epoch` is the lease's; `intend` and `settle` write only while it is the key's.
+        """
+        lease = {"queue": queue, "owner": owner, "limit": limit, "lease_s": lease_s}
+        async with self._transaction() as wire:
+            epochs = dict(await _rows(wire, statements.CLAIM, lease))
+            if not epochs:
+                return []
+            found = await _rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
+            rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
+            empty = epochs.keys() - {row.root_key for row in rows}
+            if empty:
+                await wire.execute(
+                    statements.FORGET_LEASED, {"queue": queue, "owner": owner, "root_keys": sorted(empty)}
+                )
+        return rows
+
+    async def intend(self, queue: str, owner: str, intended: Sequence[Intended]) -> frozenset[int]:
+        """Write down what will be sent, before it is; the rows are `sending` from here on.
+
+        Returns:
+            Ids of the rows that may be sent. The others are not ours any more. A repeat of the call answers the same.
+        """
+        rows = [one.row for one in intended]
+        intents = [one.intent for one in intended]
+        found = await self._fetch(
+            statements.INTEND,
+            {
+                "queue": queue,
+                "owner": owner,
+                "ids": [row.id for row in rows],
+                "root_keys": [row.root_key for row in rows],
+                "epochs": [row.epoch for row in rows],
+                "intents": [columns.encoded_intent(intent) for intent in intents],
+                "references": [str(intent.reference) for intent in intents],
+                "numbers": [intent.document_number for intent in intents],
+                "mappings": [intent.mapping for intent in intents],
+            },
+        )
+        return frozenset(id_ for (id_,) in found)
+
+    async def settle(
+        self, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[str], lease_s: float
+    ) -> Settled:
+        """Write down what became of rows, as far as they are still ours, and go on with their keys or free them.
+
+        Args:
+            queue: Of all turns.
+            owner: Who claimed them.
+            turns: At most one of a key.
+            going_on: Root keys whose lease is kept if their next row may be tried at once.
+            lease_s: From now, for those.
+        """
+        if not turns:
+            return Settled()
+        async with self._transaction() as wire:
+            mine = await self._lock_mine(wire, queue, owner, [turn.row for turn in turns])
+            ours = [turn for turn in turns if turn.row.root_key in mine]
+            if not ours:
+                return Settled(fenced=frozenset(turn.row.id for turn in turns))
+            said = [one for turn in ours for one in announcements.of_turn(self._speaker(queue), turn, self._clock())]
+            parameters = {"connection": self.connection, **columns.of_turns(ours), **columns.of_announcements(said)}
+            written = {id_ for (id_,) in await _rows(wire, statements.SETTLE, parameters)}
+            next_ = await self._go_on(wire, queue, owner, ours, going_on, lease_s)
+        if said:
+            self._announced.set()
+        return Settled(fenced=frozenset(turn.row.id for turn in turns if turn.row.id not in written), next=next_)
+
+    async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
+        """Give keys back untouched, for rows that were claimed and not tried."""
+        async with self._transaction() as wire:
+            mine = await self._lock_mine(wire, queue, owner, rows)
+            if mine:
+                await _rows(wire, statements.GO_ON, _freeing(queue, mine))
+
+    async def renew(self, queue: str, owner: str, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
+        """Lengthen the leases of these rows' keys; answers the epochs that are still ours."""
+        keys = {
+            "queue": queue,
+            "owner": owner,
+            "lease_s": lease_s,
+            "root_keys": [row.root_key for row in rows],
+            "epochs": [row.epoch for row in rows],
+        }
+        return frozenset(epoch for _, epoch in await self._fetch(statements.RENEW, keys))
+
+    async def _lock_mine(self, wire: Connection, queue: str, owner: str, rows: Sequence[Row]) -> set[str]:
+        keys = {
+            "queue": queue,
+            "owner": owner,
+            "root_keys": [row.root_key for row in rows],
+            "epochs": [row.epoch for row in rows],
+        }
+        return {root_key for (root_key,) in await _rows(wire, statements.LOCK_MINE, keys)}
+
+    async def _go_on(
+        self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[str], lease_s: float
+    ) -> dict[str, Row]:
+        epochs = {turn.row.root_key: turn.row.epoch for turn in turns}
+        found = await _rows(
+            wire,
+            statements.GO_ON,
+            {
+                "queue": queue,
+                "root_keys": list(epochs),
+                "wanted": [root_key in going_on for root_key in epochs],
+                "lease_s": lease_s,
+            },
+        )
+        rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
+        return {row.root_key: row for row in rows}
+
+    # ---- leases that ended otherwise
+
+    async def expire_leases(self, queue: str, owner: str, settling_delay_s: float) -> int:
+        """Take the keys of dead owners: what they were sending is unknown, the rest is as it was.
+
+        Returns:
+            How many keys.
+        """
+        taking = {"queue": queue, "owner": owner, "limit": SWEEP}
+        return await self._free(queue, statements.TAKE_EXPIRED, taking, "lease_expired", settling_delay_s)
+
+    async def release_all(self, queue: str, owner: str, settling_delay_s: float) -> int:
+        """Give back everything an owner holds, at its clean stop; what it was sending is unknown."""
+        taking = {"queue": queue, "owner": owner}
+        return await self._free(queue, statements.TAKE_OWN, taking, "worker_stopped", settling_delay_s)
+
+    async def _free(
+        self, queue: str, taking: LiteralString, parameters: Parameters, code: str, settling_delay_s: float
+    ) -> int:
+        async with self._transaction() as wire:
+            root_keys = {root_key for (root_key,) in await _rows(wire, taking, parameters)}
+            if not root_keys:
+                return 0
+            doubt = {
+                "queue": queue,
+                "root_keys": sorted(root_keys),
+                "settling_delay_s": settling_delay_s,
+                "code": code,
+            }
+            at, speaker = self._clock(), self._speaker(queue)
+            doubtful = [columns.row_of(values, "", 0) for values in await _rows(wire, statements.DOUBT_SENDING, doubt)]
+            await self._announce(wire, [announcements.of_expired(speaker, row, code, at) for row in doubtful])
+            await _rows(wire, statements.GO_ON, _freeing(queue, root_keys))
+        self._arrival(queue).set()
+        return len(root_keys)
+
+    # ---- waiting for work
+
+    async def due_in(self, queue: str) -> float | None:
+        """Seconds until the next key is due, negative when one is; None when none is waiting for its time."""
+        found = await self._fetch(statements.DUE_IN, {"queue": queue})
+        return float(found[0][0]) if found else None
+
+    async def wait_for_work(self, queue: str, timeout_s: float) -> None:
+        """Until something was taken into the queue, by any process, or the time is over. May return for nothing."""
+        await _wait(self._arrival(queue), timeout_s)
+
+    def wake(self, queue: str) -> None:
+        """Let this process's deliverer look for work: something changed that nobody else will tell it."""
+        self._arrival(queue).set()
+
+    async def wait_for_announcements(self, timeout_s: float) -> None:
+        """Until this process wrote to the outbox or the time is over."""
+        await _wait(self._announced, timeout_s)
+
+    def wake_relay(self) -> None:
+        """Let this process's relay look at the outbox, or at whether it is to stop."""
+        self._announced.set()
+
+    def _arrival(self, queue: str) -> asyncio.Event:
+        return self._arrived.setdefault(queue, asyncio.Event())
+
+    async def _listen(self) -> None:
+        """Notices of what other processes take in; while this is down, deliverers find it by polling."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._dsn, autocommit=True, application_name=f"towpath {self.connection} listener"
+                ) as wire:
+                    await wire.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._schema)))
+                    async for notice in wire.notifies():
+                        self._arrival(notice.payload).set()
+            except psycopg.Error:
+                log.info("store.listener_lost", connection=self.connection)
+            await asyncio.sleep(RELISTEN_S)
+
+    # ---- relay
+
+    async def outbox_batch(self, limit: int) -> list[Announcement]:
+        """What the broker does not have yet, in the order it was written."""
+        self._announced.clear()
+        found = await self._fetch(statements.OUTBOX, {"limit": limit})
+        return [columns.announcement_of(values) for values in found]
+
+    async def outbox_sent(self, ids: Sequence[int]) -> None:
+        """The broker has them."""
+        await self._execute(statements.OUTBOX_SENT, {"ids": list(ids)})
+
+    async def outbox_refused(self, id_: int, reason: str) -> None:
+        """The broker will never take it; kept aside and counted."""
+        await self._execute(statements.OUTBOX_REFUSED, {"id": id_, "reason": reason})
+
+    async def _announce(self, wire: Connection, said: Sequence[Announcement]) -> None:
+        if said:
+            await wire.execute(statements.ANNOUNCE_ALL, columns.of_announcements(said))
+
+    def _speaker(self, queue: str) -> Speaker:
+        return Speaker(connection=self.connection, stage=queue, code_version=self._code_version)
+
+    # ---- what is known of the other end
+
+    async def last_seen(self, record: str, key: str) -> LastSeen | None:
+        """The last known content there."""
+        found = await self._fetch(statements.LAST_SEEN, {"record": record, "key": key})
+        return LastSeen(record=record, key=key, digest=found[0][2], source_version=found[0][3]) if found else None
+
+    async def known_as(self, canonical_id: str, record: str) -> str | None:
+        """The id a canonical record is known under there, the newest if there are several."""
+        found = await self._fetch(statements.KNOWN_AS, {"canonical_id": canonical_id, "record": record})
+        return str(found[0][0]) if found else None
+
+    async def identity(self) -> str | None:
+        """Who was behind the connection when it was last remembered."""
+        found = await self._fetch(statements.IDENTITY, {})
+        return str(found[0][0]) if found else None
+
+    async def remember_identity(self, identity: str) -> None:
+        """From now on this is who is behind the connection."""
+        await self._execute(statements.REMEMBER_IDENTITY, {"identity": identity})
+
+    # ---- edges
+
+    async def seen_webhook(self, id_: str) -> bool:
+        """Was a webhook of this id accepted before?"""
+        return bool(await self._fetch(statements.SEEN_WEBHOOK, {"id": id_}))
+
+    async def remember_webhook(self, id_: str) -> bool:
+        """Remember an accepted webhook, after the broker has what it said; False if it was remembered before."""
+        return await self._execute(statements.REMEMBER_WEBHOOK, {"id": id_}) == 1
+
+    async def forget_webhooks(self, older_than_s: float) -> int:
+        """Drop ids no sender repeats any more."""
+        return await self._execute(statements.FORGET_WEBHOOKS, {"older_than_s": older_than_s})
+
+    async def cursor(self, name: str) -> str | None:
+        """How far a poller has read; None if it never did."""
+        found = await self._fetch(statements.CURSOR, {"name": name})
+        return str(found[0][0]) if found else None
+
+    async def lease_cursor(self, name: str, owner: str, lease_s: float) -> CursorLease | None:
+        """The right to read on from a cursor; None while another owner has it. The holder may ask again to renew."""
+        found = await self._fetch(statements.LEASE_CURSOR, {"name": name, "owner": owner, "lease_s": lease_s})
+        if not found:
+            return None
+        return CursorLease(name=name, owner=owner, cursor=found[0][0], epoch=found[0][1])
+
+    async def advance_cursor(self, lease: CursorLease, cursor: str, lease_s: float) -> bool:
+        """Move a cursor and renew its lease; False when somebody else has taken it."""
+        holder = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch}
+        moved = await self._execute(statements.ADVANCE_CURSOR, {**holder, "cursor": cursor, "lease_s": lease_s})
+        return moved == 1
+
+    async def release_cursor(self, lease: CursorLease) -> None:
+        """Let another owner read on at once."""
+        holder = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch}
+        await self._execute(statements.RELEASE_CURSOR, holder)
+
+    # ---- looking in, keeping house
+
+    async def counts(self) -> Counts:
+        """What the store holds now, in one snapshot."""
+        async with self._transaction() as wire:
+            await wire.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            states = await _rows(wire, statements.OPEN_BY_STATE, {})
+            partitions = await _rows(wire, statements.OPEN_BY_PARTITION, {})
+            unsent = await _rows(wire, statements.UNSENT, {})
+        return Counts(
+            open_rows=tuple(
+                OpenRows(
+                    queue=queue,
+                    record=record,
+                    state=State(state),
+                    cause=ParkedFor(cause) if cause else None,
+                    count=count,
+                )
+                for queue, record, state, cause, count in states
+            ),
+            open_events=tuple(
+                OpenEvents(queue=queue, topic=topic, topic_id=topic_id, partition=partition, count=count)
+                for queue, topic, topic_id, partition, count in partitions
+            ),
+            outbox=unsent[0][0],
+            outbox_refused=unsent[0][1],
+        )
+
+    async def keep_history(self, today: date, days_ahead: int, days_kept: int) -> None:
+        """Make the partitions of the coming days and drop those of days long past."""
+        wanted = {_partition(today + DAY * ahead): today + DAY * ahead for ahead in range(days_ahead + 1)}
+        async with self._transaction() as wire:
+            found = {name for (name,) in await _rows(wire, statements.HISTORY_PARTITIONS, {})}
+            oldest = _partition(today - DAY * days_kept)
+            if wanted.keys() <= found and min(found) >= oldest:
+                return
+            # Several workers wake at the same hour; the second finds it done.
+            await wire.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [self._schema])
+            for name, day in wanted.items():
+                await wire.execute(
+                    sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF history FOR VALUES FROM ({}) TO ({})").format(
+                        sql.Identifier(name), sql.Literal(f"{day} 00:00+00"), sql.Literal(f"{day + DAY} 00:00+00")
+                    )
+                )
+            for name in found:
+                if name < oldest:
+                    await wire.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
+
+    # ---- PostgreSQL
+
+    async def _configure(self, wire: Connection) -> None:
+        await wire.execute(SESSION, [sql.Identifier(self._schema).as_string(wire)])
+
+    @contextlib.asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; foreign errors become ours here."""
+        try:
+            async with self._pool.connection() as wire:
+                yield wire
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise RetryableError("store_unavailable", "PostgreSQL did not answer", kind=type(error).__name__) from error
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise RetryableError("store_read_only", "PostgreSQL takes no writes now") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._wire() as wire, wire.transaction():
+            yield wire
+
+    async def _fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
+        async with self._wire() as wire:
+            return await _rows(wire, statement, parameters)
+
+    async def _execute(self, statement: LiteralString, parameters: Parameters) -> int:
+        async with self._wire() as wire:
+            return (await wire.execute(statement, parameters)).rowcount
+
+
+def _freeing(queue: str, root_keys: Iterable[str]) -> dict[str, object]:
+    keys = sorted(root_keys)
+    return {"queue": queue, "root_keys": keys, "wanted": [False] * len(keys), "lease_s": 0.0}
+
+
+async def _rows(wire: Connection, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
+    # Binary: payloads come as they are, and times and numbers need no parsing.
+    cursor = await wire.execute(statement, parameters, binary=True)
+    return await cursor.fetchall()
+
+
+def _partition(day: date) -> str:
+    return f"history_{day:%Y%m%d}"
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    event.clear()
