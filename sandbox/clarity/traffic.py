@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
+from sandbox.clarity.orders import OrderRefusedError
 from sandbox.clarity.requests import OrderRequest, TrafficRequest
 from sandbox.clarity.shop import Shop
 
@@ -17,6 +18,7 @@ class TrafficState(msgspec.Struct, frozen=True, kw_only=True):
     running: bool = False
     wanted: int = 0
     placed: int = 0
+    refused: int = 0
     per_second: float = 0.0
     first_id: int | None = None
     last_id: int | None = None
@@ -53,11 +55,20 @@ class Traffic:
             for number in range(request.orders):
                 # By the plan and not by the last order: a slow moment is caught up with.
                 await asyncio.sleep(max(started + number / request.per_second - loop.time(), 0))
-                order = self._shop.place(OrderRequest(customers=request.customers), rng)
-                self._note(placed=number + 1, last_id=order.id, first_id=self.state.first_id or order.id)
+                self._place(request, rng)
         finally:
             self._note(running=False)
             _LOG.info("traffic ended: %d of %d orders", self.state.placed, self.state.wanted)
+
+    def _place(self, request: TrafficRequest, rng: random.Random) -> None:
+        state = self.state
+        try:
+            order = self._shop.place(OrderRequest(customers=request.customers), rng)
+        except OrderRefusedError:
+            # Stock and prices change under a customer's hands; the next one may have more luck.
+            self._note(refused=state.refused + 1)
+        else:
+            self._note(placed=state.placed + 1, last_id=order.id, first_id=state.first_id or order.id)
 
     def _note(self, **changes: object) -> None:
         self.state = msgspec.structs.replace(self.state, **changes)
