@@ -217,6 +217,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
     if letter.stage != CONSUMERS:
         _note(rows, letter.root, Fact.DEAD)
     rows.dead_letters[letter.id] = (
+        observed.topic_id,
         observed.partition,
         observed.offset,
         letter.at,
@@ -297,6 +298,7 @@ def _record(rows: Rows, observed: Observed, root: str, source_version: int) -> N
 
 def _outcome_row(observed: Observed, outcome: Outcome) -> tuple[Any, ...]:
     return (
+        observed.topic_id,
         observed.partition,
         observed.offset,
         outcome.at,

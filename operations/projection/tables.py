@@ -41,7 +41,8 @@ ON CONFLICT (topic_id, partition, event_offset, connection) DO UPDATE SET
 MERGE_DEAD_LETTERS = """
 INSERT INTO dead_letters SELECT * FROM pg_temp.new_dead_letters
 ON CONFLICT (id) DO UPDATE SET
-    partition = excluded.partition, event_offset = excluded.event_offset, at = excluded.at, code = excluded.code,
+    topic_id = excluded.topic_id, partition = excluded.partition, event_offset = excluded.event_offset,
+    at = excluded.at, code = excluded.code,
     code_values = excluded.code_values, code_version = excluded.code_version, mapping = excluded.mapping
 """
 MERGE_CROSS_REFERENCES = """

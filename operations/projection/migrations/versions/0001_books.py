@@ -90,7 +90,9 @@ CREATE TABLE closed_hours (
 """
 
 OUTCOMES = f"""
+-- Position of the outcome itself, with the id of its topic, as a recreated one begins again at 0.
 CREATE TABLE outcomes (
+    topic_id text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     event_offset bigint NOT NULL,
     at timestamptz NOT NULL,
@@ -120,7 +122,7 @@ CREATE TABLE outcomes (
     taken_in_at timestamptz,
     who text NOT NULL,
     why text NOT NULL,
-    PRIMARY KEY (partition, event_offset)
+    PRIMARY KEY (topic_id, partition, event_offset)
 );
 CREATE INDEX outcomes_by_key ON outcomes (root_key);
 CREATE INDEX outcomes_by_time ON outcomes (at);
@@ -143,6 +145,7 @@ CREATE TABLE deliveries (
 CREATE TABLE dead_letters (
     id text COLLATE "C" PRIMARY KEY,
     -- Where the dead letter itself lies: its bytes stay there.
+    topic_id text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     event_offset bigint NOT NULL,
     at timestamptz NOT NULL,

@@ -1,0 +1,61 @@
+"""`towpath ledger`: everything accepted, and where it ended or is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from operations.cli.deployment import settings
+from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.tables import print_table
+from operations.cli.times import Since, Until, moment
+from operations.ledger import DeliveryLine, IntakeLine, Ledger
+from operations.ledger import ledger as balanced
+
+INTAKE = ("accepted", "mapped", "merged", "filtered", "suppressed", "dead", "in_flight", "remainder")
+DELIVERY = (
+    *("taken_in", "delivered", "superseded", "suppressed", "merged", "filtered", "discarded", "dead", "parked"),
+    *("in_flight", "remainder"),
+)
+
+
+def ledger(
+    since: Since = "24h",
+    until: Until = "now",
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the projector.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Everything accepted, and where it ended or is; exit code 1 if something is unaccounted for."""
+    now = datetime.now(UTC)
+    # what arrives while we ask belongs to it
+    end = moment(until, now) if until != "now" else now + timedelta(minutes=5)
+    found = balanced(settings(), moment(since, now), end, wait_s=wait_s)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+    if not found.balanced:
+        raise typer.Exit(1)
+
+
+def _print(found: Ledger) -> None:
+    out().print("Intake", style="bold")
+    lines = [(f"{line.hour:%Y-%m-%d %H}h", line.topic, *_columns(line, INTAKE)) for line in found.intake]
+    print_table(("hour", "topic", *INTAKE), [*lines, ("", "all", *_columns(found.intake_total, INTAKE))])
+    out().print("\nDelivery", style="bold")
+    lines = [
+        (f"{line.hour:%Y-%m-%d %H}h", f"{line.record} to {line.target}", *_columns(line, DELIVERY))
+        for line in found.delivery
+    ]
+    print_table(("hour", "record", *DELIVERY), [*lines, ("", "all", *_columns(found.delivery_total, DELIVERY))])
+    for lost in found.unaccounted:
+        target = f" at {lost.target}" if lost.target else ""
+        err().print(f"unaccounted{target}: {lost.topic}/{lost.partition}/{lost.offset} {lost.root_key}", style="red")
+    for topic, records in found.uncounted.items():
+        err().print(f"uncounted: {records} records of {topic}", style="red")
+    if found.balanced:
+        out().print(f"\nBalanced as of {found.as_of:%Y-%m-%d %H:%M:%S}Z: nothing is unaccounted for.")
+
+
+def _columns(line: IntakeLine | DeliveryLine, names: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(getattr(line, name) for name in names)

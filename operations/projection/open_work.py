@@ -1,0 +1,101 @@
+"""What a connection's store is working on, read beside its workers: positions, open rows, what is not yet announced."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+
+from bus.settings import Connection
+from delivery.announcements import What, decoded
+from delivery.migrate import schema_of
+from errors import RetryableError
+from schemas.bus.outcome import Outcome
+
+#: An event in a queue: topic id, partition, offset.
+Event = tuple[str, int, int]
+
+
+class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An event a store works on."""
+
+    event: Event
+    root: str
+    root_key: str
+    record: str
+    state: str
+    cause: str
+
+
+class OpenWork(msgspec.Struct, frozen=True, kw_only=True):
+    """A store at one moment."""
+
+    connection: str
+    #: (queue, topic id, partition) to the offset taken in next.
+    positions: dict[tuple[str, str, int], int]
+    rows: tuple[OpenRow, ...]
+    #: Roots of what is settled and on its way to its topic.
+    announced_roots: frozenset[str]
+    #: Events whose outcome is settled and on its way to its topic.
+    announced_events: frozenset[Event]
+
+
+def read(connection: Connection) -> OpenWork:
+    """Everything open in a store, in one snapshot.
+
+    Raises:
+        RetryableError: the store cannot be read.
+    """
+    try:
+        with psycopg.connect(
+            connection.store_dsn.reveal(),
+            connect_timeout=10,
+            options=f"-c search_path={schema_of(connection.name)} -c default_transaction_isolation=repeatable\\ read",
+        ) as wire:
+            return OpenWork(
+                connection=connection.name,
+                positions=_positions(wire),
+                rows=_rows(wire),
+                announced_roots=_announced_roots(wire),
+                announced_events=_announced_events(wire),
+            )
+    except psycopg.OperationalError as error:
+        raise RetryableError("store.away", f"the store of {connection.name} cannot be read") from error
+    except psycopg.errors.UndefinedTable as error:
+        raise RetryableError("store.absent", f"{connection.name} has no store: run `towpath migrate`") from error
+
+
+Wire = psycopg.Connection[tuple[Any, ...]]
+
+
+def _positions(wire: Wire) -> dict[tuple[str, str, int], int]:
+    found = wire.execute("SELECT queue, topic_id, partition, next FROM positions")
+    return {(queue, topic_id, partition): following for queue, topic_id, partition, following in found}
+
+
+def _rows(wire: Wire) -> tuple[OpenRow, ...]:
+    found = wire.execute(
+        "SELECT topic_id, partition, event_offset, root, root_key, record, state, coalesce(cause, '') FROM rows"
+    )
+    return tuple(
+        OpenRow(
+            event=(topic_id, partition, offset),
+            root=root,
+            root_key=root_key,
+            record=record,
+            state=state,
+            cause=cause,
+        )
+        for topic_id, partition, offset, root, root_key, record, state, cause in found
+    )
+
+
+def _announced_roots(wire: Wire) -> frozenset[str]:
+    return frozenset(root for (root,) in wire.execute("SELECT DISTINCT root FROM outbox WHERE refused IS NULL"))
+
+
+def _announced_events(wire: Wire) -> frozenset[Event]:
+    found = wire.execute("SELECT value FROM outbox WHERE what = 'outcome' AND refused IS NULL")
+    outcomes = (decoded(What.OUTCOME, bytes(value)) for (value,) in found)
+    return frozenset(
+        (outcome.topic_id, outcome.partition, outcome.offset) for outcome in outcomes if isinstance(outcome, Outcome)
+    )
