@@ -56,7 +56,7 @@ def published(tmp_path: Path) -> Path:
 def repository(tmp_path: Path, published: Path) -> Iterator[str]:
     handler = functools.partial(QuietHandler, directory=str(tmp_path / "repository"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
