@@ -188,7 +188,9 @@ class Gateway:
         if not first:
             return "duplicate"
         metrics.WEBHOOK_SECONDS.labels(source.connection).observe(asyncio.get_running_loop().time() - started_s)
-        metrics.WEBHOOK_AGE_SECONDS.labels(source.connection).observe((now - notice.changed_at).total_seconds())
+        if notice.changed_at is not None:
+            if notice.changed_at is not None:
+            metrics.WEBHOOK_AGE_SECONDS.labels(source.connection).observe((now - notice.changed_at).total_seconds())
         return result
 
     async def _publish(self, record: Written, until_s: float) -> None:

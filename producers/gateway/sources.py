@@ -19,7 +19,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     #: The record it is about, in the system's noun; empty for an event nobody knows.
     record: str
     id: str
-    changed_at: datetime
+    #: None where the sender does not say.
+    changed_at: datetime | None
 
 
 Read = Callable[[bytes], Notice]
@@ -68,7 +69,7 @@ def _clarity(body: bytes) -> Notice:
         event=webhook.type,
         record=webhook.record or "",
         id=str(webhook.data.id).strip(),
-        changed_at=webhook.timestamp.astimezone(UTC),
+        changed_at=webhook.timestamp.astimezone(UTC) if webhook.timestamp is not None else None,
     )
 
 

@@ -1,7 +1,7 @@
 """What the gateway writes to Kafka for a webhook: a thin change, or how it ended; pure."""
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -39,7 +39,7 @@ def change(
         ce_id=event_id(f"{connection}/{verified.delivery_id}", STAGE, 0),
         ce_source=f"/{STAGE}/{connection}",
         ce_type=f"towpath.{topic.name}",
-        ce_time=_text(notice.changed_at),
+        ce_time=_text(notice.changed_at or datetime.fromtimestamp(verified.signed_at_s, UTC)),
     )
     return Written(
         topic=topic,

@@ -3,10 +3,11 @@
 import json
 import time
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 import pytest
-from conftest import Outside, kill, pids, towpath, until
+
+from tests.end_to_end.outside import Outside, kill, pids, towpath, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -27,16 +28,14 @@ def all_arrive(bus: Outside, ids: range) -> None:
     until(lambda: bus.order(ids[-1]).get("key"), within_s=60, what="all orders placed")
     for order_id in ids:
         order = bus.order(order_id)
-        found: list[Any] = until(
-            lambda o=order: bus.documents(o["key"]), within_s=120, what=f"a document of {order['key']}"
-        )  # type: ignore[misc]  # the loop's own order
+        found = until(partial(bus.documents, order["key"]), within_s=120, what=f"a document of {order['key']}")
         assert [amount for _, amount, _ in found] == [Decimal(order["total"])], f"order {order['key']}: {found}"
     for order_id in ids:
-        until(
-            lambda i=order_id: bus.order(i)["status_key"] == "Confirmed",  # type: ignore[misc]  # the loop's own order
-            within_s=120,
-            what=f"order {order_id} confirmed at the store",
-        )
+        until(partial(_confirmed, bus, order_id), within_s=120, what=f"order {order_id} confirmed at the store")
+
+
+def _confirmed(bus: Outside, order_id: int) -> bool:
+    return bool(bus.order(order_id)["status_key"] == "Confirmed")
 
 
 def came_back(process: str, before: list[int]) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from conftest import Outside, towpath, until
+
+from tests.end_to_end.outside import Outside, towpath, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -108,7 +110,7 @@ def test_an_edit_after_transfer_is_too_late_and_says_so(bus: Outside) -> None:
     edited = bus.store.post(f"/orders/{order['id']}/edit", json={"set_quantity": {"COF-ESP-250": "9"}})
     assert edited.status_code == 200, edited.text
 
-    letter = until(lambda: dead_letter_of(order), within_s=60, what="a dead letter of the late edit")
+    letter = until(partial(dead_letter_of, order), within_s=60, what="a dead letter of the late edit")
     assert letter["code"] == "gp.too_late"
     assert [d[1] for d in bus.documents(order["key"])] == [Decimal(order["total"])]
 
@@ -116,7 +118,7 @@ def test_an_edit_after_transfer_is_too_late_and_says_so(bus: Outside) -> None:
 def test_an_unknown_item_is_a_dead_letter_and_the_next_order_goes_on(bus: Outside) -> None:
     order = bus.place(lines=[{"sku": "NOBODY-KNOWS-IT", "quantity": "1", "unit_price": "5.00"}], allow_unknown_sku=True)
 
-    letter = until(lambda: dead_letter_of(order), within_s=60, what="a dead letter of the unknown item")
+    letter = until(partial(dead_letter_of, order), within_s=60, what="a dead letter of the unknown item")
 
     assert letter["code"].startswith("gp.")
     assert bus.documents(order["key"]) == []

@@ -38,8 +38,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Body of a webhook."""
 
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    #: When it happened there; aware.
-    timestamp: datetime
+    #: When it happened there; aware. Some senders leave it out: the signed time of sending is in the headers anyway.
+    timestamp: datetime | None = None
     data: WebhookData
 
     @property
@@ -61,7 +61,7 @@ def read_webhook(body: bytes) -> Webhook:
         raise DecodeError(reason) from error
     if not webhook.type.isprintable():
         raise DecodeError("not the name of an event - at `$.type`")
-    if not _sensible_time(webhook.timestamp):
+    if webhook.timestamp is not None and not _sensible_time(webhook.timestamp):
         raise DecodeError("no moment with an offset from UTC - at `$.timestamp`")
     if not _sensible(webhook.data.id):
         raise DecodeError("not an id - at `$.data.id`")
