@@ -189,7 +189,6 @@ class Gateway:
             return "duplicate"
         metrics.WEBHOOK_SECONDS.labels(source.connection).observe(asyncio.get_running_loop().time() - started_s)
         if notice.changed_at is not None:
-            if notice.changed_at is not None:
             metrics.WEBHOOK_AGE_SECONDS.labels(source.connection).observe((now - notice.changed_at).total_seconds())
         return result
 

@@ -37,11 +37,15 @@ class FakeKafka:
     def __init__(self) -> None:
         self.published: list[tuple[str, str, msgspec.Struct | None, dict[str, bytes]]] = []
         self.fails_with: Exception | None = None
+        #: Publications under way; they end when the gate is open.
+        self.waiting = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+        self.waiting += 1
         await self.gate.wait()
+        self.waiting -= 1
         if self.fails_with is not None:
             raise self.fails_with
         self.published.append((topic_name, key, value, dict(headers)))

@@ -76,6 +76,13 @@ async def test_the_older_secret_still_opens(bench: Bench) -> None:
     assert [line["secret"] for line in lines] == [1]
 
 
+async def test_a_sender_may_leave_out_when_it_happened(bench: Bench) -> None:
+    response = await bench.post(b'{"type":"order.updated","data":{"id":7}}')
+
+    assert response.json() == {"status": "accepted"}
+    assert [change.changed_at for change in bench.kafka.changes] == [None]
+
+
 async def test_ids_with_a_slash_do_not_break_the_key(bench: Bench) -> None:
     await bench.post(BODY.replace(b"1001,", b'" A/7 ",', 1))
 
