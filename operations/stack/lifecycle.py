@@ -144,11 +144,15 @@ def _status_of(places: Places, name: PartName, known: StackState | None) -> Part
 
 
 def _memory_of(process: psutil.Process) -> int:
-    """Resident memory of a part and its children; what they share is counted for each."""
+    """Resident memory of a part and its children; what they share counts once where we may see how much that is."""
     total = 0
     for each in [process, *process.children(recursive=True)]:
-        with contextlib.suppress(psutil.Error):
+        try:
+            total += each.memory_full_info().pss
+        except psutil.AccessDenied:
             total += each.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
     return total
 
 
