@@ -57,6 +57,10 @@ class Start:
             ConfigurationError: a port is taken.
             FatalError: a part died or was not ready in time; everything this start started is stopped again.
         """
+        for part in self._parts:  # before anything is started that would have to be stopped again
+            if not self._running(part):
+                for listener in part.listeners:
+                    require_free(listener, self._ground.ports[listener])
         try:
             with ThreadPoolExecutor(len(self._parts)) as pool:
                 futures = [pool.submit(self._guarded, part) for part in self._parts]
@@ -89,12 +93,10 @@ class Start:
         for name in part.after:
             if name in self._ready:
                 self._wait_for(self._ready[name].is_set)
-        running = processes.search(self._ground.places.marker(part.name))
+        running = self._running(part)
         if running:
             process = running[0]
         else:
-            for listener in part.listeners:
-                require_free(listener, self._ground.ports[listener])
             self._progress.part(part.name, "preparing")
             self._prepare(part)
             process = self._launch(part)
@@ -103,6 +105,9 @@ class Start:
         part.complete()
         self._ready[part.name].set()
         self._progress.part(part.name, "ready")
+
+    def _running(self, part: Part) -> list[psutil.Process]:
+        return processes.search(self._ground.places.marker(part.name))
 
     def _prepare(self, part: Part) -> None:
         try:
