@@ -20,7 +20,7 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
     to_do: str
 
     def __str__(self) -> str:
-        return f"{self.happened} {self.to_do}"
+        return self.happened if self.to_do == NOTHING else f"{self.happened} {self.to_do}"
 
 
 def _gp(happened: str, to_do: str) -> tuple[str, str]:

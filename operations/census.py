@@ -1,0 +1,147 @@
+"""The census: what a store itself lists as changed in a time, compared with what arrived; beyond any ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from bus.settings import Connection, Settings
+from connect.systems.clarity.client import open_client
+from operations.projection import migrate, stories
+from producers.pollers.clarity import Orders
+from producers.pollers.rounds import Listed
+from producers.routes import POLLS
+from schemas.types import root_key
+
+#: Asked of the projection at once.
+BATCH = 2000
+
+
+class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
+    """A document the source lists as changed, and of whose change nothing arrived."""
+
+    connection: str
+    record: str
+    id: str
+    root_key: str
+    changed_at: datetime
+    source_version: int
+    #: When we last heard of it at all; None: never.
+    last_heard_at: datetime | None
+
+
+class CensusLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents of one source by the hour of their change."""
+
+    connection: str
+    record: str
+    hour: datetime
+    listed: int
+    captured: int
+    uncaptured: int
+
+
+class Census(msgspec.Struct, frozen=True, kw_only=True):
+    """What every source lists, against what arrived."""
+
+    since: datetime
+    until: datetime
+    complete: bool
+    lines: tuple[CensusLine, ...]
+    uncaptured: tuple[Uncaptured, ...]
+
+
+def census(settings: Settings, since: datetime, until: datetime) -> Census:
+    """Ask every store we can ask.
+
+    Args:
+        settings: The deployment.
+        since: By the source's own time of change.
+        until: Exclusive; leave a poller's interval before now, or what is on its way counts as missing.
+
+    Raises:
+        BusError: by kind: a store does not answer, the projection cannot be read.
+    """
+    missing: list[Uncaptured] = []
+    lines: list[CensusLine] = []
+    for poll in POLLS:
+        for connection in settings.of_system(poll.system):
+            listed = asyncio.run(_listed(connection, since, until))
+            keys = {each.id: root_key(connection.name, each.id) for each in listed}
+            heard = _heard(settings, list(keys.values()))
+            lost = uncaptured(connection.name, poll.record, listed, heard)
+            missing += lost
+            lines += by_hour(connection.name, poll.record, listed, {each.id for each in lost})
+    return Census(since=since, until=until, complete=not missing, lines=tuple(lines), uncaptured=tuple(missing))
+
+
+def uncaptured(
+    connection: str,
+    record: str,
+    listed: Iterable[Listed],
+    heard: Mapping[str, tuple[datetime | None, int]],
+) -> list[Uncaptured]:
+    """What is listed and did not arrive; pure.
+
+    A change arrived if we know its version or a later one, or heard of the document after it changed: whoever hears
+    reads the document whole, and so reads this change, too.
+    """
+    missing = []
+    for each in listed:
+        key = root_key(connection, each.id)
+        last_heard_at, version = heard.get(key, (None, 0))
+        if version >= each.source_version > 0 or (last_heard_at is not None and last_heard_at >= each.changed_at):
+            continue
+        missing.append(
+            Uncaptured(
+                connection=connection,
+                record=record,
+                id=each.id,
+                root_key=key,
+                changed_at=each.changed_at,
+                source_version=each.source_version,
+                last_heard_at=last_heard_at,
+            )
+        )
+    return missing
+
+
+def by_hour(connection: str, record: str, listed: Sequence[Listed], missing: set[str]) -> list[CensusLine]:
+    """Counts by the hour of the change; pure."""
+    hours: dict[datetime, list[str]] = {}
+    for each in listed:
+        hours.setdefault(each.changed_at.replace(minute=0, second=0, microsecond=0), []).append(each.id)
+    return [
+        CensusLine(
+            connection=connection,
+            record=record,
+            hour=hour,
+            listed=len(ids),
+            captured=sum(1 for id_ in ids if id_ not in missing),
+            uncaptured=sum(1 for id_ in ids if id_ in missing),
+        )
+        for hour, ids in sorted(hours.items())
+    ]
+
+
+async def _listed(connection: Connection, since: datetime, until: datetime) -> list[Listed]:
+    async with open_client(connection) as client:
+        changed: AsyncIterator[Listed] = Orders(client).changed_since(since)
+        return [each async for each in changed if since <= each.changed_at < until]
+
+
+def _heard(settings: Settings, keys: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
+    heard: dict[str, tuple[datetime | None, int]] = {}
+    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+        migrate.check_version(wire)
+        wire.commit()
+        for start in range(0, len(keys), BATCH):
+            heard |= stories.arrived(wire, keys[start : start + BATCH])
+    return heard
+
+
+def window(now: datetime, since: datetime, settings: Settings) -> tuple[datetime, datetime]:
+    """From when to when a census can be asked for now: the pollers must have had their turn twice."""
+    slowest_s = max((each.poll_interval_s for each in settings.connections.values()), default=0.0)
+    return since, now - timedelta(seconds=2 * slowest_s)

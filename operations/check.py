@@ -1,0 +1,138 @@
+"""Checks a deployment as a whole without touching a target: settings, lookups, mappings, routes, repeats."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bus.settings import Connection, Settings
+from consumers import routes as consumers
+from delivery.migrate import schema_of
+from errors import ConfigurationError
+from operations import connectors
+from operations.route_table import arrows
+from producers import routes as producers
+from schemas import topics
+from streams import routes as streams
+
+#: What a connection of a system must have, beyond what every connection has.
+NEEDED = {"clarity": ("url", "user", "password"), "dynamics-gp": ("odbc",)}
+NEEDED_OPTIONS = {"dynamics-gp": ("document_id", "site", "tax_schedule", "tax_detail")}
+
+
+class SinkTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What is promised when the same operation reaches a target twice."""
+
+    connection: str
+    record: str
+    sink: str
+    #: `atomic`, `keyed`, `probed` or `repeatable`.
+    repeats: str
+
+
+class MappingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping as it would run."""
+
+    id: str
+    version: int
+    digest: str
+    source: str
+    target: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; nothing is wrong where `problems` is empty."""
+
+    deployment: str
+    problems: tuple[str, ...]
+    sinks: tuple[SinkTold, ...]
+    mappings: tuple[MappingTold, ...]
+    lookups: dict[str, int]
+
+
+def check(settings: Settings) -> Check:
+    """Everything that can be told without asking anybody outside."""
+    return Check(
+        deployment=settings.deployment,
+        problems=(
+            *_pairs(settings),
+            *(problem for each in settings.connections.values() for problem in _connection(each)),
+            *_captures(settings),
+            *_routes(),
+        ),
+        sinks=tuple(
+            SinkTold(
+                connection=connection.name,
+                record=route.record,
+                sink=route.sink.__name__,
+                repeats=str(route.sink.repeats),
+            )
+            for route in consumers.ROUTES
+            for connection in settings.of_system(route.system)
+        ),
+        mappings=tuple(
+            MappingTold(
+                id=route.mapping.id,
+                version=route.mapping.version,
+                digest=route.mapping.digest,
+                source=route.source.name,
+                target=route.target.name,
+            )
+            for route in streams.ROUTES
+        ),
+        lookups={
+            path.stem: len(path.read_text(encoding="utf-8").splitlines()) - 1
+            for path in sorted((settings.folder / "lookups").glob("*.csv"))
+        },
+    )
+
+
+def _pairs(settings: Settings) -> Iterable[str]:
+    paired = {name for pair in settings.pairs for name in (pair.store, pair.erp)}
+    for name in settings.connections.keys() - paired:
+        yield f"connections.{name}: stands in no pair, so nothing is brought to it"
+
+
+def _connection(connection: Connection) -> Iterable[str]:
+    named = f"connections.{connection.name}"
+    if connection.system not in NEEDED:
+        yield f"{named}.system: {connection.system!r} is not known; there are {', '.join(sorted(NEEDED))}"
+        return
+    for name in NEEDED[connection.system]:
+        if not getattr(connection, name):
+            yield f"{named}.{name}: missing"
+    for option in NEEDED_OPTIONS.get(connection.system, ()):
+        if option not in connection.options:
+            yield f"{named}.options.{option}: missing"
+    if not connection.currency:
+        yield f"{named}.currency: missing; amounts without one are refused"
+    if any(each.system == connection.system for each in producers.WEBHOOKS) and not connection.webhook_secrets:
+        yield f"{named}.webhook_secrets: missing; without a secret the gateway takes no webhook of it"
+    try:
+        schema_of(connection.name)
+    except ConfigurationError as error:
+        yield error.message
+
+
+def _captures(settings: Settings) -> Iterable[str]:
+    for connection in settings.connections.values():
+        needs = any(each.system == connection.system for each in producers.CAPTURED)
+        if needs and connection.capture is None:
+            yield f"connections.{connection.name}.capture: missing; its changes are not heard of"
+        if connection.capture is not None:
+            try:
+                connectors.configuration(settings, connection)
+            except ConfigurationError as error:
+                yield error.message
+
+
+def _routes() -> Iterable[str]:
+    """Every arrow begins and ends somewhere."""
+    known = {topic.name for topic in topics.TOPICS}
+    read = {arrow.source for arrow in arrows()}
+    for topic in topics.TOPICS:
+        if topic.written_by is not topics.Stage.BUS and topic.name not in read:
+            yield f"{topic.name}: nobody reads it"
+    for arrow in arrows():
+        for name in (arrow.source, arrow.target):
+            if name.endswith(".v1") and name not in known:
+                yield f"{name}: no such topic, but {arrow.by} names it"

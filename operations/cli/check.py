@@ -1,0 +1,53 @@
+"""`towpath check` and `towpath routes`: whether a deployment holds together, and the way an event takes in it."""
+
+from typing import Annotated
+
+import typer
+
+from operations.cli.deployment import settings
+from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.tables import print_table
+
+
+def check(as_json: AsJson = False) -> None:
+    """Check settings, lookups, mappings and routes without touching a target; exit code 1 if something is wrong."""
+    from operations.check import check as checked  # noqa: PLC0415  the routes bring every system's client
+
+    found = checked(settings())
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("target", "record", "sink", "on a repeat"),
+            ((each.connection, each.record, each.sink, each.repeats) for each in found.sinks),
+        )
+        out().print()
+        print_table(
+            ("mapping", "version", "digest", "target"),
+            ((each.id, each.version, each.digest, each.target) for each in found.mappings),
+        )
+        out().print()
+        print_table(("lookup table", "rows"), found.lookups.items())
+        for problem in found.problems:
+            err().print(problem, style="red", markup=False)
+        if not found.problems:
+            out().print(f"\nThe deployment {found.deployment} holds together.", markup=False)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def routes(
+    record: Annotated[str, typer.Argument(help="Only the way of a record or topic: `order`, `inventory_level`.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """The way an event takes, from the outside to the outside, and who does each step."""
+    from operations.route_table import arrows, way_of  # noqa: PLC0415  the routes bring every system's client
+
+    found = way_of(record) if record else arrows()
+    if as_json:
+        print_json({"routes": found})
+        return
+    print_table(
+        ("stage", "from", "by", "to", "record"),
+        ((each.stage, each.source, each.by, each.target, each.record) for each in found),
+    )

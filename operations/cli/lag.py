@@ -1,0 +1,28 @@
+"""`towpath lag`: how far each process is behind."""
+
+from typing import Annotated
+
+import typer
+
+from operations.cli.deployment import settings
+from operations.cli.output import AsJson, out, print_json
+from operations.cli.tables import print_table
+from operations.lag import lag as behind
+
+
+def lag(
+    everything: Annotated[bool, typer.Option("--all", help="Also what is not behind at all.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far each process is behind: records not read, and rows its store still works on."""
+    lines = behind(settings())
+    if as_json:
+        print_json({"lag": lines})
+        return
+    shown = [line for line in lines if everything or line.behind or line.open]
+    if not shown:
+        out().print("nobody is behind")
+        return
+    print_table(
+        ("process", "topic", "behind", "open"), ((line.process, line.topic, line.behind, line.open) for line in shown)
+    )

@@ -1,0 +1,78 @@
+"""How far each process is behind: positions of groups, stores and projector against the ends of their topics."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from bus.settings import Settings
+from operations.offsets import admin_of, committed, describe, ends, starts
+from operations.projection import books, migrate, open_work
+from operations.projection.open_work import OpenWork
+from operations.projection.worker import Scope
+from operations.readers import readers
+
+
+class Lag(msgspec.Struct, frozen=True, kw_only=True):
+    """One process on one topic."""
+
+    process: str
+    topic: str
+    #: Records it has not read.
+    behind: int
+    #: Rows of the topic its store still works on; 0 for a process without store.
+    open: int = 0
+
+
+def lag(settings: Settings) -> tuple[Lag, ...]:
+    """Every reader of every topic, in the order of an event's way; the projector last."""
+    admin = admin_of(settings.kafka)
+    known = readers(settings)
+    places = describe(admin, {*(reader.topic for reader in known), *(topic.name for topic in Scope().topics)})
+    first, last = starts(admin, places), ends(admin, places)
+    stands: dict[str, Mapping[tuple[str, int], int] | OpenWork] = {}
+    lines = []
+    for reader in known:
+        if reader.topic not in places:
+            continue
+        place = places[reader.topic]
+        name = reader.group or reader.connection
+        if name not in stands:
+            stands[name] = (
+                committed(admin, reader.group)
+                if reader.group
+                else open_work.read(settings.connection(reader.connection))
+            )
+        at = stands[name]
+        behind = open_rows = 0
+        for number in range(place.partitions):
+            following = (
+                at.positions.get((reader.queue, place.topic_id, number), 0)
+                if isinstance(at, OpenWork)
+                else at.get((reader.topic, number), 0)
+            )
+            behind += last[reader.topic, number] - max(following, first[reader.topic, number])
+        if isinstance(at, OpenWork):
+            open_rows = sum(1 for row in at.rows if row.event[0] == place.topic_id)
+        lines.append(Lag(process=reader.process, topic=reader.topic, behind=behind, open=open_rows))
+    return (*lines, *_projector(settings, {name: place.topic_id for name, place in places.items()}, first, last))
+
+
+def _projector(
+    settings: Settings,
+    ids: Mapping[str, str],
+    first: Mapping[tuple[str, int], int],
+    last: Mapping[tuple[str, int], int],
+) -> tuple[Lag, ...]:
+    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+        migrate.check_version(wire)
+        wire.commit()
+        read = books.positions(wire)
+    behind: dict[str, int] = defaultdict(int)
+    for (name, number), end in last.items():
+        behind[name] += end - max(read.get((ids[name], number), 0), first[name, number])
+    return tuple(
+        Lag(process="projector", topic=topic.name, behind=behind[topic.name])
+        for topic in Scope().topics
+        if topic.name in ids
+    )

@@ -1,0 +1,263 @@
+"""What the projection knows of one business key, and lists of outcomes and dead letters; for trace and lists."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from operations.projection.migrate import Wire
+from operations.projection.project import parse_root
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+#: Columns whose name in JSON is another one.
+PUBLIC_NAMES = {"code_values": "values", "source_partition": "partition", "source_offset": "offset"}
+#: Where a dead letter itself lies, beside where its original lay.
+LETTERS_PLACE = {"topic_id": "letter_topic_id", "partition": "letter_partition", "event_offset": "letter_offset"}
+
+
+class RootTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A source event of the key."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    event_offset: int
+    arrived_at: datetime
+    root_key: str
+    connection: str
+    record: str
+    cause: str
+    source_version: int
+    delivery_id: str
+    facts: int
+
+
+class RecordTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of the key on its way."""
+
+    topic: str
+    partition: int
+    event_offset: int
+    at: datetime
+    root: str
+    root_key: str
+    message_key: str
+    mapping: str
+    origin: str
+    source_version: int
+
+
+class OutcomeTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES):
+    """One outcome, as it is listed; field names are a contract."""
+
+    at: datetime
+    stage: str
+    state: str
+    code: str
+    code_values: dict[str, str]
+    connection: str
+    topic: str
+    source_partition: int
+    source_offset: int
+    root: str
+    root_key: str
+    message_key: str
+    record: str
+    cause: str
+    attempts: int
+    reference: str
+    document_number: str
+    mapping_in: str
+    mapping_out: str
+    command_id: str
+    amount: Decimal
+    currency: str
+    merged_into: str
+    who: str
+    why: str
+
+
+class DeadLetterTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES | LETTERS_PLACE):
+    """One dead letter without its bytes."""
+
+    id: str
+    at: datetime
+    stage: str
+    code: str
+    code_values: dict[str, str]
+    connection: str
+    record: str
+    topic: str
+    source_partition: int
+    source_offset: int
+    root: str
+    root_key: str
+    size_bytes: int
+    code_version: str
+    mapping: str
+    reference: str
+    #: Where it lies on the dead-letter topic.
+    topic_id: str
+    partition: int
+    event_offset: int
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A canonical record under its id at a connection."""
+
+    canonical_id: str
+    connection: str
+    record: str
+    id_there: str
+    since: datetime
+    root: str
+    mapping: str
+
+
+ROOT = ", ".join(RootTold.__struct_fields__)
+RECORD = ", ".join(RecordTold.__struct_fields__)
+OUTCOME = ", ".join(OutcomeTold.__struct_fields__)
+DEAD_LETTER = ", ".join(DeadLetterTold.__struct_fields__)
+KNOWN = ", ".join(Known.__struct_fields__)
+
+ROOT_KEYS_OF_DOCUMENT = """
+SELECT split_part(canonical_id, '/', 1) FROM cross_references WHERE id_there = %(text)s
+UNION SELECT root_key FROM outcomes WHERE document_number = %(text)s AND root_key <> ''
+"""
+ROOT_KEYS_KNOWN = """
+SELECT k FROM unnest(%(keys)s::text[]) AS k
+WHERE EXISTS (SELECT FROM records WHERE root_key = k) OR EXISTS (SELECT FROM roots WHERE root_key = k)
+    OR EXISTS (SELECT FROM outcomes WHERE root_key = k) OR EXISTS (SELECT FROM dead_letters WHERE root_key = k)
+"""
+
+
+def root_keys(wire: Wire, text: str, connections: Sequence[str]) -> tuple[str, ...]:
+    """The root keys a text can mean: a key, an id at any connection, a document's number."""
+    candidates = [text.split("/", 1)[0], *(f"{connection}:{text}" for connection in connections)]
+    with wire.transaction():
+        found = [key for (key,) in wire.execute(ROOT_KEYS_KNOWN, {"keys": candidates})]
+        found += [key for (key,) in wire.execute(ROOT_KEYS_OF_DOCUMENT, {"text": text})]
+    return tuple(dict.fromkeys(found))
+
+
+def roots_of(wire: Wire, root_key: str) -> tuple[RootTold, ...]:
+    """Source events of the key: changes that name it, and captured rows that were routed to it."""
+    with wire.transaction():
+        named = wire.execute("SELECT DISTINCT root FROM records WHERE root_key = %s", [root_key]).fetchall()
+    places = [place for (root,) in named if (place := parse_root(root)) is not None]
+    statement = f"""
+        SELECT {ROOT} FROM roots WHERE root_key = %(key)s AND arrived_at IS NOT NULL
+        UNION SELECT {ROOT} FROM roots JOIN unnest(%(ids)s::text[], %(partitions)s::int[], %(offsets)s::bigint[])
+            AS named (topic_id, partition, event_offset) USING (topic_id, partition, event_offset)
+        WHERE arrived_at IS NOT NULL
+    """  # noqa: S608  column names of ours
+    parameters = {
+        "key": root_key,
+        "ids": [place[0] for place in places],
+        "partitions": [place[1] for place in places],
+        "offsets": [place[2] for place in places],
+    }
+    return _read(wire, statement, parameters, RootTold)
+
+
+def records_of(wire: Wire, root_key: str) -> tuple[RecordTold, ...]:
+    """Records of the key on their way."""
+    return _read(wire, f"SELECT {RECORD} FROM records WHERE root_key = %(key)s", {"key": root_key}, RecordTold)  # noqa: S608  column names of ours
+
+
+def outcomes_of(wire: Wire, root_key: str) -> tuple[OutcomeTold, ...]:
+    """Outcomes of the key."""
+    return _read(wire, f"SELECT {OUTCOME} FROM outcomes WHERE root_key = %(key)s", {"key": root_key}, OutcomeTold)  # noqa: S608  column names of ours
+
+
+def dead_letters_of(wire: Wire, root_key: str) -> tuple[DeadLetterTold, ...]:
+    """Dead letters of the key."""
+    statement = f"SELECT {DEAD_LETTER} FROM dead_letters WHERE root_key = %(key)s"  # noqa: S608  column names of ours
+    return _read(wire, statement, {"key": root_key}, DeadLetterTold)
+
+
+def known_as(wire: Wire, root_key: str) -> tuple[Known, ...]:
+    """Ids of the key's records at connections."""
+    statement = f"""
+        SELECT {KNOWN} FROM cross_references
+        WHERE canonical_id = %(key)s OR canonical_id LIKE %(below)s ORDER BY since
+    """  # noqa: S608  column names of ours
+    return _read(wire, statement, {"key": root_key, "below": _like(root_key) + "/%"}, Known)
+
+
+def outcomes(wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime, limit: int) -> list[OutcomeTold]:
+    """Outcomes of a time, newest first; `filters` are columns and what they must be."""
+    statement = f"""
+        SELECT {OUTCOME} FROM outcomes WHERE at >= %(since)s AND at < %(until)s{_conditions(OutcomeTold, filters)}
+        ORDER BY at DESC LIMIT %(limit)s
+    """  # noqa: S608  column names of ours, values as parameters
+    return list(_read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, OutcomeTold))
+
+
+def dead_letters(
+    wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime, limit: int
+) -> list[DeadLetterTold]:
+    """Dead letters of a time, newest first."""
+    statement = f"""
+        SELECT {DEAD_LETTER} FROM dead_letters
+        WHERE at >= %(since)s AND at < %(until)s{_conditions(DeadLetterTold, filters)}
+        ORDER BY at DESC LIMIT %(limit)s
+    """  # noqa: S608  column names of ours, values as parameters
+    return list(_read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, DeadLetterTold))
+
+
+def dead_letter_counts(
+    wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime
+) -> list[tuple[str, str, int]]:
+    """Dead letters of a time by stage and code, most first."""
+    statement = f"""
+        SELECT stage, code, count(*) FROM dead_letters
+        WHERE at >= %(since)s AND at < %(until)s{_conditions(DeadLetterTold, filters)}
+        GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+    """  # noqa: S608  column names of ours, values as parameters
+    with wire.transaction():
+        found = wire.execute(statement, {**filters, "since": since, "until": until}).fetchall()
+    return [(stage, code, count) for stage, code, count in found]
+
+
+def dead_letter(wire: Wire, beginning: str) -> tuple[DeadLetterTold, ...]:
+    """Dead letters whose id begins so; people type the first characters."""
+    statement = f"SELECT {DEAD_LETTER} FROM dead_letters WHERE id LIKE %(id)s LIMIT 2"  # noqa: S608  column names of ours
+    return _read(wire, statement, {"id": _like(beginning) + "%"}, DeadLetterTold)
+
+
+def arrived(wire: Wire, root_keys_listed: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
+    """For each root key: when we last heard of it, and the newest source version heard of or read."""
+    with wire.transaction():
+        found = wire.execute(
+            """
+            SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%s::text[]) AS k
+            LEFT JOIN LATERAL (
+                SELECT arrived_at AS at, source_version AS version FROM roots WHERE root_key = k
+                UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k
+            ) AS heard ON true GROUP BY k
+            """,
+            [list(root_keys_listed)],
+        ).fetchall()
+    return {key: (at, int(version)) for key, at, version in found}
+
+
+def _read(wire: Wire, statement: str, parameters: Mapping[str, Any], kind: type[R]) -> tuple[R, ...]:
+    names = kind.__struct_fields__
+    with wire.transaction():
+        return tuple(kind(**dict(zip(names, row, strict=True))) for row in wire.execute(statement, parameters))
+
+
+def _conditions(kind: type[msgspec.Struct], filters: Mapping[str, str]) -> str:
+    """SQL for the filters; only columns that exist, values stay parameters."""
+    unknown = filters.keys() - set(kind.__struct_fields__)
+    if unknown:
+        raise ValueError(f"no column {', '.join(sorted(unknown))}")
+    return "".join(f" AND {name} = %({name})s" for name in filters)
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
