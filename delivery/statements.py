@@ -8,7 +8,8 @@ What all of it rests on:
   is older than the locks it waited for.
 - `statement_timestamp()` is the time: `now()` stands still inside a transaction, and `clock_timestamp()` is no index
   condition. It is PostgreSQL's clock everywhere, so that workers' clocks may differ.
-- A batch is a statement: columns go in as arrays.
+- A batch is a statement: columns go in as arrays. Leases are looked up in lateral subqueries, which leave the planner
+  no way but key by key, whatever it believes of the table's size.
 """
 # ruff: noqa: S608 - what is put together here are constants of this page; values are always parameters
 
@@ -50,9 +51,12 @@ ON CONFLICT (queue, root_key) DO UPDATE SET due = excluded.due WHERE false
 """
 
 VERSIONS = """
+WITH asked AS MATERIALIZED (
+    SELECT %(queue)s::text AS queue, message_key, record
+    FROM unnest(%(message_keys)s::text[], %(records)s::text[]) AS a (message_key, record)
+)
 SELECT v.message_key, v.record, v.taken_in
-FROM unnest(%(message_keys)s::text[], %(records)s::text[]) AS k (message_key, record)
-JOIN versions v ON v.queue = %(queue)s AND v.message_key = k.message_key AND v.record = k.record
+FROM asked a JOIN versions v ON v.queue = a.queue AND v.message_key = a.message_key AND v.record = a.record
 """
 
 RAISE_VERSIONS = """
@@ -66,16 +70,22 @@ ON CONFLICT (queue, message_key, record) DO UPDATE SET taken_in = excluded.taken
 # The first row of a leased key is in somebody's hands and is left alone: else a key that changes faster than it is
 # delivered would never be.
 REPLACE = f"""
-WITH replaced AS (
+WITH newer AS MATERIALIZED (
+    SELECT %(queue)s::text AS queue, n.*
+    FROM unnest(%(root_keys)s::text[], %(message_keys)s::text[], %(records)s::text[], %(states)s::text[],
+                %(merged_into)s::text[]) AS n (root_key, message_key, record, new_state, new_merged_into)
+), in_hand AS MATERIALIZED (
+    SELECT h.id
+    FROM (SELECT DISTINCT queue, root_key FROM newer) n
+    JOIN keys k ON k.queue = n.queue AND k.root_key = n.root_key AND k.lease_owner IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT id FROM rows r WHERE r.queue = k.queue AND r.root_key = k.root_key ORDER BY id LIMIT 1) h
+), replaced AS (
     DELETE FROM rows r
-    USING unnest(%(root_keys)s::text[], %(message_keys)s::text[], %(records)s::text[], %(states)s::text[],
-                 %(merged_into)s::text[]) AS n (root_key, message_key, record, new_state, new_merged_into),
-          keys k
-    WHERE r.queue = %(queue)s AND r.root_key = n.root_key AND r.message_key = n.message_key AND r.record = n.record
+    USING newer n
+    WHERE r.queue = n.queue AND r.root_key = n.root_key AND r.message_key = n.message_key AND r.record = n.record
         AND (r.state = 'ready' OR (r.state = 'parked' AND r.cause = 'backoff'))
-        AND k.queue = r.queue AND k.root_key = r.root_key
-        AND NOT (k.state = 'leased' AND r.id = (
-            SELECT h.id FROM rows h WHERE h.queue = k.queue AND h.root_key = k.root_key ORDER BY h.id LIMIT 1))
+        AND r.id NOT IN (SELECT id FROM in_hand)
     RETURNING r.*, n.new_state, n.new_merged_into
 ), kept AS (
     INSERT INTO history ({KEPT}, state, code, attempts, reference, document_number, mapping_out, merged_into)
@@ -122,8 +132,8 @@ NOTIFY = "SELECT pg_notify(%(channel)s, %(queue)s)"
 # ---- claim
 
 CLAIM = """
-WITH due AS (
-    SELECT root_key FROM keys
+WITH due AS MATERIALIZED (
+    SELECT queue, root_key FROM keys
     WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp()
     ORDER BY due LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -131,7 +141,7 @@ WITH due AS (
 UPDATE keys k
 SET state = 'leased', due = NULL, lease_owner = %(owner)s, epoch = nextval('epochs'),
     lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-FROM due WHERE k.queue = %(queue)s AND k.root_key = due.root_key
+FROM due WHERE k.queue = due.queue AND k.root_key = due.root_key
 RETURNING k.root_key, k.epoch
 """
 
@@ -155,17 +165,19 @@ FROM keys WHERE queue = %(queue)s AND state = 'ready' ORDER BY due LIMIT 1
 # ---- intend
 
 INTEND = """
-WITH mine AS MATERIALIZED (
+WITH intended AS MATERIALIZED (
     SELECT i.*
-    FROM keys k JOIN unnest(
-        %(ids)s::bigint[], %(root_keys)s::text[], %(epochs)s::bigint[], %(intents)b::bytea[], %(references)s::text[],
-        %(numbers)s::text[], %(mappings)s::text[])
+    FROM unnest(%(ids)s::bigint[], %(root_keys)s::text[], %(epochs)s::bigint[], %(intents)b::bytea[],
+                %(references)s::text[], %(numbers)s::text[], %(mappings)s::text[])
         AS i (id, root_key, epoch, intent, reference, document_number, mapping_out)
-        ON k.root_key = i.root_key AND k.epoch = i.epoch
-    WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
-        AND k.lease_until > statement_timestamp()
-    ORDER BY k.root_key
-    FOR UPDATE OF k
+    ORDER BY i.root_key COLLATE "C"
+), mine AS MATERIALIZED (
+    SELECT i.*
+    FROM intended i CROSS JOIN LATERAL (
+        SELECT 1 FROM keys
+        WHERE queue = %(queue)s AND root_key = i.root_key AND epoch = i.epoch AND lease_owner = %(owner)s
+            AND lease_until > statement_timestamp()
+        FOR UPDATE) k
 )
 UPDATE rows r
 SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.epoch, intent = mine.intent,
@@ -178,14 +190,17 @@ RETURNING r.id
 
 # ---- settle
 
-LOCK_MINE = """
-SELECT k.root_key
-FROM keys k JOIN unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS m (root_key, epoch)
-    ON k.root_key = m.root_key AND k.epoch = m.epoch
-WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
-ORDER BY k.root_key
-FOR UPDATE OF k
-"""
+_MINE = """mine AS MATERIALIZED (
+    SELECT k.queue, k.root_key
+    FROM (
+        SELECT * FROM unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS c (root_key, epoch)
+        ORDER BY root_key COLLATE "C") c
+    CROSS JOIN LATERAL (
+        SELECT queue, root_key FROM keys
+        WHERE queue = %(queue)s AND root_key = c.root_key AND epoch = c.epoch AND lease_owner = %(owner)s
+        FOR UPDATE) k
+)"""
+LOCK_MINE = f"WITH {_MINE} SELECT root_key FROM mine"
 
 ANNOUNCE = """
 INSERT INTO outbox (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent)
@@ -266,67 +281,60 @@ SELECT id FROM gone UNION ALL SELECT id FROM waiting
 # of those that are due, or waits as long as its first row does, or disappears with its last row.
 GO_ON = f"""
 WITH head AS MATERIALIZED (
-    SELECT k.root_key AS of_key, k.wanted, r.*
+    SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, k.wanted, r.*
     FROM unnest(%(root_keys)s::text[], %(wanted)s::boolean[]) AS k (root_key, wanted)
     LEFT JOIN LATERAL (
         SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
 ), gone AS (
-    DELETE FROM keys k USING head WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.id IS NULL
+    DELETE FROM keys k USING head WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.id IS NULL
 ), going_on AS (
     UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
     FROM head
-    WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.wanted AND head.due <= statement_timestamp()
-    RETURNING k.root_key
+    WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.wanted AND head.due <= statement_timestamp()
+    RETURNING {ROW.replace("r.", "head.")}
 ), freed AS (
     UPDATE keys k
     SET state = CASE WHEN head.due IS NULL THEN 'parked' ELSE 'ready' END,
         due = CASE WHEN head.due IS NOT NULL THEN GREATEST(head.due, statement_timestamp()) END,
         lease_owner = NULL, lease_until = NULL
     FROM head
-    WHERE k.queue = %(queue)s AND k.root_key = head.of_key AND head.id IS NOT NULL
+    WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.id IS NOT NULL
         AND NOT (head.wanted AND COALESCE(head.due <= statement_timestamp(), false))
 )
-SELECT {ROW} FROM head r JOIN going_on ON going_on.root_key = r.of_key
+SELECT * FROM going_on
 """
 
 # ---- leases
 
-RENEW = """
-WITH mine AS MATERIALIZED (
-    SELECT k.root_key
-    FROM keys k JOIN unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS m (root_key, epoch)
-        ON k.root_key = m.root_key AND k.epoch = m.epoch
-    WHERE k.queue = %(queue)s AND k.state = 'leased' AND k.lease_owner = %(owner)s
-    ORDER BY k.root_key
-    FOR UPDATE OF k
-)
+RENEW = f"""
+WITH {_MINE}
 UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-FROM mine WHERE k.queue = %(queue)s AND k.root_key = mine.root_key
+FROM mine WHERE k.queue = mine.queue AND k.root_key = mine.root_key
 RETURNING k.root_key, k.epoch
 """
 
 # A new epoch first: whatever its old owner still wants to write is refused from here on.
 TAKE_EXPIRED = """
-WITH expired AS (
-    SELECT root_key FROM keys
+WITH expired AS MATERIALIZED (
+    SELECT queue, root_key FROM keys
     WHERE queue = %(queue)s AND state = 'leased' AND lease_until <= statement_timestamp()
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE keys k SET epoch = nextval('epochs'), lease_owner = %(owner)s
-FROM expired WHERE k.queue = %(queue)s AND k.root_key = expired.root_key
+FROM expired WHERE k.queue = expired.queue AND k.root_key = expired.root_key
 RETURNING k.root_key
 """
 
 TAKE_OWN = """
-WITH own AS (
-    SELECT root_key FROM keys
+WITH own AS MATERIALIZED (
+    SELECT queue, root_key FROM keys
     WHERE queue = %(queue)s AND state = 'leased' AND lease_owner = %(owner)s
     ORDER BY root_key
     FOR UPDATE
 )
 UPDATE keys k SET epoch = nextval('epochs')
-FROM own WHERE k.queue = %(queue)s AND k.root_key = own.root_key
+FROM own WHERE k.queue = own.queue AND k.root_key = own.root_key
 RETURNING k.root_key
 """
 

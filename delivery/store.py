@@ -42,11 +42,11 @@ SWEEP: Final = 500
 RELISTEN_S: Final = 1.0
 DAY: Final = timedelta(days=1)
 
-#: All statements reach rows by index. Plans are kept for the life of a session, and one made while a table was almost
-#: empty must not scan it when it holds a million rows.
+#: Statements reach each row by its index, and are planned for each batch: a plan made while a table was almost empty
+#: must not read all of it when it holds a million rows.
 SESSION: Final[LiteralString] = """
 SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
-    set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('enable_seqscan', 'off', false),
     set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
 """
 
