@@ -23,18 +23,179 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
         return self.happened if self.to_do == NOTHING else f"{self.happened} {self.to_do}"
 
 
-def _gp(happened: str, to_do: str) -> tuple[str, str]:
-    return f"Dynamics GP refused the document: {happened}", to_do
-
-
-_REDRIVE = "then redrive it"
+#: What eConnect says by number, and what to do. Above 90000 the number is the simulator's own: a real company database
+#: has others, which the table DYNAMICS..taErrorCode there tells.
+GP_NUMBERS: Mapping[int, tuple[str, str]] = {
+    67: (
+        "the subtotal is not the sum of its lines",
+        "Compare the order's lines at the store with the mapping, then redrive it.",
+    ),
+    235: (
+        "the document's amount is not the sum of its parts",
+        "Compare tax, freight and discount at the store with the mapping, then redrive it.",
+    ),
+    712: (
+        "the tax is not the sum of its tax details",
+        "Check the options `tax_schedule` and `tax_detail` of the connection, then redrive it.",
+    ),
+    722: (
+        "a line's extended price is not its price times its quantity",
+        "Compare the line at the store with the mapping's rounding, then redrive it.",
+    ),
+    2221: ("the document number is used already", "Check GP's next number for the document id, then redrive it."),
+    2022: (
+        "somebody is editing it",
+        "Nothing to do: it is tried again. If it stays, have the document closed in GP.",
+    ),
+    2079: (
+        "somebody is editing it",
+        "Nothing to do: it is tried again. If it stays, have the document closed in GP.",
+    ),
+    2902: (
+        "a line's item differs from the one already on that line",
+        "Make both name one item, in GP or at the store, then redrive it.",
+    ),
+    2905: ("more was fulfilled than is allocated", "Allocate the missing quantity in GP, then redrive it."),
+    3551: ("a serial number is missing", "Enter the serial number in GP, then redrive it."),
+    1526: ("a serial number was sold already", "Choose another serial number in GP, then redrive it."),
+    4776: (
+        "an item does not allow back orders",
+        "Allow them on the item's card, or bring stock in, then redrive it.",
+    ),
+    7023: (
+        "the tax schedule is unknown",
+        "Create it in GP, or correct the connection's option `tax_schedule`, then redrive it.",
+    ),
+    9370: (
+        "the currency stands on the document but not on a line",
+        "Correct the mapping so that both carry one currency, then redrive it.",
+    ),
+    9539: (
+        "the salesperson is inactive",
+        "Activate the salesperson, or change the customer's in GP, then redrive it.",
+    ),
+    190: (
+        "the receivables number exists already",
+        "Check the next number in GP's receivables set-up, then redrive it.",
+    ),
+    221: ("the customer is unknown", "Create the customer in GP, then redrive it."),
+    621: ("the receivables amount is wrong", "Compare the payment's amounts with the order's, then redrive it."),
+    483: (
+        "the currency is unknown",
+        "Set it up in GP, or correct the lookup table `gp_currencies`, then redrive it.",
+    ),
+    716: (
+        "a general ledger account is unknown",
+        "Create the account in GP, or correct the lookup row that names it, then redrive it.",
+    ),
+    7738: (
+        "two journal lines carry one sequence number",
+        "Correct the mapping that numbers the lines, then redrive it.",
+    ),
+    3250: (
+        "an item is unknown",
+        "Create the item in GP, or add a row for it to the lookup table `gp_items`, then redrive it.",
+    ),
+    90001: ("the document type is none of GP's", "Correct the mapping, then redrive it."),
+    90002: (
+        "the document id is not set up for orders",
+        "Set it up in GP, or correct the connection's option `document_id`, then redrive it.",
+    ),
+    90003: ("the customer is unknown", "Create the customer in GP, then redrive it."),
+    90004: ("the customer is inactive", "Activate the customer in GP, then redrive it."),
+    90005: ("the customer is on hold", "Take the hold off in GP, then redrive it."),
+    90006: (
+        "the document is over the customer's credit limit",
+        "Raise the limit in GP, or collect first, then redrive it.",
+    ),
+    90007: ("the customer has no address", "Enter an address for the customer in GP, then redrive it."),
+    90008: (
+        "a value that is needed is blank",
+        "Fill it in at the store, or give it a default in the mapping, then redrive it.",
+    ),
+    90009: ("the document is in history and cannot be changed", "Correct it in GP by hand, then discard this."),
+    90010: ("the document has no lines", "Correct the order at the store; its next version comes by itself."),
+    90011: (
+        "the shipping method is unknown",
+        "Create it in GP, or correct the lookup table `gp_ship_methods`, then redrive it.",
+    ),
+    90012: ("the payment terms are unknown", "Create them in GP, or correct the mapping, then redrive it."),
+    90013: ("the site is unknown", "Create the site in GP, or correct the lookup table `gp_sites`, then redrive it."),
+    90014: ("the customer has no address of that id", "Enter the address in GP, then redrive it."),
+    90015: ("the price level is unknown", "Create it in GP, or correct the customer's, then redrive it."),
+    90016: (
+        "the payment received is not the sum of its payments",
+        "Compare the payments at the store with the mapping, then redrive it.",
+    ),
+    90018: (
+        "neither line nor item names a site",
+        "Set the connection's option `site`, or the item's in GP, then redrive it.",
+    ),
+    90019: (
+        "the line exists already",
+        "Look at the document in GP: somebody added the line by hand; then redrive it.",
+    ),
+    90020: (
+        "the line is invoiced in part and cannot go below that",
+        "Correct it in GP by hand (credit), then discard this.",
+    ),
+    90021: (
+        "a quantity has more decimals than its item allows",
+        "Correct the quantity at the store, or the item's card, then redrive it.",
+    ),
+    90022: ("the quantities of a line contradict each other", "Look at the line in GP, then redrive it."),
+    90023: (
+        "an item is unknown",
+        "Create the item in GP, or add a row for it to the lookup table `gp_items`, then redrive it.",
+    ),
+    90024: ("an item is inactive", "Activate the item in GP, then redrive it."),
+    90025: ("an item is not assigned to the site", "Assign the item to the site in GP, then redrive it."),
+    90026: (
+        "the unit of measure is unknown for the item",
+        "Add it to the item's schedule, or correct the lookup table `gp_units`, then redrive it.",
+    ),
+    90027: ("the line to be taken off is not there", "Look at the document in GP, then redrive it."),
+    90028: ("the document to be voided is not there", "Look whether somebody deleted it in GP, then discard this."),
+    90029: (
+        "the document is transferred in part and cannot be voided",
+        "Correct it in GP by hand, then discard this.",
+    ),
+    90030: ("the tracking number is on the document already", "Discard this: what it wanted is there."),
+    90031: (
+        "the payment type does not fit the document",
+        "Correct the mapping of the payment method, then redrive it.",
+    ),
+    90032: ("a card payment needs a card name", "Correct the lookup row of the payment method, then redrive it."),
+    90033: ("the record exists already", "Look at the record in GP: somebody made it by hand; then redrive it."),
+    90034: (
+        "a new customer needs a name",
+        "Enter the customer's name at the store; its next version comes by itself.",
+    ),
+    90035: (
+        "the customer class is unknown",
+        "Create it in GP, or correct the connection's option `customer_class`, then redrive it.",
+    ),
+    90036: ("the kind of master record is none of GP's", "Correct the mapping, then redrive it."),
+    90037: (
+        "the tax detail is unknown",
+        "Create it in GP, or correct the connection's option `tax_detail`, then redrive it.",
+    ),
+    90038: (
+        "an item outside the inventory needs a description",
+        "Enter a description at the store; its next version comes by itself.",
+    ),
+    90039: ("the payment to be changed is not there", "Look at the document's payments in GP, then redrive it."),
+    90041: (
+        "the taxes were to be computed there",
+        "Correct the mapping so that it sends the tax rows, then redrive it.",
+    ),
+}
 
 #: Code to what happened and what to do; `{name}` stands for a value of the outcome.
 CATALOGUE: Mapping[str, tuple[str, str]] = {
-    # everywhere
     "undecodable": (
-        "The bytes are not what the topic promises.",
-        "Look at them with `towpath dead-letters show`; the sender or the schema must be corrected.",
+        "The bytes are not what the topic promises: {reason}",
+        "Look at them with `towpath dead-letters show`; correct the sender or the schema, then redrive it.",
     ),
     "mapping": (
         "The field {field} could not be turned into the target's: {reason}.",
@@ -42,107 +203,132 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "dependency": (
         "It waits for {waits_for}, which is not there yet.",
-        "Nothing to do if {waits_for} is on its way; else create it: what waits goes on by itself.",
+        "If {waits_for} is not on its way, create it: what waits goes on by itself.",
     ),
     "configuration": (
         "The setting {setting} is missing or impossible.",
-        "Correct {setting} in the deployment and start the process again.",
+        "Correct {setting} in the deployment, then start the process again.",
     ),
     "too_large": (
         "The record has {size_bytes} bytes; its topic takes {limit_bytes}.",
-        "Make the document smaller at its source, or raise the topic's limit in schemas/topics.py, then redrive it.",
+        "Make the document smaller at its source; its next version comes by itself.",
     ),
     "too_many_dead_letters": (
         "{most} events in a row could not be used, the last because of {last}, so the process stopped.",
         "Correct the mapping or schema they share, then start the process: it goes on where it stopped.",
     ),
     "tombstone": ("The record was empty: a deletion mark of the topic.", NOTHING),
-    "mapped": ("It was turned into our record.", NOTHING),
-    # ends at a target
-    "created": ("It was created as {document_number}.", NOTHING),
+    "nothing_to_tell": ("Nothing in it concerns anybody else.", NOTHING),
+    "no_store_order": ("The order was entered at the ERP itself, so no store has to be told.", NOTHING),
+    "no_order": ("No order is behind the document that changed, so nobody has to be told.", NOTHING),
+    "stock_row_deleted": ("The item was taken off the site.", NOTHING),
+    "total_of_sites": ("The row is the total of all sites, which the sites tell themselves.", NOTHING),
+    "merged": ("A later event about the same document covers it.", NOTHING),
+    "superseded": ("A newer state of the same record replaced it before it was sent.", NOTHING),
+    "older": ("A newer version had been taken in before.", NOTHING),
+    "older_reading": ("A newer reading of the document had come before.", NOTHING),
+    "timed_out": (
+        "The target gave no answer in {timeout_s} seconds, so it is not known whether it was done.",
+        "Nothing to do: the target is asked before anything is sent again.",
+    ),
+    "prepare_timed_out": (
+        "The target gave no answer while the document was prepared; nothing was sent.",
+        "Nothing to do: it is tried again. If it stays, check {connection}.",
+    ),
+    "find_timed_out": (
+        "The target did not say whether it has the document.",
+        "Nothing to do: it is asked again. If it stays, check {connection}.",
+    ),
+    "cannot_tell": (
+        "The target could not say whether it has the document: {reason}.",
+        "Nothing to do: it is asked again. If it stays, check {connection}.",
+    ),
+    "several": (
+        "The target has it more than once: {documents}.",
+        "Keep one of them and void the others there, then discard this.",
+    ),
+    "lease_too_short": (
+        "The call could not have ended while the row was ours, so it was not sent.",
+        "Nothing to do: it is tried again. If it stays, the machine is too busy.",
+    ),
+    "lease_expired": (
+        "The worker went away while it was sending.",
+        "Nothing to do: the target is asked before anything is sent again.",
+    ),
+    "no_sink": (
+        "Nothing here can write {record} to this connection.",
+        "Look at `towpath routes`: the process is of another version than what was taken in; start the right one.",
+    ),
+    "fetched": ("The document was read whole from its system.", NOTHING),
+    "unchanged": ("Read again, it was the same as before.", NOTHING),
+    "fetcher_asked_to_deliver": (
+        "A fetcher was asked to write, which it cannot.",
+        "Report it with the log of the process: this is a defect of the bus.",
+    ),
+    "fetcher_asked_to_find": (
+        "A fetcher was asked to look for a write, which it never makes.",
+        "Report it with the log of the process: this is a defect of the bus.",
+    ),
+    "created": ("{document_number} was created.", NOTHING),
     "updated": ("{document_number} was brought to what it should be.", NOTHING),
-    "cancelled": ("{document_number} was cancelled.", NOTHING),
+    "voided": ("{document_number} was voided.", NOTHING),
     "equal": ("The target already had exactly this.", NOTHING),
     "echo": ("It is our own write coming back.", NOTHING),
-    "unchanged": ("Read again, it was the same as before.", NOTHING),
-    "superseded": ("A newer state of the same record replaced it before it was sent.", NOTHING),
-    "stale": ("A newer version had been delivered before.", NOTHING),
-    "merged": ("A later event about the same document covers it.", NOTHING),
-    "older": ("It is older than what is known already.", NOTHING),
-    "fetched": ("The document was read whole from its system.", NOTHING),
-    "nothing_to_tell": ("Nothing in it concerns anybody else.", NOTHING),
-    "not_ours": ("The document did not come through the bus and carries no reference of ours.", NOTHING),
-    # the gateway
-    "gateway.unknown_connection": (
-        "A webhook came for the connection {connection}, which does not exist or has no secret.",
-        "Correct the address at the sender (`towpath info` prints it), or give the connection a webhook secret.",
-    ),
-    "gateway.bad_signature": (
-        "A webhook for {connection} was signed with a secret we do not have.",
-        "Compare the secret at the store with the connection's; two may be active while one is changed for the other.",
-    ),
-    "gateway.stale": (
-        "A webhook for {connection} carried a time too far from ours.",
-        "Check both clocks; a sender that repeats its first time stamp needs a wider `gateway.window_s`.",
-    ),
-    "gateway.malformed": (
-        "A webhook for {connection} was signed rightly, but its body is not what was agreed.",
-        "Compare the sender's body with schemas/systems; the poller still finds the change.",
-    ),
+    "cancelled_before_creation": ("The order was cancelled before it was ever created there.", NOTHING),
+    "status_set": ("The order {order} was set to {status}.", NOTHING),
+    "shipment_written": ("The shipment {shipment} was written to the order {order}.", NOTHING),
+    "stock_set": ("The stock of {product} was set to {quantity}.", NOTHING),
+    "cancelled_at_store": ("The customer cancelled the order at the store, so its status was left alone.", NOTHING),
+    "finished_at_store": ("The order is finished at the store already, so its status was left alone.", NOTHING),
     "gateway.unknown_event": (
-        "A webhook for {connection} told of {event}, which nobody reads here.",
+        "A webhook of {connection} told of {event}, which nobody reads here.",
         "Nothing to do, or take the event off the store's list so that it is not sent.",
     ),
-    "gateway.too_large": (
-        "A webhook for {connection} was larger than {limit_bytes} bytes.",
-        "Make the store send ids only; the poller still finds the change.",
-    ),
-    "gateway.too_many_requests": (
-        "{connection} sent more webhooks in a minute than it may.",
-        "Nothing to do if it was a burst: the sender repeats them. Else raise `gateway.requests_per_minute`.",
+    "gateway.malformed": (
+        "A webhook of {connection} was signed rightly, but its body is not what was agreed: {reason}.",
+        "Compare the sender's body with schemas/systems; the poller still finds the change.",
     ),
     "gateway.not_stored": (
-        "A webhook for {connection} could not be stored, so its sender was told to repeat it.",
+        "A webhook of {connection} could not be stored, so its sender was told to repeat it.",
         "Look at Kafka with `towpath stack status`; the sender and the poller bring it again.",
     ),
-    # from source topics to canonical records
-    "streams.undecodable": (
-        "A record of {topic} could not be decoded: {reason}.",
-        "Look at its bytes with `towpath dead-letters show`; correct the sender or the reader, then redrive it.",
+    "defect": (
+        "The process met something it was not written for.",
+        "Report it with the log of the process: this is a defect of the bus.",
     ),
-    "streams.too_large": (
-        "The record made of it has {size_bytes} bytes, more than its topic takes.",
-        "Make the document smaller at its source; its next version comes by itself.",
+    "broker_away": ("Kafka does not answer.", "Check `towpath stack status`; work goes on by itself when it is back."),
+    "broker_slow": ("Kafka did not confirm in time.", "Check the disk and load of the broker; work goes on by itself."),
+    "cannot_produce": (
+        "Kafka refuses what is written.",
+        "Check the topic's settings with `towpath topics list`, then start the process again.",
     ),
-    "streams.mapping": (
-        "The field {field} could not be mapped: {reason}.",
-        "Correct the record at its source (its next version comes by itself), or the mapping, then redrive it.",
+    "registry_away": (
+        "The schema registry does not answer.",
+        "Check `towpath stack status`; what was seen before goes on from memory.",
     ),
-    "streams.totals_differ": (
-        "The order's parts add up to {sum}, its total says {total}.",
-        "Correct the order at the store; its next version comes by itself.",
+    "store_unavailable": (
+        "The connection's store does not answer.",
+        "Check its PostgreSQL; work goes on by itself when it is back.",
     ),
-    # reading documents whole
-    "fetch.gone": (
-        "{id} is not at {connection} any more.",
-        "Nothing to do if it was deleted there; else look why {connection} does not show it to our user.",
+    "store_read_only": (
+        "The connection's store takes no writes: it is a standby or its disk is full.",
+        "Check its PostgreSQL; work goes on by itself when it writes again.",
     ),
-    "fetch.unreadable": (
-        "{connection} answered with something that is no {record}: {reason}.",
-        "Ask whoever runs {connection} what changed there, then redrive it.",
+    "store_schema": (
+        "The connection's store is of another version than the code.",
+        "Run `towpath migrate`, then start the process again.",
     ),
-    "fetch.forbidden": (
-        "{connection} does not let our user read {record} {id}.",
-        "Give the user the right to read it, then redrive it.",
-    ),
-    # Dynamics GP: our own findings
     "gp.document_in_use": (
         "A user of GP has the document open.",
-        "Nothing to do: it is tried again. If it stays, ask who left it open and close it.",
+        "Nothing to do: it is tried again. If it stays, ask who left it open and have it closed.",
     ),
     "gp.away": (
         "The GP database does not answer.",
-        "Check that the SQL Server runs and is reachable; everything waits in order and goes on by itself.",
+        "Check that its SQL Server runs and can be reached; everything waits in order and goes on by itself.",
+    ),
+    "gp.absent": (
+        "The document is neither in GP's work nor in its history; it may be on its way between them.",
+        "Nothing to do: it is looked for again. If it stays, look whether somebody deleted it.",
     ),
     "gp.commit_unknown": (
         "The answer to a commit was lost, so it is not known whether the document stands.",
@@ -154,138 +340,69 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "gp.no_number": (
         "GP gave no next number for the document id {document_id}.",
-        "Check the document id in GP's Sales Order Processing set-up and the connection's option `document_id`.",
+        "Check the document id in GP's set-up and the connection's option `document_id`, then redrive it.",
     ),
     "gp.no_answer": (
         "The procedure {procedure} gave no result.",
-        "Check that eConnect is installed in the company database and our user may execute it (role DYNGRP).",
+        "Check that eConnect is installed and our user may execute it (role DYNGRP), then redrive it.",
     ),
-    "gp.unknown_customer": (
-        "GP has no customer {customer}.",
-        "Create the customer in GP, or correct the lookup row that leads to it: what waits goes on by itself.",
+    "gp.not_written": (
+        "GP reported success, but the document {document} does not stand.",
+        "Look for a site's own Pre or Post procedures that change documents, then redrive it.",
     ),
-    "gp.unknown_item": (
-        "GP has no item {item}.",
-        "Create the item in GP, or add a lookup row for the store's SKU, then redrive it.",
+    "gp.already_void": (
+        "The order was cancelled and its document {document} is void, yet the store changed it again.",
+        "Enter a new order in GP by hand, or at the store, then discard this.",
+    ),
+    "gp.document_gone": (
+        "The document {document} was deleted in GP.",
+        "Ask who deleted it and why; enter it again by hand, or discard this.",
     ),
     "gp.too_late": (
-        "GP's document {document_number} can no longer be changed: it was posted, transferred or voided.",
-        "Correct it in GP by hand (credit or new order), then discard this.",
+        "GP's document {document} was transferred to an invoice already and can no longer be changed.",
+        "Correct it in GP by hand (credit or a new order), then discard this.",
     ),
-    # Dynamics GP: eConnect's error numbers
-    "gp.67": _gp(
-        "the subtotal is not the sum of its lines (67).",
-        "Compare the order's lines at the store and in the mapping; report it, " + _REDRIVE + ".",
+    "clarity.address": (
+        "The store's address cannot be called: {reason}.",
+        "Correct the connection's `url`, then start the processes again.",
     ),
-    "gp.235": _gp(
-        "the document's amount is not the sum of its parts (235).",
-        "Compare tax, freight and discount at the store and in the mapping, " + _REDRIVE + ".",
-    ),
-    "gp.712": _gp(
-        "the tax is not the sum of its tax details (712).",
-        "Check the options `tax_schedule` and `tax_detail` of the connection, " + _REDRIVE + ".",
-    ),
-    "gp.722": _gp(
-        "a line's extended price is not its price times quantity (722).",
-        "Compare the line at the store with the mapping's rounding, " + _REDRIVE + ".",
-    ),
-    "gp.2221": _gp(
-        "the document number is used already (2221).", "Check GP's next number for the document id, " + _REDRIVE + "."
-    ),
-    "gp.2022": _gp(
-        "somebody is editing it (2022).",
-        "Nothing to do: it is tried again. If it stays, have the document closed in GP.",
-    ),
-    "gp.2079": _gp(
-        "somebody is editing it (2079).",
-        "Nothing to do: it is tried again. If it stays, have the document closed in GP.",
-    ),
-    "gp.2902": _gp(
-        "a line's item differs from the one already on that line (2902).",
-        "Correct the line in GP or at the store so that both name one item, " + _REDRIVE + ".",
-    ),
-    "gp.2905": _gp(
-        "more was fulfilled than is allocated (2905).", "Allocate the missing quantity in GP, " + _REDRIVE + "."
-    ),
-    "gp.3551": _gp("a serial number is missing (3551).", "Enter the serial number in GP, " + _REDRIVE + "."),
-    "gp.1526": _gp("a serial number was sold already (1526).", "Choose another serial number in GP, " + _REDRIVE + "."),
-    "gp.4776": _gp(
-        "an item does not allow back orders (4776).",
-        "Allow back orders on the item's card or bring stock in, " + _REDRIVE + ".",
-    ),
-    "gp.7023": _gp(
-        "the tax schedule is unknown (7023).",
-        "Create it in GP or correct the option `tax_schedule` of the connection, " + _REDRIVE + ".",
-    ),
-    "gp.9370": _gp(
-        "the currency stands on the document but not on a line (9370).",
-        "Report it: the mapping must give both the same currency, " + _REDRIVE + ".",
-    ),
-    "gp.9539": _gp(
-        "the salesperson is inactive (9539).",
-        "Activate the salesperson or change the customer's in GP, " + _REDRIVE + ".",
-    ),
-    "gp.190": _gp(
-        "the receivables number exists already (190).",
-        "Check the next number in GP's receivables set-up, " + _REDRIVE + ".",
-    ),
-    "gp.221": _gp("the customer is unknown (221).", "Create the customer in GP, " + _REDRIVE + "."),
-    "gp.621": _gp(
-        "the receivables amount is wrong (621).", "Compare the payment's amounts with the order's, " + _REDRIVE + "."
-    ),
-    "gp.483": _gp(
-        "the currency is unknown (483).",
-        "Set the currency up in GP or correct the connection's `currency`, " + _REDRIVE + ".",
-    ),
-    "gp.716": _gp(
-        "a general ledger account is unknown (716).",
-        "Create the account in GP or correct the lookup row that names it, " + _REDRIVE + ".",
-    ),
-    "gp.7738": _gp(
-        "two journal lines carry one sequence number (7738).",
-        "Report it: the mapping must number the lines, " + _REDRIVE + ".",
-    ),
-    "gp.3250": _gp(
-        "an item is unknown (3250).", "Create the item in GP or add a lookup row for the store's SKU, " + _REDRIVE + "."
-    ),
-    # Clarity
     "clarity.away": (
         "The store does not answer.",
         "Check that the site is up; everything waits in order and goes on by itself.",
     ),
+    "clarity.absent": (
+        "The store has no such order yet; it may be about to appear.",
+        "Nothing to do: it is looked for again.",
+    ),
+    "clarity.gone": (
+        "The store has no order {order}.",
+        "Nothing to do if it was deleted there; else ask why our user cannot see it.",
+    ),
     "clarity.throttled": ("The store asked us to slow down.", "Nothing to do: it is tried again when the store said."),
     "clarity.refused": (
-        "The store refused the change: {message}.",
-        "Correct the order at the store or discard this.",
+        "The store refused it: {reply}.",
+        "Correct the order at the store, then redrive it, or discard this.",
     ),
-    "clarity.unknown_order": (
-        "The store has no order {id}.",
-        "Check whether it was deleted there; then discard this.",
+    "clarity.not_found": (
+        "The store knows no such address: {reply}.",
+        "Compare the connection's `url` with the site, then redrive it.",
+    ),
+    "clarity.no_such_order": (
+        "The store has no order {order}, so it cannot be told anything about it.",
+        "Look whether it was deleted at the store, then discard this.",
     ),
     "clarity.credentials": (
         "The store does not accept our user and password.",
         "Correct the connection's credentials, then start the processes again.",
     ),
-    # the delivery engine
-    "delivery.waiting": ("It is tried again after a pause.", NOTHING),
-    "delivery.unknown": (
-        "It is not known whether the target has it.",
-        "Nothing to do: the target is asked before anything is sent again.",
+    "clarity.forbidden": (
+        "Our user lacks a permission at the store.",
+        "Give the user the permission, then start the processes again.",
     ),
-    "delivery.several": (
-        "The target has it more than once: {documents}.",
-        "Keep one of them and void the others there, then discard this.",
-    ),
-    "delivery.circuit_open": (
-        "{connection} fails for several documents at once, so nothing is sent there.",
-        "Check {connection}; a probe finds out when it is back, and all goes on in order.",
-    ),
-    "delivery.circuit_closed": ("{connection} answers again.", NOTHING),
-    "delivery.loop": (
-        "It went round between systems more than three times.",
-        "Find out which two write each other's field, then release or discard it.",
-    ),
-    "delivery.counts": ("The counts of the connection's store.", NOTHING),
+    **{
+        f"gp.{number}": (f"Dynamics GP refused the document: {why} ({number}).", to_do)
+        for number, (why, to_do) in GP_NUMBERS.items()
+    },
 }
 
 
