@@ -32,38 +32,61 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_finished_environment_is_left_alone(environment: Path) -> None:
-    assert setup_environment._is_whole()
+    assert setup_environment._is_usable()
 
 
 def test_an_unfinished_environment_is_made_anew(environment: Path) -> None:
     (environment / "towpath-stamp").unlink()
 
-    assert not setup_environment._is_whole()
+    assert not setup_environment._is_usable()
 
 
-def test_an_environment_of_another_lock_is_made_anew(environment: Path) -> None:
+def test_an_environment_of_another_lock_is_brought_to_this_one(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs from the environment, such as the stack's Java, must not lose its files to an update."""
+    ran: list[str] = []
+    monkeypatch.setattr(setup_environment, "_uv", lambda: "uv")
+    monkeypatch.setattr(setup_environment, "_run", lambda command, _: ran.append(" ".join(command[1:3])))
     (environment.parent / "dev.txt").write_text("bridge==1.1")
 
-    assert not setup_environment._is_whole()
+    setup_environment._set_up_packages()
+    setup_environment._set_up_packages()
+
+    assert ran == ["pip sync"]
+
+
+def test_an_interrupted_update_is_begun_anew(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_command: list[str], _environment: dict[str, str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setup_environment, "_uv", lambda: "uv")
+    monkeypatch.setattr(setup_environment, "_run", interrupted)
+    (environment.parent / "dev.txt").write_text("bridge==1.1")
+
+    with pytest.raises(KeyboardInterrupt):
+        setup_environment._set_up_packages()
+
+    assert not setup_environment._is_usable()
 
 
 def test_an_environment_of_a_moved_checkout_is_made_anew(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup_environment, "ROOT", Path("/elsewhere"))
 
-    assert not setup_environment._is_whole()
+    assert not setup_environment._is_usable()
 
 
 def test_an_environment_without_its_python_is_made_anew(environment: Path) -> None:
     (environment / "bin" / "python").unlink()
     (environment / "bin" / "python").symlink_to("/usr/bin/python-that-was-removed")
 
-    assert not setup_environment._is_whole()
+    assert not setup_environment._is_usable()
 
 
 def test_an_environment_with_a_file_gone_is_made_anew(environment: Path) -> None:
     (environment / "lib" / "python3.11" / "site-packages" / "bridge.py").unlink()
 
-    assert not setup_environment._is_whole()
+    assert not setup_environment._is_usable()
 
 
 def test_settings_of_pip_reach_uv(monkeypatch: pytest.MonkeyPatch) -> None:

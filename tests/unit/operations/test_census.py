@@ -1,0 +1,51 @@
+"""What a source lists as changed, against what was heard of."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from operations.census import by_hour, uncaptured
+from producers.pollers.rounds import Listed
+
+CHANGED = datetime(2026, 11, 21, 12, 59, tzinfo=UTC)
+
+
+def listed(id_: str, version: int = 10, changed_at: datetime = CHANGED) -> Listed:
+    return Listed(id=id_, changed_at=changed_at, source_version=version)
+
+
+def missing(*documents: Listed, heard: Mapping[str, tuple[datetime | None, int]]) -> list[str]:
+    return [each.id for each in uncaptured("shop", "order", documents, heard)]
+
+
+def test_ten_orders_missing_for_five_days_are_named() -> None:
+    documents = [listed(str(number)) for number in range(12)]
+    heard = {f"shop:{number}": (CHANGED + timedelta(seconds=1), 0) for number in (3, 7)}
+
+    assert missing(*documents, heard=heard) == [str(number) for number in range(12) if number not in {3, 7}]
+
+
+def test_known_version_is_captured_however_it_came() -> None:
+    assert missing(listed("1", version=10), heard={"shop:1": (None, 10)}) == []
+
+
+def test_older_version_heard_of_before_the_change_is_uncaptured() -> None:
+    heard = {"shop:1": (CHANGED - timedelta(seconds=1), 9)}
+
+    assert missing(listed("1", version=10), heard=heard) == ["1"]
+
+
+def test_document_heard_of_after_its_change_is_captured() -> None:
+    heard: dict[str, tuple[datetime | None, int]] = {"shop:1": (CHANGED, 0)}
+
+    assert missing(listed("1"), heard=heard) == []
+
+
+def test_hours_add_up() -> None:
+    documents = [listed("1"), listed("2"), listed("3", changed_at=CHANGED + timedelta(minutes=1))]
+
+    lines = by_hour("shop", "order", documents, {"2"})
+
+    assert [(line.hour.hour, line.listed, line.captured, line.uncaptured) for line in lines] == [
+        (12, 2, 1, 1),
+        (13, 1, 1, 0),
+    ]
