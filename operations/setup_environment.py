@@ -93,12 +93,16 @@ class _only_one:  # noqa: N801 reads as the words it stands for
 
 
 def _set_up_packages() -> None:
-    if _is_whole():
+    usable = _is_usable()
+    if usable and STAMP.read_text() == _stamp():
         return
     uv, environment = _uv(), _uv_environment(_pip_settings())
-    _say("making .venv")
-    # a half-made environment may have packages without their files: begin anew
-    _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], environment)
+    # until the end of this there is no finished environment, whatever interrupts it
+    STAMP.unlink(missing_ok=True)
+    if not usable:
+        _say("making .venv")
+        # a half-made environment may have packages without their files: begin anew
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], environment)
     _say("installing the locked packages")
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
     python = str(VENV / "bin" / "python")
@@ -106,11 +110,11 @@ def _set_up_packages() -> None:
     STAMP.write_text(_stamp())
 
 
-def _is_whole() -> bool:
-    """Whether the environment is the one this lock makes, and none of its files has gone."""
+def _is_usable() -> bool:
+    """Whether an earlier set-up finished here, and none of its files has gone; its packages may be of another lock."""
     try:
         # a link to a Python that was removed is no Python
-        if STAMP.read_text() != _stamp() or not (VENV / "bin" / "python").exists():
+        if not (VENV / "bin" / "python").exists() or STAMP.read_text().split("\n")[0] != _stamp().split("\n")[0]:
             return False
     except FileNotFoundError:
         return False
@@ -126,9 +130,9 @@ def _files_are_there(record: Path) -> bool:
 
 
 def _stamp() -> str:
-    """Stands for all that decides what the environment is: another lock, Python or place needs another one."""
-    parts = [LOCK.read_bytes(), sys.version.encode(), os.fsencode(Path(sys.executable).resolve()), os.fsencode(ROOT)]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    """What the environment is made of: on the first line what can only be made anew, on the second what can change."""
+    base = [sys.version.encode(), os.fsencode(Path(sys.executable).resolve()), os.fsencode(ROOT)]
+    return f"{hashlib.sha256(b'|'.join(base)).hexdigest()}\n{hashlib.sha256(LOCK.read_bytes()).hexdigest()}\n"
 
 
 def _uv() -> str:
