@@ -1,0 +1,76 @@
+"""Who reads what, as the ledger asks it, agrees with the workers that do."""
+
+from pathlib import Path
+
+from bus.secret import Secret
+from bus.settings import Connection, Gateway, Pair, Settings
+from consumers import agents as consumers
+from mapping.port import Lookups
+from operations.readers import FETCHERS_GROUP, STREAMS_GROUP, readers, routed
+from operations.workers import MODULES
+from producers import agents as producers
+from schemas import topics
+from schemas.topics import Stage
+from streams.worker import GROUP
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def deployment() -> Settings:
+    systems = {"shop": "clarity", "erp": "dynamics-gp"}
+    return Settings(
+        root=ROOT,
+        deployment="test",
+        folder=ROOT,
+        time_zone="UTC",
+        kafka="",
+        registry="",
+        connect="",
+        projection_dsn=Secret(""),
+        gateway=Gateway(),
+        connections={
+            name: Connection(name=name, system=system, store_dsn=Secret("")) for name, system in systems.items()
+        },
+        pairs=(Pair(store="shop", erp="erp"),),
+        lookups=Lookups({}),
+        code_version="0",
+    )
+
+
+def test_groups_are_those_of_the_workers() -> None:
+    text = (ROOT / "producers" / "fetchers" / "worker.py").read_text(encoding="utf-8")
+
+    assert STREAMS_GROUP == GROUP
+    assert f'f"{FETCHERS_GROUP.replace("{connection}", "{connection.name}")}"' in text
+
+
+def test_queues_are_those_of_the_agents() -> None:
+    assert {reader.queue for reader in readers(deployment())} == {"", producers.QUEUE, consumers.QUEUE}
+
+
+def test_every_topic_of_the_way_has_a_reader() -> None:
+    on_the_way = {topic.name for topic in topics.TOPICS if topic.written_by is not Stage.BUS}
+
+    assert {reader.topic for reader in readers(deployment())} == on_the_way
+
+
+def test_readers_are_asked_upstream_first() -> None:
+    order = [reader.process.partition("@")[0] for reader in readers(deployment())]
+
+    assert list(dict.fromkeys(order)) == ["fetchers", "streams", "consumers"]
+
+
+def test_canonical_records_go_to_the_connections_of_their_pair() -> None:
+    ways = {(way.record, way.owner, way.target) for way in routed(deployment())}
+
+    assert ways == {
+        ("order", "shop", "erp"),
+        ("order_status", "shop", "shop"),
+        ("shipment", "shop", "shop"),
+        ("inventory_level", "erp", "shop"),
+    }
+
+
+def test_every_process_has_its_worker() -> None:
+    for module in MODULES.values():
+        assert "\ndef run(" in (ROOT / Path(*module.split(".")).with_suffix(".py")).read_text(encoding="utf-8")
