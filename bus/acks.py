@@ -79,10 +79,17 @@ class Group:
         for future in self.futures:
             if isinstance(future, asyncio.Task):
                 future.cancel()
+            future.add_done_callback(_look_away)
 
     def _settle(self) -> None:
         if self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
+
+
+def _look_away(future: Written) -> None:
+    """Its failure is looked at, so that nobody complains that nobody did."""
+    if not future.cancelled():
+        future.exception()
 
 
 class CancelledOutputError(Exception):
@@ -133,8 +140,10 @@ class OrderedAcks:
                 acknowledgement would skip it.
         """
         group = Group(events, futures)
-        if epoch != self.epoch:
+        if epoch != self.epoch or self._error is not None:
             self._drop(group)
+            if self._error is not None:
+                raise self._error
             return
         self._pending.append(group)
         self.count += len(events)
@@ -190,4 +199,6 @@ class OrderedAcks:
     async def _fail(self, failure: BaseException) -> None:
         self._error = failure
         self._room.set()
+        for group in self._pending:
+            group.give_up()
         await self._die(failure)

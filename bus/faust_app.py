@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT
 from faust.types.transports import TransportT
 from mode import CrashingSupervisor, ServiceT
+from mode.utils.futures import notify
 
 from bus import partitioner
 from bus.acks import OrderedAcks
@@ -93,6 +94,20 @@ class NothingSkipped(faust_consumer.Consumer):
         await self.commit()  # flushes the producer
         await self.commit()  # sees what that flush got acknowledged
         await super().on_partitions_revoked(revoked)
+
+    async def wait_empty(self) -> None:
+        """The stock one without its garbage collection in every round, which costs more than what it waits for."""
+        while not self.should_stop and self._unacked_messages:
+            await self.commit()
+            if self._unacked_messages:
+                await self._wait_for_ack(timeout=1)
+                self._clean_unacked_messages()
+        await self.commit_and_end_transactions()
+
+    def wait_for_nothing(self) -> None:
+        """End a wait for what is in flight; batches still in an agent's hands are dropped when it wants to add them."""
+        self._unacked_messages.clear()
+        notify(self._waiting_for_ack)
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets, or to the store's where a store keeps the position.
@@ -223,6 +238,8 @@ class BusApp(faust.App):
         self.topic_ids = topic_ids
         self.in_flight: list[OrderedAcks] = []
         self.kept_positions: dict[str, KeptPositions] = {}
+        #: How long a crash may take before the process ends itself; None in tests, which live in that process.
+        self.kill_after_s: float | None = KILL_AFTER_S
         #: Why the worker stops itself; None: it was told to.
         self.died_of: BaseException | None = None
         servers = ";".join(f"kafka://{server}" for server in kafka.split(","))
@@ -279,7 +296,8 @@ class BusApp(faust.App):
         if self.died_of is None:
             self.died_of = why
             log.error("worker.dies", error=type(why).__name__, reason=str(why))
-            start_kill_timer(KILL_AFTER_S)
+            if self.kill_after_s is not None:
+                start_kill_timer(self.kill_after_s)
         await self.crash(why)
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
@@ -294,6 +312,8 @@ class BusApp(faust.App):
         log.warning("drain.given_up", events=sum(acks.count for acks in self.in_flight), after_s=self._drain_limit_s)
         for acks in self.in_flight:
             acks.give_up()
+        consumer: Any = self.consumer
+        consumer.wait_for_nothing()
 
     def _new_transport(self) -> TransportT:
         return self._bus_transport(self.conf.broker_consumer, self)

@@ -7,6 +7,7 @@ like any other.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from bus import metrics
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming, Outgoing, check_size
 from bus.faust_app import BusApp, BusStream
+from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, patiently
 from errors import FatalError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
@@ -30,8 +32,6 @@ LookUp = Callable[[Sequence[Incoming]], Awaitable[None]]
 #: So many dead letters in a row are not the events' fault.
 MOST_DEAD_IN_A_ROW = 1000
 BATCH = 500
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 5.0
 
 
 class DeadLetterLimit:
@@ -117,7 +117,8 @@ async def _pipe(
             app.forget(batch)
             continue
         for event in incoming:
-            caused = outputs(event, name, transform, bury, limit)
+            turn = partial(outputs, event, name, transform, bury, limit)
+            caused = await patiently(turn, name)  # a schema never seen before, and the registry away
             futures.extend([await send(app, outgoing) for outgoing in caused])
         metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
         metrics.RECORDS_OUT.labels(agent=name).inc(len(futures))

@@ -8,6 +8,7 @@ what the batch's acknowledgement waits for; the group's offset follows, for lag 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -17,15 +18,14 @@ from bus import metrics
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
+from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, patiently
 from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
-from errors import LostPartitionError, RejectedError, RetryableError
+from errors import ConfigurationError, LostPartitionError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
-
-LONGEST_PAUSE_S = 5.0
 
 
 class Commit(Protocol[T_contra]):
@@ -81,6 +81,8 @@ def attach_take_in(
         commit: The transaction.
         most_dead_in_a_row: Beyond it the worker stops.
     """
+    if source in app.kept_positions:
+        raise ConfigurationError(source, "is taken in by another agent of this app already: one topic, one store")
     keeper = app.kept_positions[source] = KeptPositions(positions)
     acks = app.ordered_acks()
     taker = TakeIn(app, name, keeper, acks, read, bury, commit, DeadLetterLimit(most_dead_in_a_row))
@@ -130,23 +132,26 @@ class TakeIn(Generic[T]):
             for event in batch:
                 by_partition.setdefault(event.message.partition, []).append(event)
             for partition, events in by_partition.items():
-                portion = await self._portion(partition, [self._app.incoming(event) for event in events])
-                if epoch != self._acks.epoch:  # given up while a dead letter was handed over
-                    self._app.forget(events)
+                if epoch != self._acks.epoch or generation != self._app.consumer_generation_id:
+                    self._app.forget(events)  # given up in between: the cursor is no longer ours to move
                     continue
+                portion = await self._portion(partition, [self._app.incoming(event) for event in events])
                 work = asyncio.create_task(self._take(portion, self._last.get(partition), generation))
                 self._last[partition] = work
                 await self._acks.add(events, [work], epoch)
 
     async def _portion(self, partition: int, incoming: list[Incoming]) -> Portion[T]:
         expected = self._keeper.cursors.get(partition)
+        next_offset = max(incoming[-1].offset + 1, expected or 0)
+        # before anything is awaited: an assignment in between sets the cursor anew
+        self._keeper.cursors[partition] = next_offset
         events: list[T] = []
         burials: list[Written] = []
         for event in incoming:
             if expected is not None and event.offset < expected:
                 continue  # a repeat: the store has it
             try:
-                taken = self._read(event)
+                taken = await patiently(partial(self._read, event), self._name)
             except RejectedError as error:
                 self._limit.dead(error)
                 metrics.DEAD_LETTERS.labels(agent=self._name, code=error.code).inc()
@@ -156,8 +161,6 @@ class TakeIn(Generic[T]):
                 self._limit.passed()
                 if taken is not None:
                     events.append(taken)
-        next_offset = max(incoming[-1].offset + 1, expected or 0)
-        self._keeper.cursors[partition] = next_offset
         return Portion(
             topic_id=incoming[0].topic_id,
             partition=partition,
@@ -186,7 +189,7 @@ class TakeIn(Generic[T]):
 
     async def _commit_until_done(self, portion: Portion[T]) -> None:
         """Try again while the store is away; only giving up, by a rebalance or a stop, ends it."""
-        pause_s = 0.1
+        pause_s = FIRST_PAUSE_S
         while True:
             try:
                 await self._commit(

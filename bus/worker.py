@@ -3,45 +3,23 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import structlog
-import uvloop
 
 from bus.faust_app import BusApp
-from errors import BusError, ConfigurationError
+from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
 
 log = structlog.get_logger(__name__)
 
 #: Builds the app inside the running loop; what it opens is closed when the context ends, after the app has stopped.
 Build = Callable[[], AbstractAsyncContextManager[BusApp]]
 
-EXIT_STOPPED = 0
-EXIT_FAILED = 1
-
 
 def run(build: Build) -> int:
     """Run until SIGTERM or SIGINT (exit code 0) or until the worker cannot go on (1); returns the exit code."""
     return run_async(lambda: serve(build))
-
-
-def run_async(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run on uvloop; a refusal to start is one line that names the setting."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(main())
-    except ConfigurationError as error:
-        log.error(  # noqa: TRY400 - what to do, no stack
-            "worker.refuses_to_start", setting=error.facts.get("setting"), reason=error.message
-        )
-        return EXIT_FAILED
-    except BusError as error:
-        log.error(  # noqa: TRY400 - what to do, no stack
-            "worker.cannot_start", code=error.code, reason=error.message
-        )
-        return EXIT_FAILED
 
 
 async def serve(build: Build) -> int:
