@@ -14,11 +14,11 @@ from starlette.types import ASGIApp
 
 from bus import clock, logs
 from bus.codec import Codecs
+from bus.process import run_async
 from bus.producer import BusProducer, Publisher
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
-from bus.worker import run_async
 from delivery.store import Store
 from errors import BusError, ConfigurationError, FatalError
 from producers.gateway.app import Gateway, Limits, application

@@ -12,11 +12,11 @@ import structlog
 
 from bus import clock, logs
 from bus.codec import Codecs
+from bus.process import run_async
 from bus.producer import BusProducer, Publisher
 from bus.registry import Registry
 from bus.settings import Connection, Settings
 from bus.verify import verify
-from bus.worker import run_async
 from connect.systems.clarity.client import open_client
 from delivery.store import Store
 from errors import ConfigurationError
