@@ -63,7 +63,7 @@ def own_aspect(order: ClarityOrder) -> bytes:
             discounts=tuple(str(discount.discount_total) for discount in order.discounts),
             payments=tuple(f"{p.payment.type_key} {p.payment.amount}" for p in order.sales_order_payments),
             notes=tuple(note.note1 for note in order.notes),
-            custom=tuple(sorted((name, found.value) for name, found in order.serializable_attributes.items())),
+            custom=tuple(sorted((name, str(found.value)) for name, found in order.serializable_attributes.items())),
         )
     )
 
