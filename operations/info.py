@@ -1,5 +1,6 @@
 """Every address of what runs here, and the sandbox's credentials; its shape is a contract with programs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -74,13 +75,19 @@ def info(settings: Settings) -> Info:
             },
         ),
         connections={each.name: _connection(each, known) for each in settings.connections.values()},
-        sandbox={
-            name: SandboxInfo(control_url=made_here[variable])
-            for name, variable in CONTROLS.items()
-            if variable in made_here
-        },
+        sandbox=_simulators(settings, made_here),
         processes={each.name: each for each in processes.states(settings.root, list(settings.connections))},
     )
+
+
+def _simulators(settings: Settings, made_here: Mapping[str, str]) -> dict[str, SandboxInfo]:
+    """Each simulator under its own name, and under those of the connections it stands for here."""
+    own = {
+        system: SandboxInfo(control_url=made_here[variable])
+        for system, variable in CONTROLS.items()
+        if variable in made_here
+    }
+    return own | {each.name: own[each.system] for each in settings.connections.values() if each.system in own}
 
 
 def _connection(connection: Connection, known: frozenset[str]) -> ConnectionInfo:

@@ -1,9 +1,12 @@
--- Who may do what. `towpath` calls procedures and reads; `debezium` reads and follows the log; `gpuser` may change any row.
+-- Who may do what. `towpath` may what members of GP's own role DYNGRP may: call procedures, read and change rows;
+-- `debezium` reads and follows the log; `gpuser` may change any row and the simulator's own tables.
 -- Braces are filled with role names.
 
 GRANT USAGE ON SCHEMA dbo, "DYNAMICS", towpath TO {towpath}, {debezium}, {user};
 GRANT USAGE ON SCHEMA engine, sandbox TO {user};
-GRANT SELECT ON ALL TABLES IN SCHEMA dbo TO {towpath}, {debezium};
+GRANT SELECT ON ALL TABLES IN SCHEMA dbo TO {debezium};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA dbo TO {towpath};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA dbo TO {towpath};
 GRANT SELECT ON ALL TABLES IN SCHEMA "DYNAMICS" TO {towpath}, {debezium};
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA dbo TO {user};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "DYNAMICS" TO {user};
