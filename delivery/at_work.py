@@ -21,6 +21,8 @@ from errors import ConfigurationError
 
 #: A relay is in no hurry: what it carries is safe in the outbox.
 _RELAY_TIMEOUT_S = 30.0
+#: A dead worker's keys stand still this long; a call that takes longer lengthens its own.
+_LEASE_S = 20.0
 
 
 def chosen(settings: Settings, name: str | None, process: str) -> Connection:
@@ -61,7 +63,7 @@ async def at_work(
     """Deliver the queue and announce what became of it while the context lasts; a failure of either stops the app."""
     owner = f"{queue}@{connection.name}:{os.getpid()}:{secrets.token_hex(4)}"
     pace = Pace(settling_delay_s=connection.settling_delay_s, longest_backoff_s=60.0)
-    limits = Limits(in_flight=connection.in_flight)
+    limits = Limits(in_flight=connection.in_flight, lease_s=_LEASE_S)
     deliverer = Deliverer(store, queue, sinks, owner, random=random.random, limits=limits, pace=pace)
     async with BusProducer(settings.kafka, delivery_timeout_s=_RELAY_TIMEOUT_S) as producer:
         relay = Relay(store, Publisher(producer, codecs), headers_of(connection.name), owner)
