@@ -70,7 +70,8 @@ def _projector(
         read = books.positions(wire)
     behind: dict[str, int] = defaultdict(int)
     for (name, number), end in last.items():
-        behind[name] += end - max(read.get((ids[name], number), 0), first[name, number])
+        # the projector may have read on since the ends were asked for
+        behind[name] += max(0, end - max(read.get((ids[name], number), 0), first[name, number]))
     return tuple(
         Lag(process="projector", topic=topic.name, behind=behind[topic.name])
         for topic in Scope().topics
