@@ -37,7 +37,7 @@ class Proxy:
         self._host, self._port = host, port
         self._database = database
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Transport] = set()
+        self._open: set[asyncio.WriteTransport] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._conversations: set[asyncio.Task[None]] = set()
@@ -60,8 +60,10 @@ class Proxy:
         """Stop listening and drop every connection."""
         self._stop_listening()
         self.drop()
-        self._flowing.set()
-        await asyncio.gather(*self._conversations, return_exceptions=True)
+        conversations = list(self._conversations)
+        for conversation in conversations:
+            conversation.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
 
     async def apply(self, faults: ProxyFaults) -> None:
         """From now on these faults and no others."""
@@ -92,11 +94,12 @@ class Proxy:
         assert task is not None
         self._conversations.add(task)
         transports = [to_client.transport]
+        self._open.add(to_client.transport)
         try:
             first = await self._first_packet(client, to_client)
             database, to_database = await self._reach_database()
             transports.append(to_database.transport)
-            self._open.update(transports)  # type: ignore[arg-type]  # a TCP stream's transport is a full one
+            self._open.add(to_database.transport)
             to_database.write(first)
             await self._converse(client, to_client, database, to_database)
         except (OSError, EOFError, wire.ProtocolError) as error:
@@ -104,7 +107,7 @@ class Proxy:
         finally:
             for transport in transports:
                 transport.abort()
-            self._open.difference_update(transports)
+                self._open.discard(transport)
             self._conversations.discard(task)
 
     async def _reach_database(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

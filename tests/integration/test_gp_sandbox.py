@@ -737,6 +737,17 @@ def test_reset_leaves_the_seed(gp: Gp) -> None:
     assert gp.take_number() > number
 
 
+def test_receipts_an_administrator_made_are_writable_and_go_with_the_documents(gp: Gp, sandbox: Sandbox) -> None:
+    with psycopg.connect(sandbox.superuser_dsn) as superuser:
+        superuser.execute("CREATE TABLE towpath.receipts (reference text)")
+    gp.connection.execute("INSERT INTO towpath.receipts VALUES ('1001')")
+    gp.connection.commit()
+
+    gp.sandbox.control.post("/control/reset").raise_for_status()
+
+    assert gp.rows("SELECT * FROM towpath.receipts") == []
+
+
 # Bad input.
 
 
