@@ -15,6 +15,7 @@ import fastavro
 import msgspec
 from msgspec import inspect as types
 
+from bus.avro import Schema, cut_to, meanings, without_meaning
 from bus.captured_codec import CapturedCodec
 from bus.registry import Schemas
 from bus.wire import HEADER, id_of, with_id
@@ -66,13 +67,13 @@ class Codec(Generic[R]):
         self.record = record
         self._registry = registry
         self._schema_text = schema
-        self._plain = _plain(schema)
+        self._plain = _parsed(json.loads(schema))
         self._id = registry.id_of(subject, schema)
         self._header = with_id(self._id)
         self._to_avro = _struct_to_avro(record)
         self._from_avro = _struct_from_avro(record)
-        #: Schema of the writer by id; None: it is ours, nothing to resolve.
-        self._writers: dict[int, Any] = {self._id: None}
+        #: By id: the writer's schema, and ours cut to it; None where it is ours.
+        self._writers: dict[int, tuple[Schema, Schema | None]] = {self._id: (self._plain, None)}
 
     def encode(self, record: R) -> bytes:
         """The record as it lies on its topic.
@@ -97,22 +98,18 @@ class Codec(Generic[R]):
             DecodeError: whatever else it is, it is not this record.
             RetryableError: its schema was never seen before and the registry is away.
         """
-        writer = self._writer(id_of(data))
+        written, reading = self._writer(id_of(data))
         body = io.BytesIO(data or b"")
         body.seek(HEADER)
         try:
-            if writer is None:
-                value = fastavro.schemaless_reader(body, self._plain, None)
-            else:
-                value = fastavro.schemaless_reader(body, writer, self._plain)
-            record: R = self._from_avro(value)
+            record: R = self._from_avro(fastavro.schemaless_reader(body, written, reading))
         except Exception as error:  # whatever bytes from outside make fastavro raise
             raise DecodeError(f"no {self.record.__name__}: {type(error).__name__}: {error}") from error
         if body.tell() != len(data or b""):
             raise DecodeError(f"bytes are left after the {self.record.__name__}")
         return record
 
-    def _writer(self, schema_id: int) -> Any:
+    def _writer(self, schema_id: int) -> tuple[Schema, Schema | None]:
         if schema_id not in self._writers:
             text = self._registry.schema_of(schema_id)
             if text is None:
@@ -120,47 +117,24 @@ class Codec(Generic[R]):
             self._writers[schema_id] = self._readable(text, schema_id)
         return self._writers[schema_id]
 
-    def _readable(self, text: str, schema_id: int) -> Any:
+    def _readable(self, text: str, schema_id: int) -> tuple[Schema, Schema | None]:
         try:
-            theirs, ours = _meanings(json.loads(text)), _meanings(json.loads(self._schema_text))
-            for path in theirs.keys() & ours.keys():
-                if theirs[path] != ours[path]:
-                    raise DecodeError(f"schema id {schema_id}: {path} is {theirs[path]}, ours {ours[path]}")
-            return None if text == self._schema_text else _plain(text)
+            theirs, ours = json.loads(text), json.loads(self._schema_text)
+            if theirs == ours:
+                return self._plain, None
+            said, meant = meanings(theirs), meanings(ours)
+            for path in said.keys() & meant.keys():
+                if said[path] != meant[path]:
+                    raise DecodeError(f"schema id {schema_id}: {path} is {said[path]}, ours {meant[path]}")
+            return _parsed(theirs), _parsed(cut_to(ours, theirs))
         except DecodeError:
             raise
         except Exception as error:
             raise DecodeError(f"schema id {schema_id} is no Avro schema", schema_id=schema_id) from error
 
 
-def _plain(schema: str) -> Any:
-    """The schema parsed without its logical types, so that fastavro leaves those values to us."""
-    return fastavro.parse_schema(_without_meaning(json.loads(schema)))
-
-
-def _without_meaning(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_meaning(part) for part in schema]
-    if isinstance(schema, dict):
-        meaning = ("logicalType", "precision", "scale")
-        return {key: _without_meaning(value) for key, value in schema.items() if key not in meaning}
-    return schema
-
-
-def _meanings(schema: Any, path: str = "") -> dict[str, str]:
-    """The logical types of a schema by the path of their field."""
-    if isinstance(schema, list):
-        return {key: value for part in schema for key, value in _meanings(part, path).items()}
-    if not isinstance(schema, dict):
-        return {}
-    found = {}
-    if "logicalType" in schema:
-        found[path] = f"{schema['logicalType']}({schema.get('precision', '')},{schema.get('scale', '')})"
-    for field in schema.get("fields", ()):
-        found |= _meanings(field["type"], f"{path}.{field['name']}".lstrip("."))
-    for inner in ("items", "values", "type"):
-        found |= _meanings(schema.get(inner), path)
-    return found
+def _parsed(schema: Schema) -> Schema:
+    return fastavro.parse_schema(without_meaning(schema))
 
 
 def _struct_to_avro(record: type[msgspec.Struct]) -> Convert:
@@ -209,7 +183,8 @@ def _struct_from_avro(record: type[msgspec.Struct]) -> Convert:
 
     def from_avro(value: dict[str, Any]) -> msgspec.Struct:
         for name, convert in converts:
-            value[name] = convert(value[name])
+            if name in value:
+                value[name] = convert(value[name])
         return record(**value)
 
     return from_avro

@@ -19,6 +19,7 @@ from bus.registry import MemoryRegistry
 from errors import ConfigurationError, DecodeError, MappingError
 from schemas import topics
 from schemas.bus.change import Cause, Change
+from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
 from schemas.topics import TOPICS, Topic, avro_schema
 
@@ -187,7 +188,11 @@ def test_enum_is_written_as_its_text(codecs: Codecs) -> None:
 def test_record_of_an_older_writer_is_read_with_defaults() -> None:
     registry = MemoryRegistry()
     older = json.loads(avro_schema(Order))
-    older["fields"] = [field for field in older["fields"] if field["name"] not in {"note", "custom", "handling_amount"}]
+    address = next(field for field in older["fields"] if field["name"] == "billing")["type"]
+    older["fields"] = [
+        field for field in older["fields"] if field["name"] not in {"note", "custom", "handling_amount", "billing"}
+    ]
+    next(field for field in older["fields"] if field["name"] == "shipping").update(type=address)
     older_id = registry.id_of("canonical.orders.v1-value", json.dumps(older))
     codec = Codecs(registry).of(topics.ORDERS)
     whole = msgspec.structs.asdict(order(number="7", total=Decimal("3.50000")))
@@ -195,6 +200,34 @@ def test_record_of_an_older_writer_is_read_with_defaults() -> None:
     back = codec.decode(written(older, older_id, whole))
 
     assert (back.number, back.total, back.note, back.custom) == ("7", Decimal("3.5"), "", {})
+    assert (back.handling_amount, back.billing) == (Decimal(0), Address())
+
+
+def test_nested_record_of_an_older_writer_is_read_with_defaults() -> None:
+    registry = MemoryRegistry()
+    text = avro_schema(Order)
+    older = json.loads(text)
+    line = next(field for field in older["fields"] if field["name"] == "lines")["type"]["items"]
+    line["fields"] = [field for field in line["fields"] if field["name"] not in {"tax", "site"}]
+    older_id = registry.id_of("x", json.dumps(older))
+    codec = Codecs(registry).of(topics.ORDERS)
+    lines = [msgspec.structs.asdict(OrderLine(sku="A", quantity=Decimal("2.00000")))]
+
+    back = codec.decode(written(older, older_id, msgspec.structs.asdict(order()) | {"lines": lines}))
+
+    assert back.lines == (OrderLine(sku="A", quantity=Decimal(2)),)
+
+
+def test_record_of_a_newer_writer_is_read_without_what_is_new() -> None:
+    registry = MemoryRegistry()
+    newer = json.loads(avro_schema(Order))
+    newer["fields"].append({"name": "gift_wrap", "type": "string", "default": ""})
+    newer_id = registry.id_of("x", json.dumps(newer))
+    codec = Codecs(registry).of(topics.ORDERS)
+
+    back = codec.decode(written(newer, newer_id, msgspec.structs.asdict(order(number="7")) | {"gift_wrap": "yes"}))
+
+    assert back == order(number="7")
 
 
 def test_writer_with_another_scale_is_undecodable_and_not_misread() -> None:

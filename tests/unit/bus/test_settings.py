@@ -1,0 +1,161 @@
+"""A deployment's settings: read once, secrets masked, every refusal naming the setting and what to write."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import msgspec
+import pytest
+
+from bus.secret import Secret
+from bus.settings import Settings, load
+from errors import ConfigurationError
+
+MINIMAL = """
+    [deployment]
+    name = "test"
+    [kafka]
+    bootstrap = "env:KAFKA"
+    [registry]
+    url = "http://registry"
+    [projection]
+    dsn = "env:PROJECTION"
+    [connections.shop]
+    system = "clarity"
+    store_dsn = "env:STORE"
+    url = "http://shop"
+    password = "env:PASSWORD"
+    webhook_secrets = ["env:NEW", "env:OLD"]
+    [connections.shop.options]
+    section_suffix = "-x"
+    [connections.erp]
+    system = "dynamics-gp"
+    store_dsn = "env:STORE"
+    odbc = "file:secrets/odbc"
+    dialect = "postgresql"
+    in_flight = 8
+    [connections.erp.capture]
+    host = "db"
+    port = "env:PORT"
+    database = "TWO"
+    user = "cdc"
+    password = "env:PASSWORD"
+    [[pairs]]
+    store = "shop"
+    erp = "erp"
+"""
+ENVIRON = {
+    "KAFKA": "k:9092",
+    "PROJECTION": "postgresql://p",
+    "STORE": "postgresql://s",
+    "PASSWORD": "swordfish",
+    "NEW": "whsec_new",
+    "PORT": "5432",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "deployments" / "demo"
+    (folder / "lookups").mkdir(parents=True)
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "odbc").write_text("DRIVER=x;PWD=hidden\n")
+    (folder / "lookups" / "sites.csv").write_text("key,value\nnorth,NORTH\n")
+    (folder / "towpath.toml").write_text(dedent(MINIMAL))
+    return tmp_path
+
+
+def changed(root: Path, old: str, new: str) -> Settings:
+    path = root / "deployments" / "demo" / "towpath.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return load(ENVIRON, root)
+
+
+def test_deployment_is_read_whole(root: Path) -> None:
+    settings = load(ENVIRON, root)
+
+    shop, erp = settings.connection("shop"), settings.connection("erp")
+    assert (settings.deployment, settings.kafka, settings.registry) == ("test", "k:9092", "http://registry")
+    assert (shop.name, shop.system, shop.options) == ("shop", "clarity", {"section_suffix": "-x"})
+    assert [secret.reveal() for secret in shop.webhook_secrets] == ["whsec_new"]
+    assert erp.odbc is not None
+    assert erp.odbc.reveal() == "DRIVER=x;PWD=hidden"
+    assert erp.capture is not None
+    assert (erp.capture.port, erp.in_flight, erp.dialect) == (5432, 8, "postgresql")
+    assert settings.lookups.find("sites", "north") == "NORTH"
+    assert settings.erp_of("shop").name == "erp"
+    assert settings.store_of("erp").name == "shop"
+    assert [each.name for each in settings.of_system("clarity")] == ["shop"]
+
+
+def test_secrets_print_masked(root: Path) -> None:
+    shown = repr(load(ENVIRON, root))
+
+    for hidden in ("swordfish", "whsec_new", "hidden", "postgresql://"):
+        assert hidden not in shown
+    assert str(Secret("swordfish")) == "Secret(***)"
+
+
+def test_environment_is_laid_over_the_deployment(root: Path) -> None:
+    over = root / "deployments" / "demo" / "environments"
+    over.mkdir()
+    (over / "prod.toml").write_text('[connections.shop]\nurl = "https://shop"\n')
+
+    settings = load({**ENVIRON, "TOWPATH_ENVIRONMENT": "prod"}, root)
+
+    assert settings.connection("shop").url == "https://shop"
+    assert settings.connection("shop").system == "clarity"
+
+
+def test_local_values_lie_below_the_environment(root: Path) -> None:
+    local = root / ".towpath" / "environment"
+    local.mkdir(parents=True)
+    (local / "stack.json").write_bytes(msgspec.json.encode({"KAFKA": "local:1", "OLD": "whsec_old"}))
+
+    settings = load(ENVIRON, root)
+
+    assert settings.kafka == "k:9092"
+    assert [secret.reveal() for secret in settings.connection("shop").webhook_secrets] == ["whsec_new", "whsec_old"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "setting", "told"),
+    [
+        ('name = "test"', "", "deployment.name", "missing"),
+        ('bootstrap = "env:KAFKA"', 'bootstrap = "env:KAFKAH"', "kafka.bootstrap", "KAFKAH is not set"),
+        ('dsn = "env:PROJECTION"', 'dsn = "postgresql://p"', "projection.dsn", 'write "env:NAME"'),
+        ("in_flight = 8", "in_flites = 8", "connections.erp.in_flites", "there are:"),
+        ("in_flight = 8", 'in_flight = "many"', "connections.erp.in_flight", "Expected `int`"),
+        ('system = "clarity"\n', "", "connections.shop.system", "missing"),
+        ('"file:secrets/odbc"', '"file:secrets/none"', "connections.erp.odbc", "cannot read"),
+        ('["env:NEW", "env:OLD"]', '["env:OLD"]', "connections.shop.webhook_secrets", "none of them is set"),
+        ('erp = "erp"', 'erp = "other"', "connections.other", "there are: erp, shop"),
+        ("[connections.shop]", "[connections.Shop]", "connections.Shop", "lower case"),
+    ],
+)
+def test_refusal_names_the_setting(root: Path, old: str, new: str, setting: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        changed(root, old, new)
+
+    assert refused.value.facts["setting"] == setting
+    assert told in refused.value.message
+    assert "swordfish" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("key;value\n", "first line"), ("key,value\na\n", "line 2"), ("key,value\na,1\na,2\n", "twice")],
+)
+def test_lookup_that_is_no_table_is_refused(root: Path, text: str, told: str) -> None:
+    (root / "deployments" / "demo" / "lookups" / "sites.csv").write_text(text)
+
+    with pytest.raises(ConfigurationError, match=told):
+        load(ENVIRON, root)
+
+
+def test_missing_deployment_is_refused(root: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({**ENVIRON, "TOWPATH_DEPLOYMENT": "deployments/none"}, root)
+
+    assert refused.value.facts["setting"] == "TOWPATH_DEPLOYMENT"
