@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -21,10 +21,12 @@ from bus.codec import Codecs
 from bus.registry import Registry
 from bus.secret import Secret
 from bus.settings import Gateway, Settings
+from delivery.states import ENDS
 from mapping.port import Lookups
 from operations.offsets import admin_of, describe
-from operations.projection import migrate, worker
+from operations.projection import books, migrate, tables, worker
 from operations.projection.worker import Scope
+from operations.readers import Routed
 from operations.stack.addresses import Addresses
 from operations.stack.settings import REPOSITORY_ROOT
 from schemas import topics
@@ -302,6 +304,57 @@ def test_second_projector_stands_by_and_takes_over(world: World) -> None:
     until(lambda: world.read_so_far() == sent + 1)
     second.terminate()
     assert second.wait(20) == 0
+
+
+def test_books_tell_where_everything_is_and_hours_close_only_when_all_of_it_ended(world: World) -> None:
+    orders = 60
+    sent = fill(world, orders)
+    about = outcome(f"{world.topic_id('canonical.v1')}/0/0", stage="consumers", state="delivered", connection="erp")
+    world.send("outcomes.v1", 0, "shop:3", about)
+    world.flush()
+    process = world.start()
+    until(lambda: world.read_so_far() == sent + 1)
+    process.terminate()
+    assert process.wait(20) == 0
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=2), now + timedelta(hours=1)
+    cuts = {(topic_id, partition): 1_000_000 for topic_id in world.ids.values() for partition in range(PARTITIONS)}
+    ways = [Routed(topic=world.topics["canonical.v1"].name, record="order", owner="shop", target="erp")]
+
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.commit()
+        found = books.read(wire, cuts, ways, tuple(ENDS), start, end)
+        closed = tables.close_hours(wire, start, end, now)
+        again = tables.close_hours(wire, start, end, now)
+        kept = wire.execute("SELECT DISTINCT topic FROM closed_hours").fetchall()
+
+    changes = [each for each in found.intake if each.topic.endswith("changes.v1")]
+    assert sum(each.accepted for each in changes) == orders
+    assert sum(each.mapped for each in changes) == orders * 7 // 10
+    assert sum(each.merged + each.dead + each.filtered for each in changes) == orders * 3 // 10
+    # nobody routed the captured rows: they are open, and carried by nothing
+    assert {each.topic for each in found.open_roots} == {world.topics["cdc.SOP10100.v1"].name}
+    assert len(found.open_roots) == orders
+    assert {each.state: each.count for each in found.deliveries} == {"delivered": 1, "": orders * 7 // 10 - 1}
+    assert len(found.open_deliveries) == orders * 7 // 10 - 1
+    assert found.uncounted == {}
+    assert (closed > 0, again) == (True, 0)
+    assert kept == [(world.topics["changes.v1"].name,)]
+
+
+def test_record_nobody_counted_shows(world: World) -> None:
+    sent = fill(world, 3)
+    process = world.start()
+    until(lambda: world.read_so_far() == sent)
+    process.terminate()
+    process.wait(20)
+
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.execute("UPDATE arrivals SET records = 0 WHERE topic LIKE '%%changes.v1' AND partition = 0", [])
+        wire.commit()
+        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW)
+
+    assert found.uncounted == {world.topics["changes.v1"].name: 1}
 
 
 if __name__ == "__main__":
