@@ -194,7 +194,7 @@ GP_NUMBERS: Mapping[int, tuple[str, str]] = {
 #: Code to what happened and what to do; `{name}` stands for a value of the outcome.
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     "undecodable": (
-        "The bytes are not what the topic promises: {reason}",
+        "The bytes are not what the topic promises ({reason}).",
         "Look at them with `towpath dead-letters show`; correct the sender or the schema, then redrive it.",
     ),
     "mapping": (

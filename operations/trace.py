@@ -14,6 +14,7 @@ from operations.projection.stories import DeadLetterTold, Known, OutcomeTold, Re
 from operations.projection.worker import means_of
 from operations.sentences import sentence
 from schemas import topics
+from schemas.bus.change import Cause
 
 
 class What(StrEnum):
@@ -31,6 +32,15 @@ class What(StrEnum):
 
 ORDER = {what: number for number, what in enumerate(What)}
 WHAT_OF_MEANS = {Means.CHANGES: What.ROUTED, Means.FETCHED: What.READ, Means.CANONICAL: What.MAPPED}
+
+
+#: How we heard, by `Change.cause`; bytes that are no change say nothing.
+HEARD_BY = {
+    Cause.WEBHOOK.value: " by webhook",
+    Cause.POLL.value: " by a poll",
+    Cause.CDC.value: " by its database",
+    Cause.ASKED.value: " because somebody asked",
+}
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -131,9 +141,8 @@ def _heard(root: RootTold) -> Step:
         table = root.topic.split(".cdc.", 1)[-1].rsplit(".", 1)[0]
         what, told = What.CAPTURED, f"A row of {table} changed."
     else:
-        by = {"webhook": "by webhook", "poll": "by asking the store", "asked": "because somebody asked"}
         what = What.HEARD
-        told = f"{root.connection} told of {root.record or 'a change'} {by.get(root.cause, 'by ' + root.cause)}."
+        told = f"{root.connection} told of {root.record or 'a change'}{HEARD_BY.get(root.cause, '')}."
     return Step(
         at=root.arrived_at,
         what=what.value,
@@ -194,7 +203,7 @@ def _dead(letter: DeadLetterTold) -> Step:
     return Step(
         at=letter.at,
         what=What.DEAD_LETTER.value,
-        sentence=f"Dead letter {letter.id[:8]}. {sentence(letter.code, letter.code_values)}",
+        sentence=f"It is kept as dead letter {letter.id[:8]}.",
         connection=letter.connection,
         topic=letter.topic,
         partition=letter.source_partition,

@@ -149,7 +149,8 @@ def prune(wire: Wire) -> None:
         wire.execute(
             "DELETE FROM roots r USING closed_hours h WHERE h.topic = r.topic"
             " AND h.hour = date_trunc('hour', r.arrived_at, 'UTC')"
-            " AND r.arrived_at < now() - make_interval(days => %s)",
+            # whole hours at once, so that no hour is told half by its rows and half by what was kept
+            " AND h.hour < now() - make_interval(days => %s)",
             [ROOTS_DAYS],
         )
         wire.execute("DELETE FROM records WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS])
