@@ -23,8 +23,16 @@ NAMES = st.sampled_from(["type", "timestamp", "data", "id", "\x00", "$ref"]) | s
 TREES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5), max_leaves=25
 )
+TIMES = st.sampled_from(
+    ["2026-03-02T14:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-03-02T14:00:00", "soon"]
+)
+#: Right but for one member or two: what passes the first checks and could hurt behind them.
 NEARLY_RIGHT = st.fixed_dictionaries(
-    {"type": SCALARS, "timestamp": SCALARS, "data": st.fixed_dictionaries({"id": SCALARS}) | SCALARS}
+    {
+        "type": st.just("order.created") | SCALARS,
+        "timestamp": TIMES | SCALARS,
+        "data": st.fixed_dictionaries({"id": st.integers(1, 9) | SCALARS}) | SCALARS,
+    }
 )
 BROKEN = st.builds(
     lambda cut, put: BODY[:cut] + put + BODY[cut:], st.integers(0, len(BODY)), st.binary(min_size=1, max_size=8)
