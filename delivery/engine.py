@@ -122,6 +122,7 @@ class Deliverer:
             FatalError: no row will pass; somebody has to mend something first.
             Exception: a sink raised what nobody foresaw; its row is as it was and its lease runs out.
         """
+        await self._look_after_history()
         background = [asyncio.create_task(work) for work in (self._claim(), self._renew(), self._keep_house())]
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -291,19 +292,25 @@ class Deliverer:
 
     async def _keep_house(self) -> None:
         """Take over what dead workers held; look after the days of history."""
-        history_at = 0.0
+        history_at = time.monotonic() + HISTORY_EVERY_S
         while True:
             try:
                 expired = await self._store.expire_leases(self._queue, self._owner, self._pace.settling_delay_s)
                 if expired:
                     self._log.info("delivery.leases_expired", keys=expired)
-                if time.monotonic() >= history_at:
-                    today = self._clock().date()
-                    await self._store.keep_history(today, HISTORY_AHEAD_DAYS, self._limits.history_days)
-                    history_at = time.monotonic() + HISTORY_EVERY_S
             except RetryableError as error:
                 self._log.warning("delivery.store_away", code=error.code)
+            if time.monotonic() >= history_at:
+                await self._look_after_history()
+                history_at = time.monotonic() + HISTORY_EVERY_S
             await asyncio.sleep(self._limits.lease_s / 4)
+
+    async def _look_after_history(self) -> None:
+        today = self._clock().date()
+        try:
+            await self._store.keep_history(today, HISTORY_AHEAD_DAYS, self._limits.history_days)
+        except RetryableError as error:
+            self._log.warning("delivery.store_away", code=error.code)  # the next hour will do: there are days ahead
 
     async def _give_back(self) -> None:
         with contextlib.suppress(RetryableError):  # else they run out
@@ -313,10 +320,10 @@ class Deliverer:
 
     async def _write_intents(self, intended: Sequence[Intended]) -> Sequence[bool]:
         ours = await self._insist(lambda: self._store.intend(self._queue, self._owner, intended))
-        return [one.row.id in ours for one in intended]
+        return [one.row.epoch in ours for one in intended]
 
     async def _write_turns(self, turns: Sequence[tuple[Turn, bool]]) -> Sequence[_Written]:
-        going_on = {turn.row.root_key for turn, go_on in turns if go_on}
+        going_on = {turn.row.epoch for turn, go_on in turns if go_on}
 
         async def settle() -> list[_Written]:
             asked_at = time.monotonic()
@@ -325,7 +332,7 @@ class Deliverer:
             )
             for row in answer.next.values():
                 self._leases[row.epoch] = _Lease(row, asked_at + self._limits.lease_s)
-            return [_Written(turn.row.id in answer.fenced, answer.next.get(turn.row.root_key)) for turn, _ in turns]
+            return [_Written(turn.row.epoch in answer.fenced, answer.next.get(turn.row.epoch)) for turn, _ in turns]
 
         written = await self._insist(settle)
         if any(turn.state not in ENDS or not go_on for turn, go_on in turns):

@@ -13,6 +13,8 @@ What all of it rests on:
 """
 # ruff: noqa: S608 - what is put together here are constants of this page; values are always parameters
 
+from typing import LiteralString
+
 #: Columns of an event in the order of `_EVENT_VALUES`.
 EVENT = """queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind, source_version,
     payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency"""
@@ -185,22 +187,22 @@ SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.e
     mapping_out = mine.mapping_out
 FROM mine
 WHERE r.id = mine.id AND (r.state <> 'sending' OR r.epoch = mine.epoch)
-RETURNING r.id
+RETURNING r.epoch
 """
 
 # ---- settle
 
 _MINE = """mine AS MATERIALIZED (
-    SELECT k.queue, k.root_key
+    SELECT k.queue, k.root_key, k.epoch
     FROM (
         SELECT * FROM unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS c (root_key, epoch)
         ORDER BY root_key COLLATE "C") c
     CROSS JOIN LATERAL (
-        SELECT queue, root_key FROM keys
+        SELECT queue, root_key, epoch FROM keys
         WHERE queue = %(queue)s AND root_key = c.root_key AND epoch = c.epoch AND lease_owner = %(owner)s
         FOR UPDATE) k
 )"""
-LOCK_MINE = f"WITH {_MINE} SELECT root_key FROM mine"
+LOCK_MINE = f"WITH {_MINE} SELECT epoch FROM mine"
 
 ANNOUNCE = """
 INSERT INTO outbox (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent)
@@ -409,3 +411,13 @@ HISTORY_PARTITIONS = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'history'::regclass AND c.relname <> 'history_default' ORDER BY 1
 """
+
+#: With the names of the partition and the bounds of its day put in.
+ADD_DAY: tuple[LiteralString, ...] = (
+    "CREATE TABLE {day} (LIKE history INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+    """
+    WITH early AS (DELETE FROM history_default WHERE ended_at >= {first} AND ended_at < {last} RETURNING *)
+    INSERT INTO {day} SELECT * FROM early
+    """,
+    "ALTER TABLE history ATTACH PARTITION {day} FOR VALUES FROM ({first}) TO ({last})",
+)

@@ -67,10 +67,10 @@ class TakenIn(msgspec.Struct, frozen=True, kw_only=True):
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a batch of turns."""
 
-    #: Ids of rows that were not ours any more; nothing was written about them.
+    #: Epochs of turns whose row was not ours any more; nothing was written about them.
     fenced: frozenset[int] = frozenset()
-    #: By root key: the next row of a key whose lease goes on.
-    next: dict[str, Row] = {}
+    #: By epoch: the next row of a key whose lease goes on.
+    next: dict[int, Row] = {}
 
 
 class Intended(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,7 +322,8 @@ class Store:
         """Write down what will be sent, before it is; the rows are `sending` from here on.
 
         Returns:
-            Ids of the rows that may be sent. The others are not ours any more. A repeat of the call answers the same.
+            Epochs of the rows that may be sent: a worker that stood still may hold a row twice, under an old lease
+            and a new one. The others are not ours any more. A repeat of the call answers the same.
         """
         rows = [one.row for one in intended]
         intents = [one.intent for one in intended]
@@ -340,41 +341,47 @@ class Store:
                 "mappings": [intent.mapping for intent in intents],
             },
         )
-        return frozenset(id_ for (id_,) in found)
+        return frozenset(epoch for (epoch,) in found)
 
     async def settle(
-        self, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[str], lease_s: float
+        self, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
     ) -> Settled:
         """Write down what became of rows, as far as they are still ours, and go on with their keys or free them.
 
         Args:
             queue: Of all turns.
             owner: Who claimed them.
-            turns: At most one of a key.
-            going_on: Root keys whose lease is kept if their next row may be tried at once.
+            turns: At most one of a lease.
+            going_on: Epochs of leases that are kept if the key's next row may be tried at once.
             lease_s: From now, for those.
         """
         if not turns:
             return Settled()
         async with self._transaction() as wire:
             mine = await self._lock_mine(wire, queue, owner, [turn.row for turn in turns])
-            ours = [turn for turn in turns if turn.row.root_key in mine]
+            ours = [turn for turn in turns if turn.row.epoch in mine]
             if not ours:
-                return Settled(fenced=frozenset(turn.row.id for turn in turns))
+                return Settled(fenced=frozenset(turn.row.epoch for turn in turns))
             said = [one for turn in ours for one in announcements.of_turn(self._speaker(queue), turn, self._clock())]
-            parameters = {"connection": self.connection, **columns.of_turns(ours), **columns.of_announcements(said)}
+            parameters = {
+                "connection": self.connection,
+                **columns.of_turns(ours),
+                **columns.of_announcements(said),
+            }
             written = {id_ for (id_,) in await _rows(wire, statements.SETTLE, parameters)}
             next_ = await self._go_on(wire, queue, owner, ours, going_on, lease_s)
         if said:
             self._announced.set()
-        return Settled(fenced=frozenset(turn.row.id for turn in turns if turn.row.id not in written), next=next_)
+        fenced = frozenset(turn.row.epoch for turn in turns if turn.row.epoch not in mine or turn.row.id not in written)
+        return Settled(fenced=fenced, next=next_)
 
     async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
         """Give keys back untouched, for rows that were claimed and not tried."""
         async with self._transaction() as wire:
             mine = await self._lock_mine(wire, queue, owner, rows)
             if mine:
-                await _rows(wire, statements.GO_ON, _freeing(queue, mine))
+                ours = [row.root_key for row in rows if row.epoch in mine]
+                await _rows(wire, statements.GO_ON, _freeing(queue, ours))
 
     async def renew(self, queue: str, owner: str, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
         """Lengthen the leases of these rows' keys; answers the epochs that are still ours."""
@@ -387,18 +394,18 @@ class Store:
         }
         return frozenset(epoch for _, epoch in await self._fetch(statements.RENEW, keys))
 
-    async def _lock_mine(self, wire: Connection, queue: str, owner: str, rows: Sequence[Row]) -> set[str]:
+    async def _lock_mine(self, wire: Connection, queue: str, owner: str, rows: Sequence[Row]) -> set[int]:
         keys = {
             "queue": queue,
             "owner": owner,
             "root_keys": [row.root_key for row in rows],
             "epochs": [row.epoch for row in rows],
         }
-        return {root_key for (root_key,) in await _rows(wire, statements.LOCK_MINE, keys)}
+        return {epoch for (epoch,) in await _rows(wire, statements.LOCK_MINE, keys)}
 
     async def _go_on(
-        self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[str], lease_s: float
-    ) -> dict[str, Row]:
+        self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
+    ) -> dict[int, Row]:
         epochs = {turn.row.root_key: turn.row.epoch for turn in turns}
         found = await _rows(
             wire,
@@ -406,12 +413,12 @@ class Store:
             {
                 "queue": queue,
                 "root_keys": list(epochs),
-                "wanted": [root_key in going_on for root_key in epochs],
+                "wanted": [epoch in going_on for epoch in epochs.values()],
                 "lease_s": lease_s,
             },
         )
         rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
-        return {row.root_key: row for row in rows}
+        return {row.epoch: row for row in rows}
 
     # ---- leases that ended otherwise
 
@@ -601,22 +608,32 @@ class Store:
     async def keep_history(self, today: date, days_ahead: int, days_kept: int) -> None:
         """Make the partitions of the coming days and drop those of days long past."""
         wanted = {_partition(today + DAY * ahead): today + DAY * ahead for ahead in range(days_ahead + 1)}
+        oldest = _partition(today - DAY * days_kept)
         async with self._transaction() as wire:
-            found = {name for (name,) in await _rows(wire, statements.HISTORY_PARTITIONS, {})}
-            oldest = _partition(today - DAY * days_kept)
+            found = await self._days(wire)
             if wanted.keys() <= found and min(found) >= oldest:
                 return
-            # Several workers wake at the same hour; the second finds it done.
-            await wire.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [self._schema])
-            for name, day in wanted.items():
-                await wire.execute(
-                    sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF history FOR VALUES FROM ({}) TO ({})").format(
-                        sql.Identifier(name), sql.Literal(f"{day} 00:00+00"), sql.Literal(f"{day + DAY} 00:00+00")
-                    )
-                )
-            for name in found:
+            # Nobody settles meanwhile; several workers wake at the same hour, and the second finds it done.
+            await wire.execute("LOCK TABLE history IN ACCESS EXCLUSIVE MODE")
+            found = await self._days(wire)
+            for name in sorted(wanted.keys() - found):
+                await self._add_day(wire, name, wanted[name])
+            for name in sorted(found):
                 if name < oldest:
-                    await wire.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
+                    await wire.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+    async def _days(self, wire: Connection) -> set[str]:
+        return {name for (name,) in await _rows(wire, statements.HISTORY_PARTITIONS, {})}
+
+    async def _add_day(self, wire: Connection, name: str, day: date) -> None:
+        """What ended that day before its partition was there lies in the default one, and moves."""
+        names = {
+            "day": sql.Identifier(name),
+            "first": sql.Literal(f"{day} 00:00+00"),
+            "last": sql.Literal(f"{day + DAY} 00:00+00"),
+        }
+        for step in statements.ADD_DAY:
+            await wire.execute(sql.SQL(step).format(**names))
 
     # ---- PostgreSQL
 

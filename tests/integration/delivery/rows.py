@@ -1,0 +1,134 @@
+"""Makes events for the tests of the store and looks into it behind the store's back."""
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from delivery.migrate import schema_of
+from delivery.ports import Arrival, Intent, Reference, Row, Settlement
+from delivery.states import Kind, State
+from delivery.store import Store
+from schemas.bus.outcome import Outcome
+from schemas.types import root_of
+
+QUEUE = "consumers"
+TOPIC = "canonical.orders.v1"
+TOPIC_ID = "Jm2tQxYzT4-aB0cD1eF2gA"
+
+
+def arrival(
+    offset: int,
+    message_key: str = "clarity-main:1001",
+    *,
+    record: str = "order",
+    kind: Kind = Kind.DOCUMENT,
+    replaces_with: State | None = None,
+    source_version: int = 0,
+    partition: int = 0,
+    payload: bytes = b"payload",
+) -> Arrival:
+    """An event of a partition."""
+    return Arrival(
+        topic=TOPIC,
+        topic_id=TOPIC_ID,
+        partition=partition,
+        offset=offset,
+        root=f"{TOPIC_ID}/{partition}/{offset}",
+        root_key=root_of(message_key),
+        message_key=message_key,
+        record=record,
+        kind=kind,
+        replaces_with=replaces_with,
+        source_version=source_version,
+        payload=payload,
+        payload_digest="digest",
+        traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+        origin="clarity-main",
+        hops=1,
+    )
+
+
+async def take_in(store: Store, *arrivals: Arrival, queue: str = QUEUE) -> None:
+    """Each batch follows the last one of its partition."""
+    partition = arrivals[0].partition
+    expected = (await store.positions(queue, TOPIC_ID)).get(partition)
+    await store.take_in(queue, TOPIC, TOPIC_ID, partition, expected, arrivals[-1].offset + 1, arrivals)
+
+
+def intent_of(row: Row, *, timeout_s: float = 5.0) -> Intent:
+    """To create what the row is about."""
+    reference = Reference(record=row.record, business=row.message_key, operation=f"update:{row.offset}")
+    return Intent(reference=reference, body=row.payload, document_number="ORD1", mapping="m@1+d", timeout_s=timeout_s)
+
+
+def delivered(code: str = "created", **more: Any) -> Settlement:
+    """The target said yes."""
+    return Settlement(state=State.DELIVERED, code=code, **more)
+
+
+def look(dsn: str, connection: str, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:
+    """Rows of a query in the connection's schema."""
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as wire:
+        wire.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema_of(connection))))
+        return wire.execute(query, parameters).fetchall()
+
+
+def change(dsn: str, connection: str, statement: LiteralString, *parameters: object) -> None:
+    """Change something behind the store's back."""
+    with psycopg.connect(dsn, autocommit=True) as wire:
+        wire.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema_of(connection))))
+        wire.execute(statement, parameters)
+
+
+def outcomes(dsn: str, connection: str) -> list[Outcome]:
+    """All that waits in the outbox about what became of events, in order."""
+    found = look(dsn, connection, "SELECT value FROM outbox WHERE what = 'outcome' ORDER BY id")
+    return [msgspec.msgpack.decode(one["value"], type=Outcome) for one in found]
+
+
+def history(dsn: str, connection: str) -> list[dict[str, Any]]:
+    """Ended rows in the order of their ids."""
+    return look(dsn, connection, "SELECT * FROM history ORDER BY id")
+
+
+def assert_sound(dsn: str, connection: str) -> None:
+    """What must hold between any two transactions: every open row is found by some sweep."""
+    strays = look(
+        dsn,
+        connection,
+        """
+        SELECT r.id, r.state, r.cause, k.state AS key_state, k.due
+        FROM (SELECT DISTINCT ON (queue, root_key) * FROM rows ORDER BY queue, root_key, id) r
+        LEFT JOIN keys k USING (queue, root_key)
+        WHERE k.root_key IS NULL
+            OR (k.state = 'ready' AND (r.state = 'sending' OR r.due IS NULL OR (r.state <> 'ready' AND k.due < r.due)))
+            OR (k.state = 'parked' AND r.due IS NOT NULL)
+        """,
+    )
+    assert strays == []
+    behind = look(
+        dsn,
+        connection,
+        """
+        SELECT r.id, r.state FROM rows r
+        WHERE r.state IN ('sending', 'unknown', 'parked') AND EXISTS (
+            SELECT 1 FROM rows o WHERE o.queue = r.queue AND o.root_key = r.root_key AND o.id < r.id)
+        """,
+    )
+    assert behind == [], "only the first row of a key is ever tried"
+    empty = look(
+        dsn,
+        connection,
+        """SELECT * FROM keys k
+           WHERE state <> 'leased' AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.root_key = k.root_key)""",
+    )
+    assert empty == []
+
+
+def ids(rows: Sequence[Row]) -> list[int]:
+    """Offsets of rows, which are their names in the tests."""
+    return [row.offset for row in rows]

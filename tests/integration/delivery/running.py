@@ -1,0 +1,56 @@
+"""Runs deliverers in tests and waits for what they do."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from delivery.decide import Pace
+from delivery.engine import Deliverer, Limits
+from delivery.ports import Sink
+from delivery.store import Store
+from tests.integration.delivery.rows import QUEUE
+
+PACE = Pace(
+    first_backoff_s=0.02,
+    longest_backoff_s=0.1,
+    first_recheck_s=0.02,
+    longest_recheck_s=0.1,
+    settling_delay_s=0.05,
+)
+LIMITS = Limits(in_flight=16, lease_s=5.0, poll_s=0.2, stop_within_s=10.0)
+_owners = itertools.count(1)
+
+
+def deliverer(
+    store: Store, sinks: Mapping[str, Sink], *, limits: Limits = LIMITS, pace: Pace = PACE, seed: int = 0
+) -> Deliverer:
+    """As a worker would build one."""
+    owner = f"worker-{next(_owners)}"
+    return Deliverer(store, QUEUE, sinks, owner, random=random.Random(seed).random, limits=limits, pace=pace)
+
+
+@contextlib.asynccontextmanager
+async def running(*deliverers: Deliverer) -> AsyncIterator[None]:
+    """They work inside the block, and stop cleanly at its end; what breaks one of them breaks the block."""
+    async with asyncio.TaskGroup() as group:
+        for one in deliverers:
+            group.create_task(one.run())
+        yield
+        for one in deliverers:
+            one.stop()
+
+
+async def until(holds: Callable[[], object], *, within_s: float = 60.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def until_done(store: Store, *, within_s: float = 120.0) -> None:
+    """Wait until nothing is open."""
+    async with asyncio.timeout(within_s):
+        while (await store.counts()).open_rows:
+            await asyncio.sleep(0.05)

@@ -1,0 +1,147 @@
+"""Cursors, webhooks, identity and history: what pollers, gateway and housekeeping ask of the store."""
+
+from datetime import date
+
+import psycopg
+import pytest
+
+from delivery.decide import settled
+from delivery.migrate import check_version, migrate, schema_of
+from delivery.store import Store
+from errors import ConfigurationError, FatalError, RetryableError
+from tests.integration.delivery.rows import QUEUE, arrival, change, delivered, history, look, take_in
+
+
+async def test_cursor_has_one_reader_at_a_time(store: Store) -> None:
+    assert await store.cursor("orders") is None
+    mine = await store.lease_cursor("orders", "me", 60)
+    assert mine is not None
+    assert mine.cursor == ""
+
+    assert await store.lease_cursor("orders", "other", 60) is None
+    assert await store.advance_cursor(mine, "2026-05-01", 60)
+    await store.release_cursor(mine)
+    theirs = await store.lease_cursor("orders", "other", 60)
+
+    assert theirs is not None
+    assert theirs.cursor == "2026-05-01"
+    assert not await store.advance_cursor(mine, "2026-04-01", 60)
+    assert await store.cursor("orders") == "2026-05-01"
+
+
+async def test_cursor_of_a_dead_reader_is_taken_over(store: Store) -> None:
+    mine = await store.lease_cursor("orders", "me", -1)
+    theirs = await store.lease_cursor("orders", "other", 60)
+
+    assert mine is not None
+    assert theirs is not None
+    assert theirs.epoch > mine.epoch
+    assert not await store.advance_cursor(mine, "x", 60)
+
+
+async def test_webhook_is_remembered_once(store: Store) -> None:
+    assert not await store.seen_webhook("msg_1")
+    assert await store.remember_webhook("msg_1")
+    assert await store.seen_webhook("msg_1")
+    assert not await store.remember_webhook("msg_1")
+    assert await store.forget_webhooks(3600) == 0
+    assert await store.forget_webhooks(-1) == 1
+    assert not await store.seen_webhook("msg_1")
+
+
+async def test_identity_is_one(store: Store) -> None:
+    assert await store.identity() is None
+    await store.remember_identity("TWO@server/2026")
+    await store.remember_identity("TWO@server/2027")
+    assert await store.identity() == "TWO@server/2027"
+
+
+async def test_days_of_history_come_and_go(store: Store, bus_dsn: str) -> None:
+    await store.keep_history(date(2026, 5, 1), 2, 30)
+    await store.keep_history(date(2026, 5, 1), 2, 30)
+    await store.keep_history(date(2026, 6, 1), 1, 30)
+
+    found = look(bus_dsn, store.connection, "SELECT relid::regclass::text AS name FROM pg_partition_tree('history')")
+    names = sorted(one["name"].split(".")[-1] for one in found)
+    assert names == [
+        "history",
+        "history_20260502",
+        "history_20260503",
+        "history_20260601",
+        "history_20260602",
+        "history_default",
+    ]
+
+
+async def test_what_ended_before_its_day_had_a_partition_moves_there(store: Store, bus_dsn: str) -> None:
+    await take_in(store, arrival(0))
+    (row,) = await store.claim(QUEUE, "me", 1, 60)
+    await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [], 60)
+    (ended,) = history(bus_dsn, store.connection)
+
+    await store.keep_history(ended["ended_at"].date(), 1, 30)
+
+    assert history(bus_dsn, store.connection) == [ended]
+    assert look(bus_dsn, store.connection, "SELECT * FROM history_default") == []
+
+
+async def test_store_without_tables_stops_the_worker(bus_dsn: str, connection: str) -> None:
+    store = Store(bus_dsn, connection)
+    await store.open()
+    with pytest.raises(FatalError):
+        await store.claim(QUEUE, "me", 1, 60)
+    await store.close()
+
+
+async def test_store_that_cannot_be_reached_is_tried_again() -> None:
+    store = Store("postgresql://towpath@127.0.0.1:1/postgres", "gp-two")
+    with pytest.raises(RetryableError):
+        await store.open()
+    await store.close()
+
+
+async def test_counts_tell_queues_apart(store: Store) -> None:
+    await take_in(store, arrival(0), arrival(1, record="payment"))
+    await take_in(store, arrival(0), queue="fetchers")
+
+    counts = await store.counts()
+
+    assert [(one.queue, one.record, one.count) for one in counts.open_rows] == [
+        ("consumers", "order", 1),
+        ("consumers", "payment", 1),
+        ("fetchers", "order", 1),
+    ]
+
+
+def test_migrating_again_does_nothing(bus_dsn: str, migrated: str) -> None:
+    assert migrate(bus_dsn, migrated) == []
+    check_version(bus_dsn, migrated)
+
+
+def test_store_is_made_step_by_step(bus_dsn: str, connection: str) -> None:
+    with pytest.raises(ConfigurationError, match="run towpath migrate"):
+        check_version(bus_dsn, connection)
+
+    assert migrate(bus_dsn, connection) == [f"{schema_of(connection)}: 0001"]
+
+    with psycopg.connect(bus_dsn, autocommit=True) as wire:
+        wire.execute(f"DROP SCHEMA {schema_of(connection)} CASCADE")
+
+
+def test_newer_store_is_refused(bus_dsn: str, migrated: str) -> None:
+    change(bus_dsn, migrated, "UPDATE schema_version SET version_num = '9999'")
+
+    with pytest.raises(ConfigurationError, match="older code"):
+        check_version(bus_dsn, migrated)
+    with pytest.raises(ConfigurationError, match="older code"):
+        migrate(bus_dsn, migrated)
+
+
+@pytest.mark.parametrize("name", ["gp_two", "GP", "2gp", "a" * 57, "gp two", 'gp";drop'])
+def test_names_that_cannot_be_a_schema_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        schema_of(name)
+
+
+def test_names_become_schemas() -> None:
+    assert schema_of("gp-two") == "store_gp_two"

@@ -1,0 +1,328 @@
+"""The deliverer, one behaviour at a time."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from delivery.engine import Limits
+from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement, Several
+from delivery.states import ParkedFor, State
+from delivery.store import OpenRows, Store
+from errors import DependencyError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
+from tests.integration.delivery.rows import QUEUE, arrival, assert_sound, history, look, outcomes, take_in
+from tests.integration.delivery.running import LIMITS, deliverer, running, until, until_done
+from tests.integration.delivery.target import Target
+
+
+async def open_rows(store: Store) -> set[tuple[State, ParkedFor | None]]:
+    return {(one.state, one.cause) for one in (await store.counts()).open_rows}
+
+
+async def test_rows_of_a_key_are_delivered_in_order(store: Store, bus_dsn: str) -> None:
+    target = Target()
+    await take_in(store, *(arrival(offset, f"s:{offset % 3}") for offset in range(30)))
+
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert target.effects == {f"s:{key}": list(range(key, 30, 3)) for key in range(3)}
+    assert len(outcomes(bus_dsn, store.connection)) == 30
+
+
+async def test_idle_deliverer_hears_of_new_work(store: Store) -> None:
+    target = Target()
+    limits = Limits(poll_s=60.0)
+
+    async with running(deliverer(store, {"order": target}, limits=limits)):
+        await asyncio.sleep(0.2)
+        await take_in(store, arrival(0))
+        await until(lambda: target.effects, within_s=10)
+
+
+async def test_key_gives_way_after_its_share(store: Store) -> None:
+    target = Target()
+    await take_in(store, *(arrival(offset, "s:long") for offset in range(10)))
+    await take_in(store, arrival(10, "s:short"))
+
+    limits = Limits(in_flight=1, rows_of_a_key=4)
+    async with running(deliverer(store, {"order": target}, limits=limits)):
+        await until_done(store)
+
+    assert target.prepared == [0, 1, 2, 3, 10, 4, 5, 6, 7, 8, 9]
+
+
+async def test_head_of_a_key_blocks_its_key_and_no_other(store: Store) -> None:
+    class Picky(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            if row.offset == 0:
+                raise DependencyError("customer:s:C1", "not yet")
+            return await super().prepare(row)
+
+    target = Picky()
+    await take_in(store, arrival(0, "s:1"), arrival(1, "s:1"), arrival(2, "s:2"))
+
+    async with running(deliverer(store, {"order": target})):
+        await until(lambda: target.effects)
+
+    assert target.effects == {"s:2": [2]}
+    assert (State.PARKED, ParkedFor.DEPENDENCY) in await open_rows(store)
+
+
+async def test_refused_row_lets_its_key_go_on(store: Store, bus_dsn: str) -> None:
+    class Refusing(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            if intent.body == b"0":
+                raise RefusedError("no", "no")
+            return await super().deliver(intent)
+
+    target = Refusing()
+    await take_in(store, arrival(0), arrival(1))
+
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert [one["state"] for one in history(bus_dsn, store.connection)] == ["dead", "delivered"]
+
+
+async def test_outage_never_makes_a_dead_letter(store: Store, bus_dsn: str) -> None:
+    class Away(Target):
+        tries = 0
+
+        async def deliver(self, intent: Intent) -> Settlement:
+            self.tries += 1
+            if self.tries < 8:
+                raise RetryableError("refused_connection", "away")
+            return await super().deliver(intent)
+
+    target = Away()
+    await take_in(store, arrival(0))
+
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert [(one.state, one.attempts) for one in outcomes(bus_dsn, store.connection)] == [
+        ("parked", 1),
+        ("delivered", 8),
+    ]
+
+
+async def test_unanswered_call_is_looked_for_and_not_sent_again(store: Store) -> None:
+    class Silent(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            prepared = await super().prepare(row)
+            assert isinstance(prepared, Intent)
+            return Intent(reference=prepared.reference, body=prepared.body, timeout_s=0.1)
+
+        async def deliver(self, intent: Intent) -> Settlement:
+            self.apply(intent)
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    target = Silent()
+    await take_in(store, arrival(0))
+
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert (target.effects, target.repeated, target.found) == ({"clarity-main:1001": [0]}, [], [0])
+
+
+async def test_absent_effect_is_sent_again_with_the_same_intent(store: Store) -> None:
+    sent: list[Intent] = []
+
+    class Lossy(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            sent.append(intent)
+            if len(sent) == 1:
+                raise UnknownOutcomeError("lost", "on the way")
+            return await super().deliver(intent)
+
+    target = Lossy()
+    await take_in(store, arrival(0))
+
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert (len(sent), sent[0], target.prepared) == (2, sent[1], [0])
+
+
+async def test_effect_found_several_times_is_for_a_person(store: Store, bus_dsn: str) -> None:
+    class Doubled(Target):
+        async def deliver(self, intent: Intent) -> Settlement:  # noqa: ARG002 - the port's
+            raise UnknownOutcomeError("lost", "on the way")
+
+        async def find(self, intent: Intent) -> Finding:  # noqa: ARG002 - the port's
+            return Several(documents=("ORD1", "ORD2"))
+
+    await take_in(store, arrival(0), arrival(1))
+    async with running(deliverer(store, {"order": Doubled()})):
+        await until(lambda: len(outcomes(bus_dsn, store.connection)) == 2)
+
+    last = outcomes(bus_dsn, store.connection)[-1]
+    assert (last.state, last.cause, last.values) == ("parked", "person", {"documents": "ORD1, ORD2"})
+    assert_sound(bus_dsn, store.connection)
+
+
+async def test_target_that_cannot_tell_is_asked_again(store: Store) -> None:
+    class Shy(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            if not self.found:
+                raise UnknownOutcomeError("lost", "on the way")
+            return await super().deliver(intent)
+
+        async def find(self, intent: Intent) -> Finding:  # noqa: ARG002 - the port's
+            self.found.append(0)
+            match len(self.found):
+                case 1:
+                    return CannotTell(reason="away")
+                case 2:
+                    raise RefusedError("no", "even this is no end: the effect may be there")
+            return Absent()
+
+    target = Shy()
+    await take_in(store, arrival(0))
+    async with running(deliverer(store, {"order": target})):
+        await until_done(store)
+
+    assert (len(target.found), target.effects) == (3, {"clarity-main:1001": [0]})
+
+
+async def test_record_without_a_sink_waits_for_a_person(store: Store, bus_dsn: str) -> None:
+    await take_in(store, arrival(0, record="payment"))
+    async with running(deliverer(store, {"order": Target()})):
+        await until(lambda: outcomes(bus_dsn, store.connection))
+
+    (outcome,) = outcomes(bus_dsn, store.connection)
+    assert (outcome.cause, outcome.code, outcome.values) == ("person", "no_sink", {"record": "payment"})
+
+
+@pytest.mark.parametrize("error", [FatalError("denied", "no"), ZeroDivisionError("a bug")])
+async def test_what_no_row_survives_stops_the_worker_and_leaves_its_row(
+    store: Store, bus_dsn: str, error: Exception
+) -> None:
+    class Broken(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            if row.root_key == "s:bad":
+                raise error
+            return await super().prepare(row)
+
+    target = Broken()
+    await take_in(store, arrival(0, "s:bad"), arrival(1, "s:good"))
+
+    with pytest.raises(type(error)):
+        await deliverer(store, {"order": target}).run()
+
+    (left,) = look(bus_dsn, store.connection, "SELECT * FROM rows")
+    assert (left["event_offset"], left["state"], left["attempts"]) == (0, "ready", 0)
+    (key,) = look(bus_dsn, store.connection, "SELECT * FROM keys")
+    assert key["state"] == "leased", "its lease runs out, so that the next worker does not fall over it at once"
+
+
+async def test_slow_target_keeps_its_lease(store: Store, bus_dsn: str) -> None:
+    class Slow(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            prepared = await super().prepare(row)
+            await asyncio.sleep(1.5)
+            return prepared
+
+    target = Slow()
+    await take_in(store, arrival(0))
+    limits = Limits(lease_s=0.5, poll_s=0.1)
+    async with running(*(deliverer(store, {"order": target}, limits=limits) for _ in range(2))):
+        await until_done(store)
+
+    assert (target.prepared, target.found) == ([0], [])
+
+
+async def test_call_longer_than_the_lease_lengthens_it_first(store: Store) -> None:
+    class Long(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            prepared = await super().prepare(row)
+            assert isinstance(prepared, Intent)
+            return Intent(reference=prepared.reference, body=prepared.body, timeout_s=30.0)
+
+    target = Long()
+    await take_in(store, arrival(0))
+    async with running(deliverer(store, {"order": target}, limits=Limits(lease_s=1.0))):
+        await until_done(store)
+
+    assert (target.prepared, target.effects) == ([0], {"clarity-main:1001": [0]})
+
+
+async def test_stop_finishes_what_is_under_way_and_takes_nothing_more(store: Store, bus_dsn: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    class Waiting(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            started.set()
+            await go_on.wait()
+            return await super().deliver(intent)
+
+    target = Waiting()
+    await take_in(store, arrival(0), arrival(1))
+    worker = deliverer(store, {"order": target})
+    run = asyncio.create_task(worker.run())
+    await started.wait()
+    worker.stop()
+    go_on.set()
+    await run
+
+    assert target.effects == {"clarity-main:1001": [0]}
+    assert look(bus_dsn, store.connection, "SELECT state FROM keys") == [{"state": "ready"}]
+    assert_sound(bus_dsn, store.connection)
+
+
+async def test_stop_does_not_wait_for_ever(store: Store, bus_dsn: str) -> None:
+    started = asyncio.Event()
+
+    class Stuck(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            prepared = await super().prepare(row)
+            assert isinstance(prepared, Intent)
+            return Intent(reference=prepared.reference, body=prepared.body, timeout_s=50.0)
+
+        async def deliver(self, intent: Intent) -> Settlement:  # noqa: ARG002 - the port's
+            started.set()
+            await asyncio.sleep(100)
+            raise AssertionError
+
+    await take_in(store, arrival(0))
+    limits = Limits(stop_within_s=0.1, lease_s=60.0)
+    worker = deliverer(store, {"order": Stuck()}, limits=limits)
+    run = asyncio.create_task(worker.run())
+    await started.wait()
+    worker.stop()
+    await run
+
+    (left,) = look(bus_dsn, store.connection, "SELECT * FROM rows")
+    assert (left["state"], left["code"]) == ("unknown", "worker_stopped")
+    assert_sound(bus_dsn, store.connection)
+
+
+async def test_every_try_is_one_line_without_its_payload(store: Store) -> None:
+    await take_in(store, arrival(0, payload=b"secret"))
+    with capture_logs() as lines:
+        async with running(deliverer(store, {"order": Target()})):
+            await until_done(store)
+
+    (line,) = [line for line in lines if line["event"] == "delivery.delivered"]
+    assert (line["key"], line["offset"], line["code"], line["queue"]) == ("clarity-main:1001", 0, "created", QUEUE)
+    assert "secret" not in str(lines)
+
+
+async def test_open_rows_are_counted_by_state(store: Store) -> None:
+    class Away(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:  # noqa: ARG002 - the port's
+            raise RetryableError("away", "away", retry_after_s=60)
+
+    await take_in(store, arrival(0), arrival(1))
+    async with running(deliverer(store, {"order": Away()}, limits=LIMITS)):
+        async with asyncio.timeout(20):
+            while (await store.counts()).outbox == 0:
+                await asyncio.sleep(0.01)
+
+    assert set((await store.counts()).open_rows) == {
+        OpenRows(queue=QUEUE, record="order", state=State.PARKED, cause=ParkedFor.BACKOFF, count=1),
+        OpenRows(queue=QUEUE, record="order", state=State.READY, cause=None, count=1),
+    }
