@@ -26,12 +26,19 @@ TREES = st.recursive(
 TIMES = st.sampled_from(
     ["2026-03-02T14:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-03-02T14:00:00", "soon"]
 )
+
+
+def mostly(right: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    """Three times in four; a plain union would give every kind of scalar the same chance."""
+    return st.sampled_from([right, right, right, SCALARS]).flatmap(lambda chosen: chosen)
+
+
 #: Right but for one member or two: what passes the first checks and could hurt behind them.
 NEARLY_RIGHT = st.fixed_dictionaries(
     {
-        "type": st.just("order.created") | SCALARS,
-        "timestamp": TIMES | SCALARS,
-        "data": st.fixed_dictionaries({"id": st.integers(1, 9) | SCALARS}) | SCALARS,
+        "type": mostly(st.just("order.created")),
+        "timestamp": mostly(TIMES),
+        "data": mostly(st.fixed_dictionaries({"id": mostly(st.integers(1, 9))})),
     }
 )
 BROKEN = st.builds(
