@@ -67,7 +67,8 @@ def configuration(kafka: str, *, delivery_timeout_s: float) -> dict[str, str | i
         "message.max.bytes": LARGEST_RECORD_BYTES,
         # never used, as the partition is always given; the same as ours should anybody forget
         "partitioner": "murmur2_random",
-        "log.connection.close": False,
+        # what matters comes through `error_cb`; the library would write it to stderr, too
+        "log_level": 2,
     }
 
 
