@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
@@ -39,6 +40,8 @@ _FORGET_EVERY_S = 3600.0
 def run(settings: Settings) -> int:
     """Receive webhooks until SIGTERM or SIGINT (exit code 0) or until nothing can be stored any more (1)."""
     logs.set_up("gateway", level=settings.log_level)
+    # A line of uvicorn's for each garbled request is a log strangers can fill; our own counts name them.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     return run_async(lambda: serve(settings))
 
 
