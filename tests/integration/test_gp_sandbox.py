@@ -918,13 +918,16 @@ def test_stalled_connection_goes_on_afterwards(gp: Gp, sandbox: Sandbox) -> None
 @pytest.mark.parametrize(
     "statement",
     [
-        'DELETE FROM dbo."SOP10100"',
         "CREATE TABLE dbo.mine (a int)",
+        "CREATE TABLE towpath.mine (a int)",
+        'TRUNCATE dbo."SOP10100"',
         "SELECT * FROM sandbox.faults",
-        'UPDATE dbo."RM00101" SET "HOLD" = 1',
+        'UPDATE "DYNAMICS"."taErrorCode" SET "ErrorDesc" = \'\'',
     ],
 )
-def test_the_product_can_call_and_read_and_nothing_else(gp: Gp, statement: str) -> None:
+def test_the_product_may_what_members_of_gps_role_may_and_no_more(gp: Gp, statement: str) -> None:
+    assert gp.rows('UPDATE dbo."RM00101" SET "HOLD" = 0 WHERE "CUSTNMBR" = \'C1001\' RETURNING "HOLD"') == [(0,)]
+
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         gp.connection.execute(statement.encode())
 
