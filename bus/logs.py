@@ -7,6 +7,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
+#: Where it happened, never with what values: local variables hold payloads and secrets.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -37,7 +39,7 @@ def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -
     render: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if on_terminal
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

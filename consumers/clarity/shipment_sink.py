@@ -26,6 +26,8 @@ class WriteShipment(msgspec.Struct, frozen=True, kw_only=True):
     """What will be written, absolute in both places."""
 
     order_id: str
+    #: The order's CustomKey, by which it is written to.
+    order_key: str
     #: The shipment as it goes over the wire.
     shipment: bytes
     #: The order's tracking field.
@@ -55,6 +57,7 @@ class ShipmentSink:
             raise RejectedError("clarity.no_such_order", f"the store has no order {order_id}", order=order_id)
         work = WriteShipment(
             order_id=order_id,
+            order_key=order.custom_key,
             shipment=wire.encode(store_shipment(shipment, order.id)),
             tracking_number=tracking_of_order(order.tracking_number, shipment),
         )
@@ -70,7 +73,7 @@ class ShipmentSink:
         """Write both; either alone is repaired by the other's repeat."""
         work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
         await self._client.upsert_shipment(work.wanted)
-        await self._client.set_tracking(work.order_id, work.tracking_number)
+        await self._client.set_tracking(work.order_key, work.tracking_number)
         return _settlement(work)
 
     async def find(self, intent: Intent) -> Finding:
