@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import msgspec
-from bus.settings import Pair
 
+from bus.settings import Pair
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
 from consumers.clarity.order_status_sink import OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
