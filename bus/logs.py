@@ -37,9 +37,7 @@ def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -
     stream = stream or sys.stderr
     on_terminal = stream.isatty()
     render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if on_terminal
-        else [_TRACEBACKS, structlog.processors.JSONRenderer()]
+        [structlog.dev.ConsoleRenderer()] if on_terminal else [_TRACEBACKS, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
