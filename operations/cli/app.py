@@ -20,6 +20,7 @@ COMMANDS = (
     ("sandbox", "sandbox", "app", "The simulated store and ERP, as processes of their own.", HERE),
     ("run", "run", "run", "Run processes of the bus: gateway, pollers, fetchers, streams, consumers, projector.", HERE),
     ("stop", "run", "stop", "Stop the processes that run here.", HERE),
+    ("demo", "demo", "demo", "All of it with real traffic, both ways, compared row by row at the end.", HERE),
     ("info", "info", "info", "Every address, and the sandbox's credentials.", HERE),
     ("down", "down", "down", "Stop everything that runs here: processes, sandbox, stack.", HERE),
     ("check", "check", "check", "Check the deployment without touching a target.", DEPLOYMENT),
