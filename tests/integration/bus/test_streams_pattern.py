@@ -35,9 +35,10 @@ def test_workers_that_are_killed_lose_nothing_and_keep_the_order(place: Place, r
     target, dead = read_all(place.target), read_all(place.dead)
     killed = 0
     for first in range(0, EVENTS, EVENTS // 20):
+        before = len(target.read())
         feed(place, [{"n": n, "poison": n % POISON_EVERY == 0} for n in range(first, first + EVENTS // 20)])
         if first % (EVENTS // 5) == 0 and killed < KILLS and first:
-            at_work = partial(more_than, target, len(target.read()))
+            at_work = partial(more_than, target, before)
             eventually(at_work, within_s=20, what="the workers are at work")
             victims[killed % 2].kill()
             victims[killed % 2].wait()
