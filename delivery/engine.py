@@ -135,6 +135,8 @@ class Deliverer:
             for task in (stop, *background, *self._working):
                 task.cancel()
             ended = await asyncio.gather(*background, *self._working, stop, return_exceptions=True)
+            await self._intends.close()
+            await self._settles.close()
         errors = [one for one in ended if isinstance(one, Exception)]
         failure = self._failure or (errors[0] if errors else None)
         if failure is not None:

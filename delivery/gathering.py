@@ -29,6 +29,15 @@ class Gathering(Generic[T, R]):
             self._writing = asyncio.create_task(self._write_all())
         return await answer
 
+    async def close(self) -> None:
+        """Give up the write under way; whoever waits for it is cancelled."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        for _, answer in self._waiting:
+            answer.cancel()
+        self._waiting = []
+
     async def _write_all(self) -> None:
         try:
             while self._waiting:
@@ -47,6 +56,10 @@ class Gathering(Generic[T, R]):
                 if not answer.done():
                     answer.set_exception(error)
             return
+        except asyncio.CancelledError:
+            for _, answer in batch:
+                answer.cancel()
+            raise
         for (_, answer), value in zip(batch, answers, strict=True):
             if not answer.done():
                 answer.set_result(value)

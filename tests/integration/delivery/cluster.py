@@ -1,5 +1,6 @@
 """A PostgreSQL of the tests' own, so that it can be killed: the server the local stack brings along."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -44,7 +45,8 @@ class Cluster:
 
     def remove(self) -> None:
         """Stop and leave nothing behind."""
-        self.crash()
+        with contextlib.suppress(subprocess.CalledProcessError):  # it may be down already
+            self.crash()
         shutil.rmtree(self._folder)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -137,6 +137,22 @@ async def test_settled_row_leaves_outcome_knowledge_and_an_empty_key(store: Stor
     assert look(bus_dsn, store.connection, "SELECT * FROM rows") == []
 
 
+async def test_what_is_being_sent_is_expected_until_it_is_settled(store: Store) -> None:
+    await take_in(store, arrival(0))
+    (row,) = await claim(store)
+    left = LastSeen(record="order", key=row.root_key, digest="after")
+    intent = msgspec.structs.replace(intent_of(row), leaves=(left,))
+    assert await store.expected("order", row.root_key) == frozenset()
+
+    await store.intend(QUEUE, "me", [Intended(row=row, intent=intent)])
+
+    assert await store.expected("order", row.root_key) == {"after"}
+    assert await store.expected("item", row.root_key) == frozenset()
+    assert await store.expected("order", "another") == frozenset()
+    await settle(store, settled(row, delivered(last_seen=(left,)), intent))
+    assert await store.expected("order", row.root_key) == frozenset()
+
+
 async def test_cross_reference_is_announced_once(store: Store) -> None:
     known = delivered(known_as=(KnownAs(canonical_id="s:1", record="sales_order", id_there="1"),))
     for offset in range(2):

@@ -270,3 +270,27 @@ async def test_intent_of_a_worker_that_lost_its_lease_meanwhile_is_refused(bus_d
         change(bus_dsn, store.connection, "DELETE FROM rows")
         change(bus_dsn, store.connection, "DELETE FROM keys")
     await other.close()
+
+
+async def test_worker_that_stops_while_postgresql_is_away_ends_in_time() -> None:
+    cluster = await asyncio.to_thread(Cluster)
+    try:
+        await asyncio.to_thread(migrate, cluster.dsn, "gp-two")
+        store = Store(cluster.dsn, "gp-two")
+        await store.open()
+        await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(20)))
+        target = TroubledTarget(1, settling_s=SETTLING_S)
+        limits = Limits(in_flight=2, poll_s=0.2, stop_within_s=0.5)
+        worker = deliverer(store, {"order": target}, limits=limits)
+        run = asyncio.create_task(worker.run())
+        async with asyncio.timeout(30):
+            while not target.receipts:
+                await asyncio.sleep(0.001)
+        await asyncio.to_thread(cluster.crash)
+        worker.stop()
+        async with asyncio.timeout(30):
+            await run
+        await store.close()
+    finally:
+        await asyncio.to_thread(cluster.remove)
+    assert [task for task in asyncio.all_tasks() if "delivery" in repr(task.get_coro())] == []

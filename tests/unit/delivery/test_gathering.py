@@ -55,3 +55,22 @@ async def test_caller_that_went_away_does_not_stop_the_others() -> None:
     gone.cancel()
 
     assert await here == 2
+
+
+async def test_closing_gives_up_the_write_and_everybody_who_waits() -> None:
+    writing = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        writing.set()
+        await asyncio.Event().wait()
+        return items
+
+    gathering = Gathering(write, largest=1)
+    waiting = [asyncio.create_task(gathering.put(item)) for item in range(2)]
+    await writing.wait()
+    await gathering.close()
+
+    assert all(
+        isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*waiting, return_exceptions=True)
+    )
+    assert len(asyncio.all_tasks()) == 1
