@@ -103,6 +103,10 @@ def encoded_intent(intent: Intent) -> bytes:
     return msgspec.msgpack.encode(intent)
 
 
+def decoded_intent(intent: bytes) -> Intent:
+    return msgspec.msgpack.decode(intent, type=Intent)
+
+
 def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
     return {
         "o_row_ids": [one.row_id for one in said],
@@ -143,7 +147,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
         due=due,
         lease_owner=owner or None,
         epoch=epoch,
-        intent=msgspec.msgpack.decode(intent, type=Intent) if intent is not None else None,
+        intent=decoded_intent(intent) if intent is not None else None,
         reference=reference,
         document_number=document_number,
         payload=payload,

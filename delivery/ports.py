@@ -66,6 +66,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     mapping: str = ""
     #: The call is only started if it can end within this time of the lease.
     timeout_s: float = 30.0
+    #: How the other end's own documents will read once it is done, for whoever reads one before we settle.
+    leaves: tuple["LastSeen", ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +184,9 @@ class Memory(Protocol):
 
     async def last_seen(self, record: str, key: str) -> LastSeen | None:
         """The last known content there."""
+
+    async def expected(self, record: str, root_key: str) -> frozenset[str]:
+        """Digests the record may read as because of what is being sent, or may have been sent, for the key."""
 
     async def known_as(self, canonical_id: str, record: str) -> str | None:
         """The id a canonical record is known under at this connection."""

@@ -47,7 +47,7 @@ WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)
 # WHERE false: an entry that exists is locked and not written.
 LOCK_KEYS = """
 INSERT INTO keys (queue, root_key, state, due, epoch)
-SELECT %(queue)s, root_key, 'ready', statement_timestamp(), 0 FROM unnest(%(root_keys)s::text[]) AS k (root_key)
+SELECT %(queue)s, root_key, 'ready', statement_timestamp(), 0 FROM unnest(%(root_keys)b::text[]) AS k (root_key)
 ORDER BY root_key COLLATE "C"
 ON CONFLICT (queue, root_key) DO UPDATE SET due = excluded.due WHERE false
 """
@@ -55,7 +55,7 @@ ON CONFLICT (queue, root_key) DO UPDATE SET due = excluded.due WHERE false
 VERSIONS = """
 WITH asked AS MATERIALIZED (
     SELECT %(queue)s::text AS queue, message_key, record
-    FROM unnest(%(message_keys)s::text[], %(records)s::text[]) AS a (message_key, record)
+    FROM unnest(%(message_keys)b::text[], %(records)b::text[]) AS a (message_key, record)
 )
 SELECT v.message_key, v.record, v.taken_in
 FROM asked a JOIN versions v ON v.queue = a.queue AND v.message_key = a.message_key AND v.record = a.record
@@ -64,7 +64,7 @@ FROM asked a JOIN versions v ON v.queue = a.queue AND v.message_key = a.message_
 RAISE_VERSIONS = """
 INSERT INTO versions (queue, message_key, record, taken_in, at)
 SELECT %(queue)s, message_key, record, version, statement_timestamp()
-FROM unnest(%(message_keys)s::text[], %(records)s::text[], %(versions)s::bigint[]) AS k (message_key, record, version)
+FROM unnest(%(message_keys)b::text[], %(records)b::text[], %(versions)b::bigint[]) AS k (message_key, record, version)
 ON CONFLICT (queue, message_key, record) DO UPDATE SET taken_in = excluded.taken_in, at = excluded.at
     WHERE versions.taken_in < excluded.taken_in
 """
@@ -74,8 +74,8 @@ ON CONFLICT (queue, message_key, record) DO UPDATE SET taken_in = excluded.taken
 REPLACE = f"""
 WITH newer AS MATERIALIZED (
     SELECT %(queue)s::text AS queue, n.*
-    FROM unnest(%(root_keys)s::text[], %(message_keys)s::text[], %(records)s::text[], %(states)s::text[],
-                %(merged_into)s::text[]) AS n (root_key, message_key, record, new_state, new_merged_into)
+    FROM unnest(%(root_keys)b::text[], %(message_keys)b::text[], %(records)b::text[], %(states)b::text[],
+                %(merged_into)b::text[]) AS n (root_key, message_key, record, new_state, new_merged_into)
 ), in_hand AS MATERIALIZED (
     SELECT h.id
     FROM (SELECT DISTINCT queue, root_key FROM newer) n
@@ -97,10 +97,10 @@ WITH newer AS MATERIALIZED (
 SELECT {ROW}, r.new_state, r.new_merged_into FROM replaced r
 """
 
-_ARRIVALS = """unnest(%(offsets)s::bigint[], %(roots)s::text[], %(root_keys)s::text[], %(message_keys)s::text[],
-    %(records)s::text[], %(kinds)s::text[], %(source_versions)s::bigint[], %(payload_digests)s::text[],
-    %(mappings_in)s::text[], %(origins)s::text[], %(hops)s::integer[], %(traceparents)s::text[],
-    %(command_ids)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], {more}) WITH ORDINALITY
+_ARRIVALS = """unnest(%(offsets)b::bigint[], %(roots)b::text[], %(root_keys)b::text[], %(message_keys)b::text[],
+    %(records)b::text[], %(kinds)b::text[], %(source_versions)b::bigint[], %(payload_digests)b::text[],
+    %(mappings_in)b::text[], %(origins)b::text[], %(hops)b::integer[], %(traceparents)b::text[],
+    %(command_ids)b::text[], %(amounts)b::numeric[], %(currencies)b::text[], {more}) WITH ORDINALITY
     AS a (event_offset, root, root_key, message_key, record, kind, source_version, payload_digest, mapping_in, origin,
           hops, traceparent, command_id, amount, currency, {names}, place)"""
 _EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offset, root, root_key, message_key, record,
@@ -114,7 +114,7 @@ ORDER BY place
 """
 
 _ENDED = _ARRIVALS.format(
-    more="%(states)s::text[], %(codes)s::text[], %(merged_into)s::text[]", names="state, code, merged_into"
+    more="%(states)b::text[], %(codes)b::text[], %(merged_into)b::text[]", names="state, code, merged_into"
 )
 INSERT_ENDED = f"""
 INSERT INTO history (id, {EVENT}, state, code, merged_into)
@@ -125,7 +125,7 @@ ORDER BY place
 
 DROP_EMPTY_KEYS = """
 DELETE FROM keys k
-WHERE k.queue = %(queue)s AND k.root_key = ANY(%(root_keys)s::text[]) AND k.state <> 'leased'
+WHERE k.queue = %(queue)s AND k.root_key = ANY(%(root_keys)b::text[]) AND k.state <> 'leased'
     AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.queue = k.queue AND r.root_key = k.root_key)
 """
 
@@ -149,13 +149,13 @@ RETURNING k.root_key, k.epoch
 
 HEADS = f"""
 SELECT {ROW}
-FROM unnest(%(root_keys)s::text[]) AS k (root_key)
+FROM unnest(%(root_keys)b::text[]) AS k (root_key)
 CROSS JOIN LATERAL (
     SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r
 """
 
 FORGET_LEASED = """
-DELETE FROM keys WHERE queue = %(queue)s AND root_key = ANY(%(root_keys)s::text[])
+DELETE FROM keys WHERE queue = %(queue)s AND root_key = ANY(%(root_keys)b::text[])
     AND state = 'leased' AND lease_owner = %(owner)s
 """
 
@@ -169,8 +169,8 @@ FROM keys WHERE queue = %(queue)s AND state = 'ready' ORDER BY due LIMIT 1
 INTEND = """
 WITH intended AS MATERIALIZED (
     SELECT i.*
-    FROM unnest(%(ids)s::bigint[], %(root_keys)s::text[], %(epochs)s::bigint[], %(intents)b::bytea[],
-                %(references)s::text[], %(numbers)s::text[], %(mappings)s::text[])
+    FROM unnest(%(ids)b::bigint[], %(root_keys)b::text[], %(epochs)b::bigint[], %(intents)b::bytea[],
+                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[])
         AS i (id, root_key, epoch, intent, reference, document_number, mapping_out)
     ORDER BY i.root_key COLLATE "C"
 ), mine AS MATERIALIZED (
@@ -195,7 +195,7 @@ RETURNING r.epoch
 _MINE = """mine AS MATERIALIZED (
     SELECT k.queue, k.root_key, k.epoch
     FROM (
-        SELECT * FROM unnest(%(root_keys)s::text[], %(epochs)s::bigint[]) AS c (root_key, epoch)
+        SELECT * FROM unnest(%(root_keys)b::text[], %(epochs)b::bigint[]) AS c (root_key, epoch)
         ORDER BY root_key COLLATE "C") c
     CROSS JOIN LATERAL (
         SELECT queue, root_key, epoch FROM keys
@@ -207,9 +207,9 @@ LOCK_MINE = f"WITH {_MINE} SELECT epoch FROM mine"
 ANNOUNCE = """
 INSERT INTO outbox (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent)
 SELECT o.row_id, o.what, o.topic, o.key, o.value, o.digest, o.root, o.origin, o.mapping, o.hops, o.traceparent
-FROM unnest(%(o_row_ids)s::bigint[], %(o_whats)s::text[], %(o_topics)s::text[], %(o_keys)s::text[],
-            %(o_values)b::bytea[], %(o_digests)s::text[], %(o_roots)s::text[], %(o_origins)s::text[],
-            %(o_mappings)s::text[], %(o_hops)s::integer[], %(o_traceparents)s::text[]) WITH ORDINALITY
+FROM unnest(%(o_row_ids)b::bigint[], %(o_whats)b::text[], %(o_topics)b::text[], %(o_keys)b::text[],
+            %(o_values)b::bytea[], %(o_digests)b::text[], %(o_roots)b::text[], %(o_origins)b::text[],
+            %(o_mappings)b::text[], %(o_hops)b::integer[], %(o_traceparents)b::text[]) WITH ORDINALITY
     AS o (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, place)
 """
 ANNOUNCE_ALL = ANNOUNCE + "ORDER BY o.place"
@@ -219,8 +219,8 @@ ANNOUNCE_ALL = ANNOUNCE + "ORDER BY o.place"
 SETTLE = f"""
 WITH gone AS (
     DELETE FROM rows r
-    USING unnest(%(ids)s::bigint[], %(states)s::text[], %(codes)s::text[], %(values)s::text[], %(attempts)s::integer[],
-                 %(references)s::text[], %(numbers)s::text[], %(mappings)s::text[], %(epochs)s::bigint[])
+    USING unnest(%(ids)b::bigint[], %(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[],
+                 %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
         AS e (id, end_state, end_code, end_values, end_attempts, end_reference, end_number, end_mapping, end_epoch)
     WHERE r.id = e.id
     RETURNING r.*, e.end_state, e.end_code, e.end_values, e.end_attempts, e.end_reference, e.end_number, e.end_mapping,
@@ -236,9 +236,9 @@ WITH gone AS (
     SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
         code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
         reference = w.reference, document_number = w.number, mapping_out = w.mapping
-    FROM unnest(%(w_ids)s::bigint[], %(w_states)s::text[], %(w_causes)s::text[], %(w_delays)s::float8[],
-                %(w_codes)s::text[], %(w_values)s::text[], %(w_attempts)s::integer[], %(w_intents)b::bytea[],
-                %(w_references)s::text[], %(w_numbers)s::text[], %(w_mappings)s::text[], %(w_epochs)s::bigint[])
+    FROM unnest(%(w_ids)b::bigint[], %(w_states)b::text[], %(w_causes)b::text[], %(w_delays)b::float8[],
+                %(w_codes)b::text[], %(w_values)b::text[], %(w_attempts)b::integer[], %(w_intents)b::bytea[],
+                %(w_references)b::text[], %(w_numbers)b::text[], %(w_mappings)b::text[], %(w_epochs)b::bigint[])
         AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch)
     WHERE r.id = w.id
     RETURNING r.id
@@ -253,8 +253,8 @@ WITH gone AS (
 ), seen AS (
     INSERT INTO last_seen (record, key, digest, source_version, at)
     SELECT DISTINCT ON (s.record, s.key) s.record, s.key, s.digest, s.source_version, statement_timestamp()
-    FROM unnest(%(s_ids)s::bigint[], %(s_records)s::text[], %(s_keys)s::text[], %(s_digests)s::text[],
-                %(s_versions)s::bigint[]) WITH ORDINALITY AS s (id, record, key, digest, source_version, place)
+    FROM unnest(%(s_ids)b::bigint[], %(s_records)b::text[], %(s_keys)b::text[], %(s_digests)b::text[],
+                %(s_versions)b::bigint[]) WITH ORDINALITY AS s (id, record, key, digest, source_version, place)
     JOIN gone ON gone.id = s.id
     ORDER BY s.record, s.key, s.place DESC
     ON CONFLICT (record, key) DO UPDATE
@@ -263,7 +263,7 @@ WITH gone AS (
 ), referred AS (
     INSERT INTO cross_references (canonical_id, record, id_there, since)
     SELECT DISTINCT x.canonical_id, x.record, x.id_there, statement_timestamp()
-    FROM unnest(%(x_ids)s::bigint[], %(x_canonical_ids)s::text[], %(x_records)s::text[], %(x_ids_there)s::text[])
+    FROM unnest(%(x_ids)b::bigint[], %(x_canonical_ids)b::text[], %(x_records)b::text[], %(x_ids_there)b::text[])
         AS x (id, canonical_id, record, id_there)
     JOIN gone ON gone.id = x.id
     ORDER BY x.canonical_id, x.record, x.id_there
@@ -284,7 +284,7 @@ SELECT id FROM gone UNION ALL SELECT id FROM waiting
 GO_ON = f"""
 WITH head AS MATERIALIZED (
     SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, k.wanted, r.*
-    FROM unnest(%(root_keys)s::text[], %(wanted)s::boolean[]) AS k (root_key, wanted)
+    FROM unnest(%(root_keys)b::text[], %(wanted)b::boolean[]) AS k (root_key, wanted)
     LEFT JOIN LATERAL (
         SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
 ), gone AS (
@@ -344,7 +344,7 @@ DOUBT_SENDING = f"""
 UPDATE rows r
 SET state = 'unknown', due = statement_timestamp() + make_interval(secs => %(settling_delay_s)s), code = %(code)s,
     code_values = '{{}}'
-WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)s::text[]) AND r.state = 'sending'
+WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)b::text[]) AND r.state = 'sending'
 RETURNING {ROW}
 """
 
@@ -354,12 +354,14 @@ OUTBOX = """
 SELECT id, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, written_at
 FROM outbox WHERE refused IS NULL ORDER BY id LIMIT %(limit)s
 """
-OUTBOX_SENT = "DELETE FROM outbox WHERE id = ANY(%(ids)s::bigint[])"
+OUTBOX_SENT = "DELETE FROM outbox WHERE id = ANY(%(ids)b::bigint[])"
 OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE id = %(id)s"
 
 # ---- knowledge
 
 LAST_SEEN = "SELECT record, key, digest, source_version FROM last_seen WHERE record = %(record)s AND key = %(key)s"
+# Of every queue of the key; open rows are few.
+UNDER_WAY = "SELECT intent FROM rows WHERE root_key = %(root_key)s AND state IN ('sending', 'unknown')"
 KNOWN_AS = """
 SELECT id_there FROM cross_references WHERE canonical_id = %(canonical_id)s AND record = %(record)s
 ORDER BY since DESC, id_there LIMIT 1

@@ -526,6 +526,12 @@ class Store:
         found = await self._fetch(statements.LAST_SEEN, {"record": record, "key": key})
         return LastSeen(record=record, key=key, digest=found[0][2], source_version=found[0][3]) if found else None
 
+    async def expected(self, record: str, root_key: str) -> frozenset[str]:
+        """Digests the record may read as because of what is being sent, or may have been sent, for the key."""
+        found = await self._fetch(statements.UNDER_WAY, {"root_key": root_key})
+        intents = [columns.decoded_intent(bytes(intent)) for (intent,) in found]
+        return frozenset(left.digest for intent in intents for left in intent.leaves if left.record == record)
+
     async def known_as(self, canonical_id: str, record: str) -> str | None:
         """The id a canonical record is known under there, the newest if there are several."""
         found = await self._fetch(statements.KNOWN_AS, {"canonical_id": canonical_id, "record": record})

@@ -68,6 +68,7 @@ class OrderStatusSink:
         return Intent(
             reference=Reference(record="order_status", business=status.id, operation=f"set:{status.source_version}"),
             body=msgspec.json.encode(body),
+            leaves=_left_by(body),
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
@@ -112,10 +113,13 @@ def digest(order: ClarityOrder) -> str:
 
 
 def _settlement(work: SetStatus) -> Settlement:
-    seen = (LastSeen(record="order", key=work.root_key, digest=work.aspect_after),) if work.aspect_after else ()
     return Settlement(
         state=State.DELIVERED,
         code="status_set",
         values={"order": work.order_id, "status": work.status_key},
-        last_seen=seen,
+        last_seen=_left_by(work),
     )
+
+
+def _left_by(work: SetStatus) -> tuple[LastSeen, ...]:
+    return (LastSeen(record="order", key=work.root_key, digest=work.aspect_after),) if work.aspect_after else ()

@@ -69,6 +69,9 @@ class SalesOrderSink:
         work = next_step(order.id, order.source_version, document, digest, receipts)
         if isinstance(work, Settlement):
             return work
+        if work.step is Step.CANCEL and await self._client.in_transaction(partial(_is_void, work=work)):
+            # a person in GP was faster, or wanted the same
+            return Settlement(state=State.SUPPRESSED, code="equal", document_number=work.number)
         if work.step is Step.CREATE:
             number = await self._client.in_transaction(partial(_take_number, document=document))
             work = msgspec.structs.replace(work, number=number)
@@ -104,6 +107,11 @@ def _take_number(gp: GpTransaction, document: SopDocument) -> str:
     number = gp.take_sop_number(document.SOPTYPE, document.DOCID)
     gp.commit()
     return number
+
+
+def _is_void(gp: GpTransaction, work: Work) -> bool:
+    standing = gp.header(DocumentId(SOPTYPE=work.document.SOPTYPE, SOPNUMBE=work.number))
+    return standing is not None and bool(standing.VOIDSTTS)
 
 
 def _carry_out(gp: GpTransaction, work: Work) -> None:

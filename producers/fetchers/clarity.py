@@ -53,6 +53,11 @@ class OrderFetcher:
             return Settlement(state=State.FILTERED, code="clarity.gone", values={"order": change.id})
         reading = _Reading(document, self._clock())
         seen = await self._memory.last_seen(RECORD, row.root_key)
+        if seen is not None and seen.digest != reading.digest:
+            if reading.digest in await self._memory.expected(RECORD, row.root_key):
+                return Settlement(state=State.SUPPRESSED, code="echo", values={"order": change.id})
+            # what was under way may just have settled, between the two questions
+            seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
             return Settlement(state=State.SUPPRESSED, code="unchanged", values={"order": change.id})
         if seen is not None and seen.source_version > reading.source_version:
