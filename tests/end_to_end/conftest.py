@@ -24,6 +24,7 @@ def bus(stack: Addresses) -> Iterator[Outside]:
     outside = Outside(json.loads(towpath("info", "--json")))
     until(lambda: ready(outside), within_s=90, what="all processes ready")
     yield outside
+    outside.close()
     if not ran_before:
         towpath("stop")
         towpath("sandbox", "down")

@@ -56,6 +56,11 @@ class Outside:
         self.gp = httpx.Client(base_url=info["sandbox"]["dynamics-gp"]["control_url"], timeout=30)
         self.webhooks = info["gateway"]["webhooks"]["clarity-main"]
 
+    def close(self) -> None:
+        """Hang up."""
+        self.store.close()
+        self.gp.close()
+
     def place(self, **order: Any) -> dict[str, Any]:
         """Place an order as a customer does."""
         answer = self.store.post("/orders", json=order)

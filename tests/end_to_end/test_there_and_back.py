@@ -21,10 +21,9 @@ def status_is(bus: Outside, order: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def dead_letter_of(order: dict[str, Any]) -> dict[str, Any] | None:
-    letters = json.loads(towpath("dead-letters", "list", "--json"))
-    found: list[dict[str, Any]] = [
-        each for each in letters["letters"] if each["root_key"] == f"clarity-main:{order['key']}"
-    ]
+    key = f"clarity-main:{order['key']}"
+    listing = json.loads(towpath("dead-letters", "list", "--limit", "100", "--json"))
+    found: list[dict[str, Any]] = [each["letter"] for each in listing["letters"] if each["letter"]["root_key"] == key]
     return found[0] if found else None
 
 
@@ -95,9 +94,10 @@ def test_an_order_voided_in_gp_is_void_at_the_store_and_no_change_comes_back(bus
 
 def _echo(order: dict[str, Any]) -> list[str]:
     """How readings of the order at the store ended after the first."""
-    outcomes = json.loads(towpath("outcomes", "--key", f"clarity-main:{order['key']}", "--json"))["outcomes"]
+    listed = json.loads(towpath("outcomes", "--key", f"clarity-main:{order['key']}", "--json"))["outcomes"]
+    outcomes = [each["outcome"] for each in listed]
     readings = [
-        each["code"] for each in outcomes if each["stage"] == "fetchers" and each["connection"] == "clarity-main"
+        each["code"] for each in outcomes if (each["stage"], each["connection"]) == ("fetchers", "clarity-main")
     ]
     return sorted(set(readings) - {"fetched"})
 
