@@ -61,8 +61,8 @@ ROW = Row(
     id=1, queue="fetchers", topic="clarity.changes.v1", topic_id="t", partition=0, offset=0, root="t/0/0", root_key=KEY,
     message_key=KEY, record="order", kind=Kind.STATE, source_version=0, state=State.READY, cause=None, attempts=0,
     due=AT, lease_owner="me", epoch=1, intent=None, reference=None, document_number=None, payload=b"",
-    payload_digest="", mapping_in="", mapping_out="", command_id="", origin="", hops=0, traceparent="", amount=Decimal(0), currency="",
-    taken_in_at=AT,
+    payload_digest="", mapping_in="", mapping_out="", command_id="", origin="", hops=0, traceparent="",
+    amount=Decimal(0), currency="", taken_in_at=AT,
 )  # fmt: skip
 
 
