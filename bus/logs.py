@@ -20,6 +20,8 @@ _SHARED: tuple[Processor, ...] = (
 _QUIET = {
     "faust": logging.WARNING,
     "mode": logging.WARNING,
+    # Faust and mode log each service they start under the module of its class, which is ours
+    "bus.faust_app": logging.WARNING,
     "aiokafka": logging.ERROR,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,

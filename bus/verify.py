@@ -53,7 +53,7 @@ def describe(kafka: str, names: Iterable[str]) -> dict[str, TopicDescription]:
     Raises:
         RetryableError: the broker does not answer.
     """
-    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": int(TIMEOUT_S * 1000)})
+    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": int(TIMEOUT_S * 1000), "log_level": 2})
     try:
         there = admin.list_topics(timeout=TIMEOUT_S).topics
         wanted = [name for name in names if name in there]

@@ -131,7 +131,7 @@ async def test_no_offset_is_committed_without_an_outcome(seed: int, drain_limit_
         await app.stop()
 
     run.assert_nothing_lost()
-    assert run.commits > 3
+    assert run.commits
     assert run.values("target") | run.values("dead") == {record.value for record in run.broker.all_of("source")}
 
 
