@@ -11,7 +11,7 @@ from delivery.announcements import Announcement, What
 from delivery.batch import Ended
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, Row
-from delivery.states import ENDS, Kind, ParkedFor, State
+from delivery.states import Kind, ParkedFor, State
 
 ROOT_KEY: Final = 7
 
@@ -53,17 +53,11 @@ def of_versions(versions: Mapping[tuple[str, str], int]) -> dict[str, object]:
     }
 
 
-def of_turns(turns: Sequence[Turn]) -> dict[str, object]:
-    ends = [turn for turn in turns if turn.state in ENDS]
-    waits = [turn for turn in turns if turn.state not in ENDS]
-    seen = [(turn.row.id, one) for turn in ends if turn.settlement for one in turn.settlement.last_seen]
-    known = [(turn.row.id, one) for turn in ends if turn.settlement for one in turn.settlement.known_as]
+def of_ends(turns: Sequence[Turn]) -> dict[str, object]:
+    seen = [(turn.row.id, one) for turn in turns if turn.settlement for one in turn.settlement.last_seen]
+    known = [(turn.row.id, one) for turn in turns if turn.settlement for one in turn.settlement.known_as]
     return {
-        **_common("", ends),
-        **_common("w_", waits),
-        "w_causes": [turn.cause for turn in waits],
-        "w_delays": [turn.delay_s for turn in waits],
-        "w_intents": [_doubtful_intent(turn) for turn in waits],
+        **_of_turns(turns),
         "s_ids": [id_ for id_, _ in seen],
         "s_records": [one.record for _, one in seen],
         "s_keys": [one.key for _, one in seen],
@@ -76,8 +70,17 @@ def of_turns(turns: Sequence[Turn]) -> dict[str, object]:
     }
 
 
-def _common(prefix: str, turns: Sequence[Turn]) -> dict[str, object]:
-    columns: dict[str, object] = {
+def of_waits(turns: Sequence[Turn]) -> dict[str, object]:
+    return {
+        **_of_turns(turns),
+        "causes": [turn.cause for turn in turns],
+        "delays": [turn.delay_s for turn in turns],
+        "intents": [_doubtful_intent(turn) for turn in turns],
+    }
+
+
+def _of_turns(turns: Sequence[Turn]) -> dict[str, object]:
+    return {
         "ids": [turn.row.id for turn in turns],
         "states": [turn.state for turn in turns],
         "codes": [turn.code for turn in turns],
@@ -88,7 +91,6 @@ def _common(prefix: str, turns: Sequence[Turn]) -> dict[str, object]:
         "mappings": [announcements.mapping_of(turn) for turn in turns],
         "epochs": [turn.row.epoch for turn in turns],
     }
-    return {prefix + name: column for name, column in columns.items()}
 
 
 def _doubtful_intent(turn: Turn) -> bytes | None:

@@ -231,17 +231,6 @@ WITH gone AS (
     SELECT {KEPT}, end_state, end_code, end_values::jsonb, end_attempts, end_epoch, end_reference, end_number,
         end_mapping, CASE WHEN end_state = 'dead' THEN payload END
     FROM gone
-), waiting AS (
-    UPDATE rows r
-    SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
-        code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
-        reference = w.reference, document_number = w.number, mapping_out = w.mapping
-    FROM unnest(%(w_ids)b::bigint[], %(w_states)b::text[], %(w_causes)b::text[], %(w_delays)b::float8[],
-                %(w_codes)b::text[], %(w_values)b::text[], %(w_attempts)b::integer[], %(w_intents)b::bytea[],
-                %(w_references)b::text[], %(w_numbers)b::text[], %(w_mappings)b::text[], %(w_epochs)b::bigint[])
-        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch)
-    WHERE r.id = w.id
-    RETURNING r.id
 ), versioned AS (
     INSERT INTO versions (queue, message_key, record, taken_in, settled, at)
     SELECT DISTINCT ON (message_key, record) queue, message_key, record, source_version, source_version,
@@ -271,12 +260,34 @@ WITH gone AS (
     RETURNING canonical_id || '/' || %(connection)s || '/' || record || '/' || replace(id_there, '/', '%%2F') AS key
 ), announced AS (
     {ANNOUNCE}
-    WHERE o.row_id IN (SELECT id FROM gone UNION ALL SELECT id FROM waiting)
+    WHERE o.row_id IN (SELECT id FROM gone)
         -- What was announced before is not said again.
         AND (o.what <> 'cross_reference' OR o.key IN (SELECT key FROM referred))
     ORDER BY o.place
 )
-SELECT id FROM gone UNION ALL SELECT id FROM waiting
+SELECT id FROM gone
+"""
+# psycopg keeps the parsed form of statements below 4096 characters only.
+SETTLE = "\n".join(line.strip() for line in SETTLE.splitlines())
+
+POSTPONE = f"""
+WITH waiting AS (
+    UPDATE rows r
+    SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
+        code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
+        reference = w.reference, document_number = w.number, mapping_out = w.mapping
+    FROM unnest(%(ids)b::bigint[], %(states)b::text[], %(causes)b::text[], %(delays)b::float8[],
+                %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[], %(intents)b::bytea[],
+                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
+        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch)
+    WHERE r.id = w.id
+    RETURNING r.id
+), announced AS (
+    {ANNOUNCE}
+    WHERE o.row_id IN (SELECT id FROM waiting)
+    ORDER BY o.place
+)
+SELECT id FROM waiting
 """
 
 # A key goes on with its lease while its next row may be tried at once and its owner wants it; else it goes to the end

@@ -26,7 +26,7 @@ from delivery.batch import Batch, sorted_out
 from delivery.decide import Turn
 from delivery.migrate import schema_of
 from delivery.ports import Arrival, Intent, LastSeen, Row
-from delivery.states import ParkedFor, State
+from delivery.states import ENDS, ParkedFor, State
 from errors import FatalError, LostPartitionError, RetryableError
 
 log = structlog.get_logger(__name__)
@@ -362,18 +362,27 @@ class Store:
             ours = [turn for turn in turns if turn.row.epoch in mine]
             if not ours:
                 return Settled(fenced=frozenset(turn.row.epoch for turn in turns))
-            said = [one for turn in ours for one in announcements.of_turn(self._speaker(queue), turn, self._clock())]
-            parameters = {
-                "connection": self.connection,
-                **columns.of_turns(ours),
-                **columns.of_announcements(said),
-            }
-            written = {id_ for (id_,) in await _rows(wire, statements.SETTLE, parameters)}
+            written = await self._write_turns(wire, queue, ours)
             next_ = await self._go_on(wire, queue, owner, ours, going_on, lease_s)
-        if said:
-            self._announced.set()
+        self._announced.set()
         fenced = frozenset(turn.row.epoch for turn in turns if turn.row.epoch not in mine or turn.row.id not in written)
         return Settled(fenced=fenced, next=next_)
+
+    async def _write_turns(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> set[int]:
+        """Ids of the rows that were there to be written."""
+        written: set[int] = set()
+        at, speaker = self._clock(), self._speaker(queue)
+        ends = [turn for turn in turns if turn.state in ENDS]
+        waits = [turn for turn in turns if turn.state not in ENDS]
+        if ends:
+            said = [one for turn in ends for one in announcements.of_turn(speaker, turn, at)]
+            parameters = {"connection": self.connection, **columns.of_ends(ends), **columns.of_announcements(said)}
+            written |= {id_ for (id_,) in await _rows(wire, statements.SETTLE, parameters)}
+        if waits:
+            said = [one for turn in waits for one in announcements.of_turn(speaker, turn, at)]
+            parameters = {**columns.of_waits(waits), **columns.of_announcements(said)}
+            written |= {id_ for (id_,) in await _rows(wire, statements.POSTPONE, parameters)}
+        return written
 
     async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
         """Give keys back untouched, for rows that were claimed and not tried."""
