@@ -22,7 +22,8 @@ def build(installation: Installation, proxy_port: int) -> Starlette:
     given = conninfo_to_dict(installation.dsn)
     address = str(given.get("hostaddr") or given.get("host") or "127.0.0.1"), int(given.get("port") or 5432)
     proxy = Proxy(port=proxy_port, database=address)
-    control = Control(Company(installation), proxy)
+    company = Company(installation)
+    control = Control(company, proxy)
 
     @asynccontextmanager
     async def running(_app: Starlette) -> AsyncIterator[None]:
@@ -31,6 +32,7 @@ def build(installation: Installation, proxy_port: int) -> Starlette:
             yield
         finally:
             await control.autopilot.stop()
+            await company.close()
             await proxy.stop()
 
     return Starlette(

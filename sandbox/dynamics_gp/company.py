@@ -28,17 +28,27 @@ from sandbox.dynamics_gp.requests import (
 #: SOP40200.ALLOCABY; which number means what is not confirmed by the reference
 ALLOCATE_BY = {"line": 1, "document": 2, "none": 3}
 _TRIES = 5
+#: Connections kept open; a new one costs the server a process and both sides a key derivation.
+_KEPT = 8
 #: a person who finds a document locked by a running transaction gives up after a while
 _SETTINGS = "-c search_path=dbo,engine,sandbox,pg_temp -c lock_timeout=10s"
 
+Wire = psycopg.AsyncConnection[DictRow]
+
 
 class Company:
-    """Opens a connection for each transaction, so that a restart of PostgreSQL is over as soon as it answers again."""
+    """Keeps a few connections, each asked before it is used: a restart of PostgreSQL is over once it answers."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._as_user = make_conninfo(installation.user_dsn, options=_SETTINGS, connect_timeout=5)
         self._as_superuser = make_conninfo(installation.superuser_dsn, options=_SETTINGS, connect_timeout=5)
+        self._idle: list[Wire] = []
+
+    async def close(self) -> None:
+        """Hang up."""
+        while self._idle:
+            await self._idle.pop().close()
 
     async def query(self, text: LiteralString, values: Mapping[str, Any] | None = None) -> list[DictRow]:
         """Rows of one statement in a transaction of its own, tried again after a deadlock as a person would."""
@@ -52,10 +62,34 @@ class Company:
         raise AssertionError
 
     async def _once(self, text: LiteralString, values: Mapping[str, Any]) -> list[DictRow]:
-        connection = await psycopg.AsyncConnection.connect(self._as_user, row_factory=dict_row)
-        async with connection, connection.cursor() as cursor:
-            await cursor.execute(text, values)
-            return await cursor.fetchall() if cursor.description else []
+        wire = await self._living() or await self._connected()
+        try:
+            async with wire.transaction(), wire.cursor() as cursor:
+                await cursor.execute(text, values)
+                return await cursor.fetchall() if cursor.description else []
+        finally:
+            if wire.closed or len(self._idle) >= _KEPT:
+                await wire.close()
+            else:
+                self._idle.append(wire)
+
+    async def _connected(self) -> Wire:
+        # statements are not prepared: a table made anew would make them fail
+        return await psycopg.AsyncConnection.connect(
+            self._as_user, row_factory=dict_row, autocommit=True, prepare_threshold=None
+        )
+
+    async def _living(self) -> Wire | None:
+        """A kept connection whose server still answers, if there is one."""
+        while self._idle:
+            wire = self._idle.pop()
+            try:
+                await wire.execute("SELECT 1")
+            except psycopg.OperationalError:
+                await wire.close()
+            else:
+                return wire
+        return None
 
     async def allocate(self, document_type: int, number: str) -> Decimal:
         """Allocate what the sites have; answers how much is left short."""
