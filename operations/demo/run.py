@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,9 @@ T = TypeVar("T")
 #: People and bus are waited for as long as something moves.
 STALL_S = 45.0
 MOST_S = 600.0
-LOOK_EVERY_S = 1.5
+LOOK_EVERY_S = 1.0
+#: GP's documents are counted at every third look.
+COUNT_EVERY = 3
 #: At rest means at rest at two looks.
 LOOKS = 2
 
@@ -154,7 +157,7 @@ class Run:
             quiet = 0 if found else quiet + 1
             if quiet >= LOOKS or patience.is_over(time.monotonic(), (found, evidence.seen.size)):
                 return found
-            await asyncio.sleep(LOOK_EVERY_S / 2)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     @contextlib.asynccontextmanager
     async def _desks(self) -> AsyncIterator[tuple[Store, Erp]]:
@@ -180,9 +183,10 @@ class Run:
             await _end(telling)
 
     async def _tell(self, evidence: Evidence) -> None:
-        while True:
-            with contextlib.suppress(RetryableError):  # GP's database may be away just now
-                self._counted = await asyncio.to_thread(company.counts, self._dsn, self._board.numbers())
+        for look in itertools.count():
+            if look % COUNT_EVERY == 0:
+                with contextlib.suppress(RetryableError):  # GP's database may be away just now
+                    self._counted = await asyncio.to_thread(company.counts, self._dsn, self._board.numbers())
             self._watch(self._progress(evidence))
             await asyncio.sleep(LOOK_EVERY_S)
 

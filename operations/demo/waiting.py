@@ -61,6 +61,10 @@ def look(
     """
     unheard = sum(key_of(order, store) not in evidence.seen.arrivals for order in board.orders)
     uncaptured = last_commit is not None and evidence.seen.captured_until < last_commit
+    edges = Waiting(unheard=unheard, webhooks=unsent, uncaptured_commit=uncaptured)
+    if str(edges):
+        # while these are awaited nobody need trouble all stores and groups
+        return edges
     admin = admin_of(settings.kafka)
     places = describe(admin, {reader.topic for reader in readers(settings)})
     standing = take_standing(settings, admin, places)
@@ -71,11 +75,8 @@ def look(
             unread[name] += max(0, end - following)
     open_rows = Counter(connection for connection, _ in standing.open_rows)
     return Waiting(
-        unheard=unheard,
-        webhooks=unsent,
         unread={name: count for name, count in unread.items() if count},
         open_rows=dict(open_rows),
         unannounced=len(standing.announced),
         unseen=evidence.behind(),
-        uncaptured_commit=uncaptured,
     )

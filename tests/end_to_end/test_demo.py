@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Outside
+    from tests.end_to_end.outside import Outside
 
 ROOT = Path(__file__).parents[2]
 ORDERS = 30
