@@ -13,8 +13,8 @@ from bus.headers import from_headers
 from delivery.announcements import Announcement, What
 from delivery.decide import Pace, Step, Turn, after, settled
 from delivery.ports import Publication, Row
-from delivery.relay import Relay, headers_of
-from delivery.store import Store
+from delivery.relay import TURN, Relay, headers_of
+from delivery.store import CursorLease, Store
 from errors import FatalError, RefusedError, RejectedError, RetryableError
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
@@ -166,6 +166,30 @@ async def test_several_relays_speak_one_at_a_time(bus_dsn: str, store: Store) ->
     await other.close()
 
     assert broker.offsets == {f"s:{key}": list(range(key, 60, 5)) for key in range(5)}
+
+
+async def test_relay_stands_by_while_another_one_speaks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, asked = Broker(), 0
+    lease = await store.lease_cursor(TURN, "somebody", 60)
+    assert lease is not None
+    await settle_all(store, 3)
+    real = store.lease_cursor
+
+    async def counted(name: str, owner: str, lease_s: float) -> CursorLease | None:
+        nonlocal asked
+        asked += 1
+        return await real(name, owner, lease_s)
+
+    monkeypatch.setattr(store, "lease_cursor", counted)
+    one = relay(store, broker, turn_s=0.2)
+    running = asyncio.create_task(one.run())
+    await until(lambda: asked > 2)
+    assert broker.records == []
+
+    await store.release_cursor(lease)
+    await until_sent(store)
+    one.stop()
+    await running
 
 
 async def test_headers_name_where_it_comes_from(store: Store) -> None:
