@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bus.clock import Clock
 from bus.codec import Codecs
-from bus.dead_letters import dead_letter, outcome, values_of
+from bus.dead_letters import dead_letter, outcome, root_of_event, values_of
 from bus.events import Incoming, Outgoing
 from bus.headers import Lineage, from_headers, to_headers
 from errors import RejectedError
@@ -42,7 +42,19 @@ class Burial:
             self.told(event, state="dead", code=error.code, values=values_of(error)),
         ]
 
-    def told(self, event: Incoming, *, state: str, code: str, values: Mapping[str, str] | None = None) -> Outgoing:
+    def merged(self, event: Incoming, *, into: Incoming) -> Outgoing:
+        """The outcome of an event for which another one of its batch stands."""
+        return self.told(event, state="merged", code="merged", merged_into=root_of_event(into))
+
+    def told(
+        self,
+        event: Incoming,
+        *,
+        state: str,
+        code: str,
+        values: Mapping[str, str] | None = None,
+        merged_into: str = "",
+    ) -> Outgoing:
         """The outcome of an event that goes no further here."""
         made = outcome(
             event,
@@ -53,6 +65,7 @@ class Burial:
             values=values,
             record=self._record,
             connection=self._connection,
+            merged_into=merged_into,
         )
         return self._outgoing(event, topics.OUTCOMES, self._outcomes.encode(made))
 

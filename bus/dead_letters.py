@@ -79,6 +79,7 @@ def outcome(
     connection: str = "",
     mapping: str = "",
     source_version: int = 0,
+    merged_into: str = "",
 ) -> Outcome:
     """What became of an event that goes no further here; arguments as for `dead_letter`.
 
@@ -93,6 +94,7 @@ def outcome(
         connection: At which connection the document lives, if known.
         mapping: Stamp of the mapping at work.
         source_version: Of the record, if it could be read.
+        merged_into: Root of the event that stands for it, where it is `merged`.
     """
     return Outcome(
         at=at,
@@ -112,6 +114,7 @@ def outcome(
         source_version=source_version,
         mapping_in=mapping,
         origin=from_headers(event.headers).origin,
+        merged_into=merged_into,
     )
 
 
