@@ -27,7 +27,7 @@ demo: setup ## all of it with real traffic, both ways
 	@./towpath demo
 
 test: check ## everything: check, then integration and end to end on the real stack
-	@$(PYTEST) -q $(wildcard tests/integration tests/end_to_end)
+	@$(PYTEST) -q -m "not by_hand" tests/integration tests/end_to_end
 
 check: setup ## format, lint, types, import contracts, unit and contract tests
 	@$(RUN) ruff format --quiet --check --diff . && $(RUN) ruff check --quiet .
@@ -45,7 +45,7 @@ bench: setup ## the benchmarks; each prints its result
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python $$script || exit 1; done
 
 chaos: setup ## end-to-end traffic while parts are killed
-	@$(PYTEST) -q tests/end_to_end -m chaos
+	@$(PYTEST) -q tests/end_to_end/test_hard_to_kill.py
 
 format: setup ## put the code into its one format, and mend what the linter can
 	@$(RUN) ruff check --quiet --fix . ; $(RUN) ruff format --quiet .

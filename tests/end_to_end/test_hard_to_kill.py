@@ -66,6 +66,7 @@ def test_a_killed_process_loses_nothing_and_doubles_nothing(bus: Outside, proces
     all_arrive(bus, ids)
 
 
+@pytest.mark.by_hand
 @pytest.mark.parametrize("part", ["kafka", "bus", "sandbox", "registry", "connect"])
 def test_a_restarted_server_loses_nothing_and_doubles_nothing(bus: Outside, part: str) -> None:
     ids = under_load(bus)
@@ -76,6 +77,7 @@ def test_a_restarted_server_loses_nothing_and_doubles_nothing(bus: Outside, part
     all_arrive(bus, ids)
 
 
+@pytest.mark.by_hand
 def test_a_lost_answer_to_commit_makes_no_second_document(bus: Outside) -> None:
     ids = under_load(bus)
     lost = bus.gp.put("/faults", json={"proxy": {"lose_commit_answers": 3}})
@@ -87,6 +89,7 @@ def test_a_lost_answer_to_commit_makes_no_second_document(bus: Outside) -> None:
         bus.gp.delete("/faults")
 
 
+@pytest.mark.by_hand
 def test_a_store_that_is_slow_limits_and_loses_answers_is_told_all_the_same(bus: Outside) -> None:
     faults = {"latency_ms": 50, "error_rate": 0.1, "error_status": 503, "lost_answers": 5, "rate_limit_per_minute": 600}
     assert bus.store.put("/faults", json=faults).status_code == 200
@@ -97,6 +100,7 @@ def test_a_store_that_is_slow_limits_and_loses_answers_is_told_all_the_same(bus:
         bus.store.delete("/faults")
 
 
+@pytest.mark.by_hand
 def test_the_books_close_after_all_of_it(bus: Outside) -> None:
     books = json.loads(towpath("ledger", "--json"))
 
