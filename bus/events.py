@@ -1,6 +1,7 @@
 """An event as it comes from a topic and as it goes to one, before and after any decoding; for all agents."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -33,6 +34,11 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     def root(self) -> Root:
         """The event's own identity on the bus."""
         return root_at(self.topic_id, self.partition, self.offset)
+
+    @property
+    def at(self) -> datetime:
+        """When it arrived; the time of whatever is made of it, so that a repeat makes the same."""
+        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
 
     @property
     def key_text(self) -> str:

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from bus.burial import Burial
-from bus.clock import Clock
 from bus.codec import Codec, Codecs
 from bus.events import Incoming
 from bus.faust_app import BusApp
@@ -28,19 +27,20 @@ def routes_to(connection: Connection) -> tuple[Route, ...]:
     return tuple(route for route in ROUTES if route.system == connection.system)
 
 
-def attach(app: BusApp, settings: Settings, connection: Connection, store: Store, codecs: Codecs, clock: Clock) -> None:
+def attach(app: BusApp, settings: Settings, connection: Connection, store: Store, codecs: Codecs) -> None:
     """Give the app one agent for each route to the connection."""
     for route in routes_to(connection):
+        name = f"{QUEUE}.{connection.name}.{route.record}"
         attach_take_in(
             app,
-            f"consumers.{connection.name}.{route.record}",
+            name,
             route.source.name,
             positions=Positions(store, QUEUE, app.topic_ids),
             read=Reader(route, connection.name, settings, codecs.of(route.source)),
             bury=Burial(
                 codecs,
-                clock,
                 stage=QUEUE,
+                route=name,
                 record=route.record,
                 connection=connection.name,
                 code_version=settings.code_version,

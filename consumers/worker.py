@@ -39,7 +39,7 @@ def run(settings: Settings, name: str | None) -> int:
             app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
             codecs = Codecs(registry)
             async with store_of(settings, connection) as store, sinks_of(settings, connection, store, codecs) as sinks:
-                agents.attach(app, settings, connection, store, codecs, now)
+                agents.attach(app, settings, connection, store, codecs)
                 async with at_work(app, settings, connection, store, agents.QUEUE, sinks, codecs):
                     yield app
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bus.burial import Burial
 from bus.captured_codec import CapturedCodec
-from bus.clock import Clock
 from bus.codec import Codec, Codecs
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
@@ -39,12 +38,20 @@ QUEUE = "fetchers"
 Row = Captured[SalesDocumentRow]
 
 
-def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs: Codecs, clock: Clock) -> None:
+def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs: Codecs, code_version: str) -> None:
     """Give the app one agent for each captured table of the connection's system."""
     for table in CAPTURED:
         if table.system != connection.system:
             continue
-        burial = Burial(codecs, clock, stage="router", record=table.record, connection=connection.name)
+        route = f"router/{table.source.name}"
+        burial = Burial(
+            codecs,
+            stage="router",
+            route=route,
+            record=table.record,
+            connection=connection.name,
+            code_version=code_version,
+        )
         router = ChangeRouter(
             table,
             connection.name,
@@ -63,18 +70,26 @@ def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs:
         )
 
 
-def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: Codecs, clock: Clock) -> None:
+def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str) -> None:
     """Give the app one agent for each kind of thin event the connection's documents are fetched for."""
     for fetch in FETCHES:
         if fetch.system != connection.system:
             continue
+        name = f"{QUEUE}.{connection.name}.{fetch.record}"
         attach_take_in(
             app,
-            f"fetchers.{connection.name}.{fetch.record}",
+            name,
             fetch.source.name,
             positions=Positions(store, QUEUE, app.topic_ids),
             read=ChangeReader(fetch, connection.name, codecs.of(fetch.source)),
-            bury=Burial(codecs, clock, stage=QUEUE, record=fetch.record, connection=connection.name),
+            bury=Burial(
+                codecs,
+                stage=QUEUE,
+                route=name,
+                record=fetch.record,
+                connection=connection.name,
+                code_version=code_version,
+            ),
             commit=Commit(store, QUEUE, fetch.source.name),
         )
 
@@ -166,7 +181,7 @@ class ChangeRouter:
         document = document_of(row)
         order = None if document is None else order_of(document, self._origins)
         if order is None:
-            return [self._burial.told(event, state=State.FILTERED.value, code="no_order")]
+            return [self._burial.filtered(event, "no_order")]
         last = self._last[order]
         if last is not event:
             return [self._burial.merged(event, into=last)]

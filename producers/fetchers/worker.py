@@ -38,9 +38,9 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with (
                 store_of(settings, connection) as store,
-                fetchers_of(app, connection, store, codecs) as fetchers,
+                fetchers_of(app, connection, store, codecs, settings.code_version) as fetchers,
             ):
-                agents.attach_take_ins(app, connection, store, codecs, now)
+                agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, fetchers, codecs):
                     yield app
 
@@ -56,13 +56,15 @@ def used_by(connection: Connection) -> tuple[Topic, ...]:
 
 
 @asynccontextmanager
-async def fetchers_of(app: BusApp, connection: Connection, store: Store, codecs: Codecs) -> AsyncIterator[Sinks]:
+async def fetchers_of(
+    app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str
+) -> AsyncIterator[Sinks]:
     """The connection's fetchers by record; where tables are captured the app gets their router too."""
     delay_s = connection.settling_delay_s
     match connection.system:
         case "dynamics-gp":
             with closing(open_company(connection)) as company:
-                agents.attach_router(app, connection, company, codecs, now)
+                agents.attach_router(app, connection, company, codecs, code_version)
                 changes = codecs.of(topics.GP_CHANGES)
                 yield {"sales_order": SalesOrderFetcher(company, changes, store, connection.name, delay_s)}
         case "clarity":

@@ -109,12 +109,14 @@ class Outside:
         return [(row[0].strip(), row[1], row[2]) for row in self.rows(statement, order_number, order_number)]
 
     def document(self, order: dict[str, Any], *, within_s: float = 60) -> str:
-        """Number of the one GP document of an order, once it is there."""
-        found = until(
-            lambda: self.documents(order["key"]), within_s=within_s, what=f"a document of order {order['key']}"
-        )
-        assert len(found) == 1, found
-        assert found[0][1] == Decimal(self.order(order["id"])["total"])
+        """Number of the one GP document of an order, once it is there; its story where it is not."""
+        key = order["key"]
+        try:
+            found = until(lambda: self.documents(key), within_s=within_s, what=f"a document of order {key}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{towpath('trace', key)}") from late
+        amounts = [amount for _, amount, _ in found]
+        assert amounts == [Decimal(self.order(order["id"])["total"])], f"order {key}: {found}"
         return found[0][0]
 
     def send_webhook(self, body: bytes, **headers: str) -> httpx.Response:
@@ -141,13 +143,3 @@ def kill(process: str) -> None:
     """End a process the hard way."""
     for pid in pids(process):
         os.kill(pid, signal.SIGKILL)
-
-
-def ready(outside: Outside) -> bool:
-    """Do all processes run, and does the gateway take webhooks?"""
-    try:
-        gateway = httpx.get(outside.webhooks["url"].split("/webhooks/")[0] + "/ready", timeout=5)
-    except httpx.HTTPError:
-        return False
-    processes = json.loads(towpath("info", "--json"))["processes"]
-    return gateway.status_code == 200 and all(process["running"] for process in processes.values())

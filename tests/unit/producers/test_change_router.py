@@ -54,7 +54,7 @@ def event(offset: int, number: str) -> Incoming:
 
 async def test_the_last_row_of_an_order_in_a_batch_stands_for_all() -> None:
     codecs = Codecs(MemoryRegistry())
-    burial = Burial(codecs, lambda: NOW, stage="router", record="sales_order", connection="gp-two")
+    burial = Burial(codecs, stage="router", route="router/t", record="sales_order", connection="gp-two")
     changes = codecs.of(topics.GP_CHANGES)
     router = ChangeRouter(CAPTURED[0], "gp-two", cast("Any", NothingKnown()), cast("Any", Rows()), changes, burial)
     batch = [event(7, "ORD1"), event(8, "ORD2"), event(9, "ORD1")]
