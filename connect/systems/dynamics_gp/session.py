@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ class Session:
             BusError: by kind; a connection lost before COMMIT is RetryableError, as the server rolls back.
         """
         try:
-            with self._connection.cursor() as cursor:
+            # `closing`: pyodbc's own `with cursor` commits at its end
+            with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
                 while cursor.description is None:
                     if not cursor.nextset():
@@ -48,7 +49,7 @@ class Session:
     def execute(self, statement: Statement) -> None:
         """Run a statement that gives no rows."""
         try:
-            with self._connection.cursor() as cursor:
+            with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
         except pyodbc.Error as error:
             self.broken = True

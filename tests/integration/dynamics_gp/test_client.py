@@ -1,0 +1,129 @@
+"""The GP client over ODBC: a transaction stands or falls as one, a snapshot sees one moment."""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+
+import psycopg
+import pytest
+
+from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction, Receipt
+from connect.systems.dynamics_gp.dialect import Parameter
+from errors import RefusedError, RetryableError, UnknownOutcomeError
+from tests.integration.dynamics_gp.company import HEADER, LINE, Gp
+
+ONE_LINE = {"SUBTOTAL": "26.85", "TAXAMNT": 0, "FREIGHT": 0, "DOCAMNT": "26.85"}
+
+
+def receipt(number: str) -> Receipt:
+    return Receipt(
+        reference="shop:1", operation="create", record="order", document_type=2, document_number=number, digest=""
+    )
+
+
+def of_procedure(given: Mapping[str, object]) -> dict[str, Parameter]:
+    return {f"I_v{name}": value for name, value in given.items() if isinstance(value, Parameter)}
+
+
+def write(gp: GpTransaction, number: str, **header: object) -> None:
+    """A receipt and an order of one line, not committed."""
+    gp.add_receipt(receipt(number))
+    gp.call("taSopLineIvcInsert", of_procedure({**LINE, "SOPNUMBE": number}))
+    gp.call("taSopHdrIvcInsert", of_procedure({**HEADER, **ONE_LINE, "SOPNUMBE": number, **header}))
+
+
+def traces(gp: Gp, number: str) -> dict[str, int]:
+    """Rows that stand of a document, by table."""
+    gp.connection.rollback()
+    found = {
+        table: gp.rows(f'SELECT count(*) FROM dbo."{table}" WHERE "SOPNUMBE" = %s', number)[0][0]
+        for table in ("SOP10100", "SOP10200")
+    }
+    found["receipts"] = gp.rows("SELECT count(*) FROM towpath.receipts WHERE document_number = %s", number)[0][0]
+    return found
+
+
+NOTHING = {"SOP10100": 0, "SOP10200": 0, "receipts": 0}
+ALL_OF_IT = {"SOP10100": 1, "SOP10200": 1, "receipts": 1}
+
+
+async def test_what_is_committed_stands(gp: Gp, client: GpClient) -> None:
+    def work(transaction: GpTransaction) -> None:
+        write(transaction, "ORD1")
+        transaction.commit()
+
+    await client.in_transaction(work)
+
+    assert traces(gp, "ORD1") == ALL_OF_IT
+
+
+async def test_nothing_stands_before_its_commit(gp: Gp, client: GpClient) -> None:
+    seen: list[dict[str, int]] = []
+
+    def work(transaction: GpTransaction) -> None:
+        write(transaction, "ORD1")
+        seen.append(traces(gp, "ORD1"))
+
+    await client.in_transaction(work)
+
+    assert seen == [NOTHING]
+    assert traces(gp, "ORD1") == NOTHING
+
+
+async def test_refused_call_takes_everything_before_it_along(gp: Gp, client: GpClient) -> None:
+    with pytest.raises(RefusedError):
+        await client.in_transaction(lambda transaction: write(transaction, "ORD1", DOCAMNT="1.00"))
+
+    assert traces(gp, "ORD1") == NOTHING
+
+
+async def test_database_that_ends_the_session_leaves_nothing(gp: Gp, client: GpClient) -> None:
+    faults = {"procedures": [{"procedure": "taSopHdrIvcInsert", "kind": "terminate"}]}
+    gp.sandbox.control.put("/control/faults", json=faults).raise_for_status()
+
+    with pytest.raises(RetryableError):
+        await client.in_transaction(lambda transaction: write(transaction, "ORD1"))
+
+    assert traces(gp, "ORD1") == NOTHING
+
+
+async def test_of_two_transactions_for_one_operation_the_second_finds_the_first(gp: Gp, client: GpClient) -> None:
+    def work(transaction: GpTransaction, number: str) -> None:
+        write(transaction, number)
+        transaction.commit()
+
+    both = (client.in_transaction(partial(work, number=number)) for number in ("A1", "A2"))
+    ended = await asyncio.gather(*both, return_exceptions=True)
+
+    assert [type(one) for one in ended if one is not None] == [UnknownOutcomeError]
+    standing = [traces(gp, number) for number in ("A1", "A2")]
+    assert standing in ([ALL_OF_IT, NOTHING], [NOTHING, ALL_OF_IT])
+
+
+async def test_snapshot_sees_one_moment(gp: Gp, client: GpClient) -> None:
+    number = gp.order()
+    seen: list[Decimal] = []
+
+    def work(transaction: GpTransaction) -> None:
+        for _ in range(2):
+            header = transaction.header(DocumentId(SOPTYPE=2, SOPNUMBE=number))
+            assert header is not None
+            seen.append(header.DOCAMNT)
+            with psycopg.connect(gp.sandbox.superuser_dsn, autocommit=True) as other:
+                other.execute('UPDATE dbo."SOP10100" SET "DOCAMNT" = 1 WHERE "SOPNUMBE" = %s', [number])
+
+    await client.in_snapshot(work)
+
+    assert seen == [Decimal("97.94"), Decimal("97.94")]
+
+
+async def test_snapshot_leaves_the_session_writable(gp: Gp, client: GpClient) -> None:
+    def work(transaction: GpTransaction) -> None:
+        write(transaction, "ORD1")
+        transaction.commit()
+
+    await client.in_snapshot(lambda transaction: transaction.now())
+    await client.in_transaction(work)
+
+    assert traces(gp, "ORD1") == ALL_OF_IT
