@@ -326,6 +326,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The GP database does not answer.",
         "Check that its SQL Server runs and can be reached; everything waits in order and goes on by itself.",
     ),
+    "gp.too_slow": (
+        "The GP database took longer than a document may take; all of it was undone.",
+        "Nothing to do: it is tried again. If it stays, look what keeps the database busy or holds its locks.",
+    ),
     "gp.absent": (
         "The document is neither in GP's work nor in its history; it may be on its way between them.",
         "Nothing to do: it is looked for again. If it stays, look whether somebody deleted it.",

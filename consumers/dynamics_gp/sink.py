@@ -85,7 +85,7 @@ class SalesOrderSink:
     async def deliver(self, intent: Intent) -> Settlement:
         """Receipt, document, read back, commit."""
         work = msgspec.json.decode(intent.body, type=Work)
-        await self._client.in_transaction(partial(_carry_out, work=work))
+        await self._client.in_transaction(partial(_carry_out, work=work), within_s=intent.timeout_s)
         return _settlement(work, intent)
 
     async def find(self, intent: Intent) -> Finding:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 #: The document is open on somebody's screen: he will close it.
 _BUSY = frozenset({2022, 2079})
+#: For everything but the call with an effect, which has its intent's own limit.
+READ_WITHIN_S = 60.0
 #: GP's way to say that there is no date.
 _NO_DATE_YEAR = 1900
 _NUMBER_OUTPUTS = (Output(name="O_vSopNumber", type="varchar(21)"), Output(name="O_iErrorState", type="int"))
@@ -199,9 +201,9 @@ class GpClient:
         """Let running transactions end, then hang up."""
         self._sessions.close()
 
-    async def in_transaction(self, work: Callable[[GpTransaction], T]) -> T:
-        """Run `work` in one transaction of its own; it commits itself, else everything is undone."""
-        return await self._sessions.run(lambda session: work(GpTransaction(session, self._dialect)))
+    async def in_transaction(self, work: Callable[[GpTransaction], T], within_s: float = READ_WITHIN_S) -> T:
+        """Run `work` in one transaction of its own; it commits itself, and nothing later than `within_s` from now."""
+        return await self._sessions.run(lambda session: work(GpTransaction(session, self._dialect)), within_s)
 
     async def in_snapshot(self, work: Callable[[GpTransaction], T]) -> T:
         """Run reads that all see one moment."""
@@ -209,9 +211,14 @@ class GpClient:
         def reading(session: Session) -> T:
             for text in self._dialect.snapshot:
                 session.execute(Statement(text=text))
-            return work(GpTransaction(session, self._dialect))
+            try:
+                return work(GpTransaction(session, self._dialect))
+            finally:
+                session.rollback()
+                for text in self._dialect.after_snapshot if not session.broken else ():
+                    session.execute(Statement(text=text))
 
-        return await self._sessions.run(reading)
+        return await self._sessions.run(reading, READ_WITHIN_S)
 
 
 def open_company(connection: Connection) -> GpClient:

@@ -42,6 +42,10 @@ class Dialect(Protocol):
         """Statements that open a transaction in which all reads see one moment."""
 
     @property
+    def after_snapshot(self) -> tuple[str, ...]:
+        """Statements that make the session's next transaction an ordinary one again."""
+
+    @property
     def now(self) -> str:
         """The database's clock, UTC without a zone."""
 
@@ -59,6 +63,8 @@ class SqlServer:
     """The product's own database."""
 
     snapshot = ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT",)
+    #: Here the level is the session's, not the transaction's.
+    after_snapshot = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED",)
     now = "SYSUTCDATETIME()"
 
     _RETRY = frozenset({1205, 1222, 3960})
@@ -97,6 +103,7 @@ class PostgreSql:
     """The sandbox: the vendor's names on PostgreSQL, a procedure's parameters as one jsonb argument."""
 
     snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",)
+    after_snapshot: tuple[str, ...] = ()
     now = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
     _RETRY_CLASSES = ("40",)

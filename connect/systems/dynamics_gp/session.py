@@ -1,7 +1,9 @@
 """ODBC connections to one GP company database, and what their errors mean; for the client alone."""
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -18,6 +20,7 @@ T = TypeVar("T")
 #: What SQL Server's driver puts behind its text: `... (2627) (SQLExecDirectW)`.
 _NATIVE_NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
 _LOGIN_TIMEOUT_S = 5
+_STATEMENT_TIMEOUT_S = 30
 
 
 class Session:
@@ -27,6 +30,8 @@ class Session:
         self._connection = connection
         self._dialect = dialect
         self.broken = False
+        #: On the monotonic clock: nothing is begun after it, so that nobody who gave up waiting is surprised later.
+        self.deadline = math.inf
 
     def query(self, statement: Statement) -> list[pyodbc.Row]:
         """All rows of the first result set; the statement surely did nothing when it raises.
@@ -34,6 +39,7 @@ class Session:
         Raises:
             BusError: by kind; a connection lost before COMMIT is RetryableError, as the server rolls back.
         """
+        self._in_time()
         try:
             # `closing`: pyodbc's own `with cursor` commits at its end
             with closing(self._connection.cursor()) as cursor:
@@ -48,6 +54,7 @@ class Session:
 
     def execute(self, statement: Statement) -> None:
         """Run a statement that gives no rows."""
+        self._in_time()
         try:
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
@@ -60,7 +67,9 @@ class Session:
 
         Raises:
             UnknownOutcomeError: the answer was lost, or the server had ended the transaction; find out first.
+            RetryableError: too late, nothing was sent.
         """
+        self._in_time()
         try:
             self._connection.commit()
         except pyodbc.Error as error:
@@ -84,6 +93,10 @@ class Session:
         except pyodbc.Error:
             self.broken = True
 
+    def _in_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise RetryableError("gp.too_slow", "the GP database took too long, all of it is undone")
+
     def _ours(self, error: pyodbc.Error) -> BusError:
         state, number = _numbers(error)
         kind = self._dialect.kind_of(state, number)
@@ -97,16 +110,19 @@ class Session:
 class Sessions:
     """A few connections, each used by one thread at a time; opened when needed, thrown away when broken."""
 
-    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int, timeout_s: int = 60) -> None:
+    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int) -> None:
         self._odbc = odbc
         self._dialect = dialect
-        self._timeout_s = timeout_s
         self._idle: LifoQueue[Session] = LifoQueue()
         self._threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="gp")
 
-    async def run(self, work: Callable[[Session], T]) -> T:
-        """Do `work` in a thread with a session of its own; whatever it left uncommitted is rolled back."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+    async def run(self, work: Callable[[Session], T], within_s: float) -> T:
+        """Do `work` in a thread with a session of its own; whatever it left uncommitted is rolled back.
+
+        The thread goes on when its caller is cancelled, but commits nothing after `within_s`.
+        """
+        deadline = time.monotonic() + within_s
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, deadline)
 
     def close(self) -> None:
         """Let running work end, then hang up."""
@@ -114,8 +130,9 @@ class Sessions:
         for session in self._drain():
             session.close()
 
-    def _run(self, work: Callable[[Session], T]) -> T:
+    def _run(self, work: Callable[[Session], T], deadline: float) -> T:
         with self._session() as session:
+            session.deadline = deadline
             return work(session)
 
     @contextmanager
@@ -142,7 +159,7 @@ class Sessions:
     def _open(self) -> Session:
         try:
             connection = pyodbc.connect(self._odbc, autocommit=False, timeout=_LOGIN_TIMEOUT_S)
-            self._dialect.limit_statements(connection, self._timeout_s)
+            self._dialect.limit_statements(connection, _STATEMENT_TIMEOUT_S)
         except pyodbc.Error as error:
             state, number = _numbers(error)
             kind = self._dialect.kind_of(state, number) or RetryableError

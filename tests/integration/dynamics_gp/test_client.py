@@ -1,6 +1,7 @@
 """The GP client over ODBC: a transaction stands or falls as one, a snapshot sees one moment."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
@@ -85,6 +86,19 @@ async def test_database_that_ends_the_session_leaves_nothing(gp: Gp, client: GpC
     with pytest.raises(RetryableError):
         await client.in_transaction(lambda transaction: write(transaction, "ORD1"))
 
+    assert traces(gp, "ORD1") == NOTHING
+
+
+async def test_nothing_is_committed_after_the_time_is_over(gp: Gp, client: GpClient) -> None:
+    def work(transaction: GpTransaction) -> None:
+        write(transaction, "ORD1")
+        time.sleep(0.3)
+        transaction.commit()
+
+    with pytest.raises(RetryableError) as error:
+        await client.in_transaction(work, within_s=0.3)
+
+    assert error.value.code == "gp.too_slow"
     assert traces(gp, "ORD1") == NOTHING
 
 
