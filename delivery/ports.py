@@ -2,12 +2,15 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from delivery.states import Kind, ParkedFor, Repeats, State
+from errors import FatalError
 from schemas.bus.fetched import Fetched
+
+T_co = TypeVar("T_co", covariant=True)
 
 ZERO = Decimal(0)
 
@@ -179,6 +182,13 @@ class CannotTell(msgspec.Struct, frozen=True, kw_only=True):
 Finding = Found | Absent | Several | CannotTell
 
 
+class Decoder(Protocol[T_co]):
+    """Turns a row's payload into the record its topic carries."""
+
+    def decode(self, data: bytes) -> T_co:
+        """The record; DecodeError where it is none."""
+
+
 class Memory(Protocol):
     """What a sink may ask the connection's store while it prepares."""
 
@@ -214,3 +224,17 @@ class Sink(Protocol):
 
     async def find(self, intent: Intent) -> Finding:
         """Is the effect of this intent's reference there?"""
+
+
+class OnlyReads:
+    """The half of a sink that brings something home and sends nothing: `prepare` settles, so that it ends there."""
+
+    repeats = Repeats.REPEATABLE
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        """Never called."""
+        raise FatalError("nothing_to_deliver", f"what only reads was asked to deliver {intent.reference}")
+
+    async def find(self, intent: Intent) -> Finding:
+        """Never called."""
+        raise FatalError("nothing_to_find", f"what only reads was asked to find {intent.reference}")

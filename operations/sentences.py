@@ -261,12 +261,12 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "fetched": ("The document was read whole from its system.", NOTHING),
     "unchanged": ("Read again, it was the same as before.", NOTHING),
-    "fetcher_asked_to_deliver": (
-        "A fetcher was asked to write, which it cannot.",
+    "nothing_to_deliver": (
+        "What only reads was asked to write.",
         "Report it with the log of the process: this is a defect of the bus.",
     ),
-    "fetcher_asked_to_find": (
-        "A fetcher was asked to look for a write, which it never makes.",
+    "nothing_to_find": (
+        "What only reads was asked to look for a write, which it never makes.",
         "Report it with the log of the process: this is a defect of the bus.",
     ),
     "created": ("{document_number} was created.", NOTHING),

@@ -1,12 +1,10 @@
 """Stock into a Clarity store: absolute quantities per product and section."""
 
-from typing import Protocol
-
 import msgspec
 
 from connect.systems.clarity.client import ClarityClient
 from consumers.clarity.rules import stock_stands
-from delivery.ports import Absent, CannotTell, Finding, Found, Intent, Reference, Row, Settlement
+from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RetryableError
 from mapping.port import Lookups
@@ -14,19 +12,12 @@ from schemas.canonical.inventory_level import InventoryLevel
 from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
 
 
-class Decoder(Protocol):
-    """Turns a row's payload into the canonical record."""
-
-    def decode(self, data: bytes) -> InventoryLevel:
-        """The stock."""
-
-
 class InventoryLevelSink:
     """Writes what the ERP has on hand and has promised; the last value wins."""
 
     repeats = Repeats.REPEATABLE
 
-    def __init__(self, client: ClarityClient, decoder: Decoder, lookups: Lookups) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[InventoryLevel], lookups: Lookups) -> None:
         self._client = client
         self._decoder = decoder
         self._lookups = lookups

@@ -1,13 +1,24 @@
 """Order statuses into a Clarity store: by its action routes, after a look at what stands there."""
 
 import hashlib
-from typing import Protocol
 
 import msgspec
 
 from connect.systems.clarity.client import Action, ClarityClient
 from consumers.clarity.rules import StatusStep, left_alone, status_step
-from delivery.ports import Absent, CannotTell, Finding, Found, Intent, LastSeen, Memory, Reference, Row, Settlement
+from delivery.ports import (
+    Absent,
+    CannotTell,
+    Decoder,
+    Finding,
+    Found,
+    Intent,
+    LastSeen,
+    Memory,
+    Reference,
+    Row,
+    Settlement,
+)
 from delivery.states import Repeats, State
 from errors import RejectedError, RetryableError
 from mapping.port import Lookups
@@ -15,13 +26,6 @@ from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.types import RootKey, id_of
-
-
-class Decoder(Protocol):
-    """Turns a row's payload into the canonical record."""
-
-    def decode(self, data: bytes) -> OrderStatus:
-        """The status."""
 
 
 class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,7 @@ class OrderStatusSink:
 
     repeats = Repeats.REPEATABLE
 
-    def __init__(self, client: ClarityClient, decoder: Decoder, lookups: Lookups, memory: Memory) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Lookups, memory: Memory) -> None:
         self._client = client
         self._decoder = decoder
         self._lookups = lookups

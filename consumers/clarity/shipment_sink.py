@@ -1,25 +1,16 @@
 """Shipments into a Clarity store: the shipment under the ERP's number, and its tracking numbers on the order."""
 
-from typing import Protocol
-
 import msgspec
 
 from connect.systems.clarity.client import ClarityClient
 from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order
-from delivery.ports import Absent, CannotTell, Finding, Found, Intent, Reference, Row, Settlement
+from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RejectedError, RetryableError
 from schemas.canonical.shipment import Shipment
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.shipment import UpsertShipment
 from schemas.types import RootKey, id_of
-
-
-class Decoder(Protocol):
-    """Turns a row's payload into the canonical record."""
-
-    def decode(self, data: bytes) -> Shipment:
-        """The shipment."""
 
 
 class WriteShipment(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +35,7 @@ class ShipmentSink:
 
     repeats = Repeats.REPEATABLE
 
-    def __init__(self, client: ClarityClient, decoder: Decoder) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[Shipment]) -> None:
         self._client = client
         self._decoder = decoder
 

@@ -2,17 +2,16 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
+from bus.clock import Clock
 from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction, Receipt
 from consumers.dynamics_gp import econnect
 from consumers.dynamics_gp.econnect import Call
 from consumers.dynamics_gp.steps import Step, Work, next_step
-from delivery.ports import Absent, CannotTell, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
+from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RefusedError, RetryableError, TooLateError
 from mapping.port import Lookups, Mapping, stamp
@@ -21,20 +20,6 @@ from schemas.systems.dynamics_gp.sales_order import SalesDocument
 from schemas.systems.dynamics_gp.sop_document import SopDocument
 
 _DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.CANCEL: "voided"}
-
-
-class Decoder(Protocol):
-    """Turns a row's payload into the canonical record."""
-
-    def decode(self, data: bytes) -> Order:
-        """The order."""
-
-
-class Clock(Protocol):
-    """Says what time it is."""
-
-    def __call__(self) -> datetime:
-        """Aware UTC."""
 
 
 class SalesOrderSink:
@@ -49,7 +34,7 @@ class SalesOrderSink:
     def __init__(
         self,
         client: GpClient,
-        decoder: Decoder,
+        decoder: Decoder[Order],
         mapping: Mapping[Order, SopDocument],
         lookups: Lookups,
         clock: Clock,

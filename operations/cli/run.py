@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
+from bus.logs import set_up
 from operations import processes
 from operations.cli.deployment import settings
-from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.output import AsJson, out, print_json
+
+log = structlog.get_logger(__name__)
 
 Names = Annotated[list[str], typer.Argument(help="Processes, `fetchers@CONNECTION` for one connection, or `all`.")]
 
@@ -59,13 +63,16 @@ def _restart_connectors() -> Sequence[str]:
 
 
 class _Told(processes.Watcher):
-    """Says on stderr what the supervisor does."""
+    """Logs what the supervisor does, as the processes log what they do."""
+
+    def __init__(self) -> None:
+        set_up(processes.SUPERVISOR)
 
     def started(self, name: str, pid: int) -> None:
-        err().print(f"{name} started, process {pid}")
+        log.info("process.started", name=name, pid=pid)
 
     def ended(self, name: str, code: int, again_in_s: float) -> None:
-        err().print(f"{name} ended with {code}, starts again in {again_in_s:.1f} s", style="yellow")
+        log.warning("process.ended", name=name, exit_code=code, again_in_s=round(again_in_s, 1))
 
     def restarted_connectors(self, names: Sequence[str]) -> None:
-        err().print(f"restarted what had failed of {', '.join(names)}", style="yellow")
+        log.warning("connectors.restarted", names=list(names))

@@ -95,6 +95,8 @@ rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 logger.reflections.name = org.reflections
 logger.reflections.level = error
+logger.admin.name = org.apache.kafka.clients.admin
+logger.admin.level = warn
 """
 
 

@@ -1,15 +1,15 @@
 """Reads a Clarity order whole, as the store answers it."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
 
+from bus.clock import Clock
 from connect.systems.clarity.client import ClarityClient, Document
-from delivery.ports import Finding, Intent, LastSeen, Memory, Publication, Row, Settlement
-from delivery.states import Repeats, State
-from errors import DecodeError, FatalError, RetryableError
-from producers.fetchers.thin import ChangeDecoder
+from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
+from delivery.states import State
+from errors import DecodeError, RetryableError
 from schemas import topics
+from schemas.bus.change import Change
 from schemas.bus.fetched import Fetched
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.aspects import own_aspect
@@ -18,19 +18,17 @@ from schemas.systems.clarity.order import ClarityOrder
 RECORD = "order"
 
 
-class OrderFetcher:
+class OrderFetcher(OnlyReads):
     """A sink whose document is the source record: what it reads is announced when the row settles."""
-
-    repeats = Repeats.REPEATABLE
 
     def __init__(
         self,
         client: ClarityClient,
-        decoder: ChangeDecoder,
+        decoder: Decoder[Change],
         memory: Memory,
         connection: str,
         settling_delay_s: float,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._decoder = decoder
@@ -82,14 +80,6 @@ class OrderFetcher:
                 ),
             ),
         )
-
-    async def deliver(self, intent: Intent) -> Settlement:
-        """Never called: `prepare` settles."""
-        raise FatalError("fetcher_asked_to_deliver", f"a fetcher has nothing to deliver: {intent.reference}")
-
-    async def find(self, intent: Intent) -> Finding:
-        """Never called: nothing is ever sent."""
-        raise FatalError("fetcher_asked_to_find", f"a fetcher has nothing to find: {intent.reference}")
 
 
 class _Reading:

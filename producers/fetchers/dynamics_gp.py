@@ -6,24 +6,22 @@ from datetime import UTC, datetime
 import msgspec
 
 from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction
-from delivery.ports import Finding, Intent, LastSeen, Memory, Publication, Row, Settlement
-from delivery.states import Repeats, State
-from errors import FatalError, RetryableError
-from producers.fetchers.thin import ChangeDecoder
+from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
+from delivery.states import State
+from errors import RetryableError
 from schemas import topics
+from schemas.bus.change import Change
 from schemas.bus.fetched import Fetched
 from schemas.systems.dynamics_gp.sales_order import ORDER, SalesOrder
 
 RECORD = "sales_order"
 
 
-class SalesOrderFetcher:
+class SalesOrderFetcher(OnlyReads):
     """A sink whose document is the source record: what it reads is announced when the row settles."""
 
-    repeats = Repeats.REPEATABLE
-
     def __init__(
-        self, client: GpClient, decoder: ChangeDecoder, memory: Memory, connection: str, settling_delay_s: float
+        self, client: GpClient, decoder: Decoder[Change], memory: Memory, connection: str, settling_delay_s: float
     ) -> None:
         self._client = client
         self._decoder = decoder
@@ -62,14 +60,6 @@ class SalesOrderFetcher:
                 Publication(topic=topics.GP_SALES_ORDERS.name, key=row.root_key, document=fetched, body_digest=digest),
             ),
         )
-
-    async def deliver(self, intent: Intent) -> Settlement:
-        """Never called: `prepare` settles."""
-        raise FatalError("fetcher_asked_to_deliver", f"a fetcher has nothing to deliver: {intent.reference}")
-
-    async def find(self, intent: Intent) -> Finding:
-        """Never called: nothing is ever sent."""
-        raise FatalError("fetcher_asked_to_find", f"a fetcher has nothing to find: {intent.reference}")
 
 
 def _read(gp: GpTransaction, connection: str, root_key: str, number: str) -> SalesOrder:
