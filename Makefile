@@ -27,7 +27,7 @@ demo: setup ## all of it with real traffic, both ways
 	@./towpath demo
 
 test: check ## everything: check, then integration and end to end on the real stack
-	@$(PYTEST) -q -m "not by_hand" tests/integration tests/end_to_end
+	@$(PYTEST) -q tests/integration tests/end_to_end
 
 check: setup ## format, lint, types, import contracts, unit and contract tests
 	@$(RUN) ruff format --quiet --check --diff . && $(RUN) ruff check --quiet .

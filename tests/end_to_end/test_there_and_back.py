@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.outside import Outside, towpath, until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.by_hand]
+pytestmark = pytest.mark.timeout(180)
 
 
 def status_is(bus: Outside, order: dict[str, Any], key: str) -> dict[str, Any]:
