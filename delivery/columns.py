@@ -128,7 +128,7 @@ def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
 def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
     """A row as `statements.ROW` reads it, under a lease."""
     (id_, queue, topic, topic_id, partition, offset, root, root_key, message_key, record, kind, source_version, state,
-     cause, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
+     cause, code, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
      command_id, origin, hops, traceparent, amount, currency, taken_in_at) = values  # fmt: skip
     return Row(
         id=id_,
@@ -145,6 +145,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
         source_version=source_version,
         state=State(state),
         cause=ParkedFor(cause) if cause else None,
+        code=code,
         attempts=attempts,
         due=due,
         lease_owner=owner or None,

@@ -67,8 +67,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     document_number: str = ""
     #: `id@version+digest` of the mapping that made the body.
     mapping: str = ""
-    #: The call is only started if it can end within this time of the lease.
-    timeout_s: float = 30.0
+    #: The call is only started if it can end within this time of the lease. With a margin it stays below the lease's
+    #: own length, so that a dead worker's keys are not held longer than those of one that only prepared.
+    timeout_s: float = 15.0
     #: How the other end's own documents will read once it is done, for whoever reads one before we settle.
     leaves: tuple["LastSeen", ...] = ()
 
@@ -90,6 +91,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     source_version: int
     state: State
     cause: ParkedFor | None
+    #: Why the last try did not end it; empty before the first.
+    code: str = ""
     attempts: int
     #: When it is to be tried next; None: it waits for a person.
     due: datetime | None
