@@ -19,8 +19,8 @@ from delivery.relay import Relay, headers_of
 from delivery.store import Store
 from errors import ConfigurationError
 
-#: A relay is in no hurry: what it carries is safe in the outbox.
-_RELAY_TIMEOUT_S = 30.0
+#: Short, as the turn to speak of a relay that died lasts a little longer; a broker that is away longer is tried again.
+_SEND_WITHIN_S = 4.0
 #: A dead worker's keys stand still this long; a call that takes longer lengthens its own.
 _LEASE_S = 20.0
 
@@ -65,8 +65,10 @@ async def at_work(
     pace = Pace(settling_delay_s=connection.settling_delay_s, longest_backoff_s=60.0)
     limits = Limits(in_flight=connection.in_flight, lease_s=_LEASE_S)
     deliverer = Deliverer(store, queue, sinks, owner, random=random.random, limits=limits, pace=pace)
-    async with BusProducer(settings.kafka, delivery_timeout_s=_RELAY_TIMEOUT_S) as producer:
-        relay = Relay(store, Publisher(producer, codecs), headers_of(connection.name), owner)
+    async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
+        relay = Relay(
+            store, Publisher(producer, codecs), headers_of(connection.name), owner, send_within_s=_SEND_WITHIN_S
+        )
         tasks = [asyncio.create_task(_or_die(app, work)) for work in (deliverer.run(), relay.run())]
         try:
             yield

@@ -6,6 +6,7 @@ An entry leaves the outbox when the broker has every copy of it: a relay killed 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
@@ -24,7 +25,8 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 500
 #: The turn to speak, among cursors.
 TURN: Final = "relay"
-TURN_S: Final = 5.0
+#: How much longer a turn lasts than anything said in it can take to reach the broker.
+MARGIN_S: Final = 2.0
 POLL_S: Final = 1.0
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 5.0
@@ -53,7 +55,7 @@ class Relay:
         headers: Callable[[Announcement], Headers],
         owner: str,
         *,
-        turn_s: float = TURN_S,
+        send_within_s: float,
     ) -> None:
         """Build, without starting.
 
@@ -62,13 +64,15 @@ class Relay:
             publisher: To Kafka.
             headers: What travels beside a record: `headers_of`.
             owner: Of the turn: unique to this relay.
-            turn_s: How long after a relay's death another one speaks.
+            send_within_s: After this long the publisher sends nothing any more of what it was given. A turn outlasts
+                it, as two relays that speak at once could put an older record of a key behind a newer one.
         """
         self._store = store
         self._publisher = publisher
         self._headers = headers
         self._owner = owner
-        self._turn_s = turn_s
+        self._send_within_s = send_within_s
+        self._turn_s = send_within_s + MARGIN_S
         self._stopping = asyncio.Event()
         self._log = log.bind(connection=store.connection)
 
@@ -82,8 +86,9 @@ class Relay:
         turn: CursorLease | None = None
         while not self._stopping.is_set():
             try:
+                asked_at = time.monotonic()
                 turn = await self._store.lease_cursor(TURN, self._owner, self._turn_s)
-                carried = await self._carry() if turn is not None else 0
+                carried = await self._carry(asked_at + MARGIN_S) if turn is not None else 0
                 pause_s = FIRST_PAUSE_S
                 if carried == 0:
                     # Standing by, it looks often enough to follow a dead speaker.
@@ -101,15 +106,18 @@ class Relay:
         self._stopping.set()
         self._store.wake_relay()
 
-    async def _carry(self) -> int:
+    async def _carry(self, begin_by: float) -> int:
         """One batch; answers how many entries the broker has taken or refused.
+
+        Args:
+            begin_by: On the monotonic clock; later the rest of the turn would be too short.
 
         Raises:
             RetryableError: some could not be written; what was written is marked.
         """
         batch = await self._store.outbox_batch(BATCH)
-        if not batch:
-            return 0
+        if not batch or time.monotonic() > begin_by:
+            return len(batch)
         # Tasks start in the order they are made, and each hands its record over before it first waits.
         sending = [asyncio.ensure_future(self._publish(one)) for one in batch]
         try:

@@ -1,9 +1,11 @@
 """From the outbox to Kafka: nothing lost, the order of a key kept, by any number of relays."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -48,8 +50,8 @@ class Broker:
         return send()
 
 
-def relay(store: Store, broker: Broker, owner: str = "relay", *, turn_s: float = 5.0) -> Relay:
-    return Relay(store, broker, headers_of(store.connection), owner, turn_s=turn_s)
+def relay(store: Store, broker: Broker, owner: str = "relay", *, send_within_s: float = 4.0) -> Relay:
+    return Relay(store, broker, headers_of(store.connection), owner, send_within_s=send_within_s)
 
 
 async def settle_all(store: Store, count: int, keys: int = 3) -> None:
@@ -96,14 +98,14 @@ async def test_nothing_leaves_the_outbox_before_the_broker_has_it(store: Store) 
     broker = Broker()
     broker.answering.clear()
     await settle_all(store, 3)
-    killed = asyncio.create_task(relay(store, broker, "killed", turn_s=0.3).run())
+    killed = asyncio.create_task(relay(store, broker, "killed", send_within_s=0.3).run())
     await until(lambda: len(broker.records) == 3)
     killed.cancel()
     await asyncio.gather(killed, return_exceptions=True)
     assert await unsent(store) == 3
 
     broker.answering.set()
-    other = relay(store, broker, "other", turn_s=0.3)
+    other = relay(store, broker, "other", send_within_s=0.3)
     running = asyncio.create_task(other.run())
     await until_sent(store)
     other.stop()
@@ -168,6 +170,44 @@ async def test_several_relays_speak_one_at_a_time(bus_dsn: str, store: Store) ->
     assert broker.offsets == {f"s:{key}": list(range(key, 60, 5)) for key in range(5)}
 
 
+class AwayBroker:
+    """Takes what it is given and never answers; after a while the producer gives up, as the real one does."""
+
+    def __init__(self, spoken: list[tuple[str, float, float]], name: str, send_within_s: float) -> None:
+        self._spoken = spoken
+        self._name = name
+        self._send_within_s = send_within_s
+
+    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> None:
+        began = time.monotonic()
+        await asyncio.sleep(self._send_within_s)
+        self._spoken.append((self._name, began, time.monotonic()))
+        raise RetryableError("broker_away", "later")
+
+
+async def test_relays_do_not_overlap_while_the_broker_is_away(bus_dsn: str, store: Store) -> None:
+    spoken: list[tuple[str, float, float]] = []
+    other = Store(bus_dsn, store.connection)
+    await other.open()
+    await settle_all(store, 2)
+    relays = [
+        Relay(one, AwayBroker(spoken, name, 1.5), headers_of(one.connection), name, send_within_s=1.5)
+        for one, name in ((store, "a"), (other, "b"))
+    ]
+    running = [asyncio.create_task(one.run()) for one in relays]
+    await until(lambda: {name for name, _, _ in spoken} == {"a", "b"}, within_s=60)
+    for one in relays:
+        one.stop()
+    await asyncio.gather(*running)
+    await other.close()
+
+    by_start = sorted(spoken, key=lambda each: each[1])
+    overlaps = [
+        (before, after) for before, after in pairwise(by_start) if before[0] != after[0] and after[1] < before[2]
+    ]
+    assert overlaps == []
+
+
 async def test_relay_stands_by_while_another_one_speaks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     broker, asked = Broker(), 0
     lease = await store.lease_cursor(TURN, "somebody", 60)
@@ -181,7 +221,7 @@ async def test_relay_stands_by_while_another_one_speaks(store: Store, monkeypatc
         return await real(name, owner, lease_s)
 
     monkeypatch.setattr(store, "lease_cursor", counted)
-    one = relay(store, broker, turn_s=0.2)
+    one = relay(store, broker, send_within_s=0.2)
     running = asyncio.create_task(one.run())
     await until(lambda: asked > 2)
     assert broker.records == []
