@@ -22,8 +22,8 @@ EVENT = """queue, topic, topic_id, partition, event_offset, root, root_key, mess
 #: Columns of a row as they are read; `columns.py` reads them by position.
 ROW = """r.id, r.queue, r.topic, r.topic_id, r.partition, r.event_offset, r.root, r.root_key, r.message_key, r.record,
     r.kind, r.source_version, r.state, r.cause, r.code, r.attempts, r.due, r.intent, r.reference, r.document_number,
-    r.payload, r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount, r.currency,
-    r.taken_in_at"""
+    r.payload, r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount,
+    r.currency, r.taken_in_at"""
 
 #: Columns that move from rows to history unchanged.
 KEPT = """id, queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
