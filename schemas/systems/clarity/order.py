@@ -221,5 +221,4 @@ class ClarityListedOrder(Wire, frozen=True, kw_only=True):
     id: int
     updated_date: Ticks
     custom_key: str = ""
-    created_date: Ticks | None = None
     status_key: str = ""

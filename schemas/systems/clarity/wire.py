@@ -1,7 +1,8 @@
 """How Clarity eCommerce writes JSON: names, moments and numbers; for every record beside this module.
 
 CEF answers in PascalCase and leaves out what has no value. Sites differ: some answer in camelCase, some write null,
-some ServiceStack versions write `/Date(...)/`. All of that is read into the same records; unknown members are ignored.
+or .NET's DateTime.MinValue for a date nobody set, some ServiceStack versions write `/Date(...)/`. All of that is read
+into the same records; unknown members are ignored.
 """
 
 import re
@@ -21,11 +22,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CAPITALS = {"id": "ID"}
 #: A dictionary of the site's own names, which are nobody's members.
 _FREE_NAMES = "SerializableAttributes"
+#: CEF's names of moments end so.
+_DATE = "Date"
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?",
     re.ASCII | re.IGNORECASE,
 )
 _SERVICE_STACK = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/", re.ASCII)
+#: DateTime.MinValue in any zone: the calendar's first day, in either way of writing.
+_NEVER = "0001-01-01"
+_NEVER_MS = -62_135_510_400_000
 #: Wider than any amount or quantity; what lies beyond is a defect or an attack, not a price.
 _WIDEST = 30
 
@@ -51,6 +57,11 @@ class FreeText(str):
     """A value of a custom field: the site may write text, a number or a truth, the bus reads text."""
 
 
+#: Outside of it nobody sells; a moment beyond the calendar could not even be compared.
+_FIRST = Ticks((datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND)
+_END = Ticks((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND)
+
+
 def ticks_at(moment: datetime) -> Ticks:
     """The ticks of an aware moment."""
     return Ticks((moment - _EPOCH) // timedelta(microseconds=1) * 10)
@@ -60,17 +71,23 @@ def ticks_from(text: str, zone: tzinfo = UTC) -> Ticks:
     """The ticks of a moment as the store writes it; without an offset it is the site's local time.
 
     Raises:
-        ValueError: the text is no moment.
+        ValueError: the text is no moment between 1900 and 9998.
     """
     if service_stack := _SERVICE_STACK.fullmatch(text):
-        return Ticks(int(service_stack[1]) * 10_000)
+        return _sold_at(int(service_stack[1]) * 10_000)
     found = _ISO.fullmatch(text.strip())
     if found is None:
         raise ValueError("not a date and time")
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     local = datetime(year, month, day, hour, minute, second, tzinfo=_zone(found[8], zone))
     fraction = int((found[7] or "").ljust(7, "0")[:7])
-    return Ticks((local - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND + fraction)
+    return _sold_at((local - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND + fraction)
+
+
+def _sold_at(ticks: int) -> Ticks:
+    if not _FIRST <= ticks < _END:
+        raise ValueError("not a date anybody sells at")
+    return Ticks(ticks)
 
 
 def _zone(offset: str | None, otherwise: tzinfo) -> tzinfo:
@@ -105,7 +122,7 @@ def decode(body: bytes, record: type[T], zone: tzinfo = UTC) -> T:
         try:
             found: T = _decoder(record, zone).decode(body)
         except msgspec.ValidationError:
-            # Another site's way of writing: camelCase, or null where CEF leaves the member out.
+            # Another site's way of writing: camelCase, or null or a date never set where CEF leaves the member out.
             tree = msgspec.json.Decoder(float_hook=Decimal).decode(body)
             found = msgspec.convert(_normal(tree, _wire_names()), record, dec_hook=partial(_moment, zone))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -158,13 +175,24 @@ def _normal(tree: object, names: dict[str, str]) -> object:
         return [_normal(each, names) for each in tree]
     if not isinstance(tree, dict):
         return tree
-    members = ((names.get(str(name).lower(), str(name)), value) for name, value in tree.items() if value is not None)
+    named = ((names.get(str(name).lower(), str(name)), value) for name, value in tree.items())
     return {
         name: {own: _normal(each, names) for own, each in value.items()}
         if name == _FREE_NAMES and isinstance(value, dict)
         else _normal(value, names)
-        for name, value in members
+        for name, value in named
+        if not _is_nothing(name, value)
     }
+
+
+def _is_nothing(name: str, value: object) -> bool:
+    return value is None or (name.endswith(_DATE) and isinstance(value, str) and _is_never(value))
+
+
+def _is_never(text: str) -> bool:
+    if service_stack := _SERVICE_STACK.fullmatch(text):
+        return int(service_stack[1]) <= _NEVER_MS
+    return text.startswith(_NEVER)
 
 
 def _numbers(value: object) -> Iterator[Decimal]:

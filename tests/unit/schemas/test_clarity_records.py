@@ -1,12 +1,14 @@
 """What the store writes is read exactly, in whatever case and with whatever it leaves out."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from errors import DecodeError
 from schemas.bus.change import Change
@@ -81,6 +83,68 @@ def test_moments(text: str, ticks: int) -> None:
 
 def test_a_moment_without_offset_is_the_sites_local_time() -> None:
     assert ticks_from("2026-07-01T12:00:00", ZoneInfo("America/Chicago")).text == "2026-07-01T17:00:00.0000000Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01",
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00+01:00",
+        "0001-01-01T05:00:00Z",
+        "/Date(-62135596800000)/",
+        "/Date(-62135600400000+0100)/",
+        "/Date(-62135578800000-0500)/",
+    ],
+)
+def test_a_date_that_was_never_set_is_none(text: str) -> None:
+    body = f'{{"ID":1,"UpdatedDate":"2026-03-02T14:05:09Z","OriginalDate":"{text}","CustomKey":"{text}"}}'.encode()
+
+    read = decode(body, ClarityOrder)
+
+    assert read.original_date is None
+    assert read.custom_key == text
+    with pytest.raises(DecodeError, match="UpdatedDate"):
+        decode(f'{{"ID":1,"UpdatedDate":"{text}"}}'.encode(), ClarityOrder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1899-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-05:00",
+        "0001-01-03T00:00:00",
+        "/Date(999999999999999)/",
+        "/Date(-9999999999999)/",
+    ],
+)
+def test_a_date_beyond_the_calendar_is_undecodable(text: str) -> None:
+    with pytest.raises(DecodeError):
+        decode(f'{{"ID":1,"UpdatedDate":"{text}"}}'.encode(), ClarityOrder)
+
+
+OFFSETS = st.integers(-24 * 60 + 1, 24 * 60 - 1).map(
+    lambda minutes: f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+)
+
+
+@given(
+    st.one_of(
+        st.builds(lambda moment, offset: moment.isoformat() + offset, st.datetimes(), st.one_of(st.just("Z"), OFFSETS)),
+        st.datetimes().map(lambda moment: moment.isoformat()),
+        st.integers(-(10**15) + 1, 10**15 - 1).map(lambda number: f"/Date({number})/"),
+    ),
+    st.sampled_from([UTC, ZoneInfo("Pacific/Auckland"), ZoneInfo("America/Chicago")]),
+)
+def test_every_moment_that_is_read_can_be_used(text: str, zone: tzinfo) -> None:
+    try:
+        ticks = ticks_from(text, zone)
+    except ValueError:
+        return
+
+    assert ticks < 2**63
+    assert 1900 <= ticks.moment.year <= 9999
+    assert ticks_from(ticks.text) == ticks
 
 
 def test_ticks_and_moments_turn_into_each_other() -> None:
