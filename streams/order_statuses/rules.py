@@ -13,11 +13,11 @@ def state_of(order: SalesOrder) -> OrderState:
 
     Source: reference/dynamics-gp.md, 5.2: shipped is what stands on invoices that are not void, in work or history.
     """
-    document = order.order
+    document, shipped = order.order, _shipped(order)
     if document is None or document.VOIDSTTS:
-        return OrderState.CANCELLED
+        # what was invoiced has left the house, whatever became of the order's own document
+        return OrderState.SHIPPED if shipped > ZERO else OrderState.CANCELLED
     wanted = sum((line.QUANTITY - line.QTYCANCE for line in document.lines if not line.CMPNTSEQ), ZERO)
-    shipped = _shipped(order)
     if shipped > ZERO:
         return OrderState.SHIPPED if shipped >= wanted else OrderState.PARTIALLY_SHIPPED
     if document.lines and wanted <= ZERO:

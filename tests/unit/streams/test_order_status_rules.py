@@ -54,6 +54,9 @@ def order(standing: SalesDocument | None, *others: SalesDocument) -> SalesOrder:
         (order(document(2, line(3, cancelled=3))), OrderState.CANCELLED),
         (order(document(2, line(3), void=1)), OrderState.CANCELLED),
         (order(None), OrderState.CANCELLED),
+        (order(None, document(3, line(3))), OrderState.SHIPPED),
+        (order(None, document(3, line(3), void=1)), OrderState.CANCELLED),
+        (order(document(2, line(3), void=1), document(3, line(1))), OrderState.SHIPPED),
         (order(document(2, line(1), line(5, component=1)), document(3, line(1))), OrderState.SHIPPED),
     ],
 )
