@@ -2,6 +2,7 @@
 
 BusError
 ├── ConfigurationError    refuse to start, name the setting
+├── NotFoundError         somebody asked for what is not there       (a key nobody knows, bytes that are gone)
 ├── RetryableError        surely not done: the same message later            (refused connection, 429, 503 before work)
 ├── UnknownOutcomeError   the request may have arrived: find it first        (time-out, lost connection, 5xx to a write)
 ├── DependencyError       waits for a named thing                            (customer, item, order of a shipment)
@@ -35,6 +36,10 @@ class ConfigurationError(BusError):
 
     def __init__(self, setting: str, message: str) -> None:
         super().__init__("configuration", f"{setting}: {message}", setting=setting)
+
+
+class NotFoundError(BusError):
+    """What somebody asked for is not there; asking again does not bring it."""
 
 
 class RetryableError(BusError):

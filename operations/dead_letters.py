@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from bus.codec import Codecs
 from bus.registry import Registry
 from bus.settings import Settings
-from errors import ConfigurationError, RetryableError
-from operations.offsets import admin_of, describe
+from errors import NotFoundError, RetryableError
+from operations.offsets import admin_of, away, describe
 from operations.projection import migrate, stories
 from operations.projection.stories import DeadLetterTold
 from operations.sentences import sentence
@@ -78,14 +78,15 @@ def dead_letter(settings: Settings, id_: str) -> Told:
     """One dead letter, by its id or the beginning of it.
 
     Raises:
-        ConfigurationError: no such letter, or several begin so.
+        NotFoundError: no such letter, or several begin so.
     """
     with migrate.connect(settings.projection_dsn.reveal()) as wire:
         migrate.check_version(wire)
         wire.commit()
         found = stories.dead_letter(wire, id_)
     if len(found) != 1:
-        raise ConfigurationError("id", f"{'several dead letters begin' if found else 'no dead letter begins'} {id_!r}")
+        begins = "several dead letters begin" if found else "no dead letter begins"
+        raise NotFoundError("dead_letters.unknown", f"{begins} with {id_!r}")
     return tell(found[0])
 
 
@@ -93,14 +94,31 @@ def payload(settings: Settings, letter: DeadLetterTold) -> Payload:
     """The original of a dead letter, read from its topic; may hold customer data, so only on demand.
 
     Raises:
-        RetryableError: the record is not there any more, or Kafka does not answer.
+        NotFoundError: the record is not there any more.
+        RetryableError: Kafka does not answer.
     """
     place = describe(admin_of(settings.kafka), [DEAD_LETTERS.name]).get(DEAD_LETTERS.name)
     if place is None or place.topic_id != letter.topic_id:
-        raise RetryableError("dead_letters.gone", f"{DEAD_LETTERS.name} was made anew since: the bytes are gone")
+        raise NotFoundError("dead_letters.gone", f"{DEAD_LETTERS.name} was made anew since: the bytes are gone")
+    registry = Registry(settings.registry)
+    try:
+        value = read_one(settings.kafka, TopicPartition(DEAD_LETTERS.name, letter.partition, letter.event_offset))
+        record: DeadLetter = Codecs(registry).of(DEAD_LETTERS).decode(value)
+    finally:
+        registry.close()
+    return Payload(key=record.key, value=record.value, headers=record.headers)
+
+
+def read_one(bootstrap: str, place: TopicPartition) -> bytes:
+    """The value of the record at a place.
+
+    Raises:
+        NotFoundError: the record is not there any more.
+        RetryableError: Kafka does not answer.
+    """
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka,
+            "bootstrap.servers": bootstrap,
             "group.id": "towpath-dead-letters",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
@@ -108,17 +126,20 @@ def payload(settings: Settings, letter: DeadLetterTold) -> Payload:
             "log_level": 0,
         }
     )
-    registry = Registry(settings.registry)
     try:
-        consumer.assign([TopicPartition(DEAD_LETTERS.name, letter.partition, letter.event_offset)])
+        consumer.assign([place])
         message = consumer.poll(READ_WITHIN_S)
-        if message is None or message.error() is not None or message.offset() != letter.event_offset:
-            raise RetryableError("dead_letters.gone", "its bytes cannot be read from the dead-letter topic any more")
-        record: DeadLetter = Codecs(registry).of(DEAD_LETTERS).decode(message.value())
     finally:
         consumer.close()
-        registry.close()
-    return Payload(key=record.key, value=record.value, headers=record.headers)
+    if message is None:
+        raise RetryableError("kafka.away", "Kafka does not answer: the record did not come in time")
+    error, value = message.error(), message.value()
+    if error is not None and error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001  it has no other name
+        raise away(KafkaException(error))
+    # where the record itself is gone, the next one kept is read
+    if error is not None or value is None or message.offset() != place.offset:
+        raise NotFoundError("dead_letters.gone", "its bytes are not in the dead-letter topic any more")
+    return value
 
 
 def tell(letter: DeadLetterTold) -> Told:

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from bus.settings import Settings
-from errors import ConfigurationError
+from errors import NotFoundError
 from operations.projection import migrate, stories
 from operations.projection.project import Means
 from operations.projection.stories import DeadLetterTold, Known, OutcomeTold, RecordTold, RootTold
@@ -77,15 +77,15 @@ def trace(settings: Settings, text: str) -> tuple[Story, ...]:
     """The stories of the keys a text can mean: root key, order number, document number or message key.
 
     Raises:
-        ConfigurationError: nothing is known of any such key.
+        NotFoundError: nothing is known of any such key.
     """
     with migrate.connect(settings.projection_dsn.reveal()) as wire:
         migrate.check_version(wire)
         wire.commit()
         keys = stories.root_keys(wire, text, list(settings.connections))
         if not keys:
-            raise ConfigurationError(
-                "key", f"nothing is known of {text!r}: give a root key, an order's or a document's number"
+            raise NotFoundError(
+                "trace.unknown", f"nothing is known of {text!r}: give a root key, an order's or a document's number"
             )
         return tuple(
             Story(
