@@ -87,9 +87,11 @@ def show(
 
 
 def _readable(value: bytes) -> str:
-    """Text as text, anything else in base64."""
+    """Text as text, anything else in base64; what would command the terminal is escaped, for a sender wrote it."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return base64.b64encode(value).decode()
-    return text if text.isprintable() or "\n" in text else base64.b64encode(value).decode()
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
+    )
