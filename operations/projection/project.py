@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from delivery.states import ParkedFor, State
+from delivery.states import ENDS, ParkedFor, State
 from schemas.bus.change import Change
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
@@ -40,7 +40,6 @@ class Fact(IntFlag):
     ROUTED = 64
 
 
-ENDS = Fact.MAPPED | Fact.DEAD | Fact.MERGED | Fact.SUPPRESSED | Fact.FILTERED
 #: From the heaviest: a root that was mapped once is mapped, whatever else became of parts of it.
 WEIGHT = (Fact.MAPPED, Fact.DEAD, Fact.MERGED, Fact.SUPPRESSED, Fact.FILTERED)
 
@@ -112,7 +111,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     roots: dict[Position, RootRow] = msgspec.field(default_factory=dict)
     records: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
     outcomes: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
-    #: (topic id, partition, offset, connection) to the last outcome there.
+    #: (topic id, partition, offset, connection) to the outcome that stands there.
     deliveries: dict[tuple[str, int, int, str], tuple[Any, ...]] = msgspec.field(default_factory=dict)
     dead_letters: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
     #: A tombstone (None) takes the row away.
@@ -201,7 +200,14 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
         _note(rows, outcome.root, fact, outcome.merged_into)
     if outcome.stage in QUEUES and outcome.connection and outcome.offset >= 0:
         key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection)
-        rows.deliveries[key] = (outcome.stage, outcome.state, outcome.cause, outcome.code, outcome.at)
+        told = (outcome.stage, outcome.state, outcome.cause, outcome.code, outcome.at)
+        rows.deliveries[key] = max(told, rows.deliveries.get(key, told), key=_standing)
+
+
+def _standing(delivery: tuple[Any, ...]) -> tuple[bool, datetime]:
+    """What stands is the last end, before there is one the last parking: what is told again may come behind its end."""
+    _, state, _, _, told_at = delivery
+    return state in ENDS, told_at
 
 
 def _fact(outcome: Outcome) -> Fact | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from delivery.states import ENDS
 from operations.projection.migrate import Wire
 from operations.projection.project import Position, RootRow, Rows
 
@@ -32,10 +33,12 @@ ON CONFLICT (topic_id, partition, event_offset) DO UPDATE SET
     facts = r.facts | excluded.facts,
     merged_into = CASE WHEN excluded.merged_into <> '' THEN excluded.merged_into ELSE r.merged_into END
 """
+#: `project` decides so within a batch.
 MERGE_DELIVERIES = """
-INSERT INTO deliveries SELECT * FROM pg_temp.new_deliveries
+INSERT INTO deliveries AS d SELECT * FROM pg_temp.new_deliveries
 ON CONFLICT (topic_id, partition, event_offset, connection) DO UPDATE SET
     stage = excluded.stage, state = excluded.state, cause = excluded.cause, code = excluded.code, at = excluded.at
+WHERE (excluded.state = ANY(%(ends)s), excluded.at) >= (d.state = ANY(%(ends)s), d.at)
 """
 # A dead letter told twice is the same one; the later telling is the one whose bytes lie longer.
 MERGE_DEAD_LETTERS = """
@@ -127,7 +130,8 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
         _copy(wire, "records", rows.records)
         _copy(wire, "outcomes", rows.outcomes)
         _merge(wire, "roots", MERGE_ROOTS, (_root(position, root) for position, root in rows.roots.items()))
-        _merge(wire, "deliveries", MERGE_DELIVERIES, (_delivery(*item) for item in rows.deliveries.items()))
+        told = (_delivery(*item) for item in rows.deliveries.items())
+        _merge(wire, "deliveries", MERGE_DELIVERIES, told, {"ends": list(ENDS)})
         _merge(wire, "dead_letters", MERGE_DEAD_LETTERS, ((id_, *row) for id_, row in rows.dead_letters.items()))
         _merge(wire, "arrivals", MERGE_ARRIVALS, ((*key, records) for key, records in rows.arrivals.items()))
         known = ((*key, *row) for key, row in rows.cross_references.items() if row is not None)
@@ -173,9 +177,11 @@ def _move(wire: Wire, expected: Positions, following: Positions) -> None:
         raise MovedError(f"{len(places) - moved} of {len(places)} positions were moved by somebody else")
 
 
-def _merge(wire: Wire, table: str, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _merge(
+    wire: Wire, table: str, statement: str, rows: Iterable[tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> None:
     if _copy(wire, f"pg_temp.new_{table}", rows):
-        wire.execute(statement)
+        wire.execute(statement, values)
 
 
 def _copy(wire: Wire, table: str, rows: Iterable[tuple[Any, ...]]) -> int:

@@ -1,5 +1,6 @@
 """The projector on real Kafka and PostgreSQL: exact whatever kills it, and the same again when it is rebuilt."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from delivery.states import ENDS
 from mapping.port import Lookups
 from operations.offsets import admin_of, describe
 from operations.projection import books, migrate, tables, worker
+from operations.projection.project import Means, Observed, project
 from operations.projection.worker import Scope
 from operations.readers import Routed
 from operations.stack.addresses import Addresses
@@ -40,6 +42,7 @@ from schemas.topics import avro_schema
 PARTITIONS = 3
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TABLES = (*migrate.REBUILT,)
+OFFSETS = itertools.count()
 WITHIN_S = 90.0
 
 
@@ -169,6 +172,34 @@ def world(stack: Addresses) -> Iterator[World]:
     registry.close()
     for future in admin.delete_topics([topic.name for topic in scope.topics]).values():
         future.result()
+
+
+@pytest.fixture
+def projection(stack: Addresses) -> Iterator[migrate.Wire]:
+    """The projection's tables alone, written to without Kafka."""
+    schema = f"test_{uuid.uuid4().hex[:8]}"
+    migrate.migrate(stack.bus_dsn, schema)
+    with migrate.connect(stack.bus_dsn, schema) as wire:
+        tables.prepare(wire)
+        yield wire
+        wire.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def write(wire: migrate.Wire, *outcomes: Outcome) -> None:
+    """Each outcome in a batch of its own."""
+    for told in outcomes:
+        observed = Observed(
+            topic="outcomes",
+            means=Means.OUTCOMES,
+            topic_id="outcomes-id",
+            partition=0,
+            offset=next(OFFSETS),
+            timestamp_ms=0,
+            key="",
+            headers={},
+            value=told,
+        )
+        tables.write(wire, project([observed]), {}, {})
 
 
 def until(reached: Callable[[], bool], within_s: float = WITHIN_S) -> None:
@@ -340,6 +371,30 @@ def test_books_tell_where_everything_is_and_hours_close_only_when_all_of_it_ende
     assert found.uncounted == {}
     assert (closed > 0, again) == (True, 0)
     assert kept == [(world.topics["changes.v1"].name,)]
+
+
+@pytest.mark.parametrize(
+    ("told", "stands"),
+    [
+        ([("delivered", 2), ("parked", 1)], "delivered"),
+        ([("delivered", 1), ("parked", 2)], "delivered"),
+        ([("dead", 1), ("parked", 2), ("delivered", 3)], "delivered"),
+        ([("delivered", 3), ("dead", 1)], "delivered"),
+        ([("parked", 2), ("unknown", 1)], "parked"),
+        ([("parked", 1), ("unknown", 1)], "unknown"),
+    ],
+)
+def test_end_is_replaced_by_a_later_end_only_from_batch_to_batch(
+    projection: migrate.Wire, told: list[tuple[str, int]], stands: str
+) -> None:
+    about = outcome("orders-id/0/7", stage="consumers", state="", connection="erp")
+
+    write(
+        projection,
+        *(msgspec.structs.replace(about, state=state, at=NOW + timedelta(minutes=minute)) for state, minute in told),
+    )
+
+    assert projection.execute("SELECT state FROM deliveries").fetchall() == [(stands,)]
 
 
 def test_record_nobody_counted_shows(world: World) -> None:

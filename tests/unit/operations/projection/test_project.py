@@ -1,6 +1,6 @@
 """What records on topics tell the projection."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -107,6 +107,32 @@ def test_last_outcome_of_an_event_at_a_connection_counts() -> None:
 
     assert {key: row[1] for key, row in rows.deliveries.items()} == {("orders-id", 1, 9, "erp"): "delivered"}
     assert len(rows.outcomes) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "stands"),
+    [
+        # a parking told again behind its end
+        ([("delivered", 2), ("parked", 1)], "delivered"),
+        # even where the clock of whoever parked it is ahead
+        ([("delivered", 1), ("parked", 2)], "delivered"),
+        # tried again by an operator
+        ([("dead", 1), ("parked", 2), ("delivered", 3)], "delivered"),
+        ([("delivered", 3), ("dead", 1)], "delivered"),
+        ([("parked", 2), ("unknown", 1)], "parked"),
+        ([("parked", 1), ("unknown", 2)], "unknown"),
+        ([("parked", 1), ("unknown", 1)], "unknown"),
+    ],
+)
+def test_end_is_replaced_by_a_later_end_only(told: list[tuple[str, int]], stands: str) -> None:
+    about = {"stage": "consumers", "connection": "erp", "topic_id": "orders-id", "partition": 1, "offset": 9}
+
+    rows = project(
+        observed(Means.OUTCOMES, outcome(state=state, at=NOW + timedelta(minutes=minute), **about))
+        for state, minute in told
+    )
+
+    assert [row[1] for row in rows.deliveries.values()] == [stands]
 
 
 def test_dead_letter_before_the_consumers_ends_its_root() -> None:
