@@ -16,8 +16,8 @@ from bus import metrics
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming, Outgoing, check_size
 from bus.faust_app import BusApp, BusStream
-from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, patiently
-from errors import FatalError, RejectedError, RetryableError
+from bus.patience import GivenUpError, patiently
+from errors import FatalError, RejectedError
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +89,14 @@ def attach_pipe(
 async def guarded(app: BusApp, acks: OrderedAcks, work: Any) -> None:
     """Run an agent's body beside its acknowledging; any exception stops the worker, as it would lose its event."""
     acker = asyncio.create_task(acks.run())
+    dying: list[asyncio.Task[None]] = []
+
+    def on_end(ended: asyncio.Task[None]) -> None:
+        # with nobody to acknowledge, the agent would fill up and stand still without a word
+        if not ended.cancelled() and (failure := ended.exception()) is not None:
+            dying.append(asyncio.ensure_future(app.die(failure)))
+
+    acker.add_done_callback(on_end)
     try:
         await work
     except Exception as failure:
@@ -111,37 +119,32 @@ async def _pipe(
 ) -> None:
     async for batch in stream.batches(BATCH):
         epoch = acks.epoch
+        wanted = partial(_is_now, acks, epoch)
         futures: list[Written] = []
         incoming = [app.incoming(event) for event in batch]
-        if look_up is not None and not await _answered(look_up, incoming, acks, epoch, name):
-            app.forget(batch)
-            continue
-        for event in incoming:
-            turn = partial(outputs, event, name, transform, bury, limit)
-            caused = await patiently(turn, name)  # a schema never seen before, and the registry away
-            futures.extend([await send(app, outgoing) for outgoing in caused])
+        try:
+            if look_up is not None:
+                await patiently(partial(look_up, incoming), name, wanted)
+            for event in incoming:
+                # it may wait for a schema never seen before, and the registry away
+                turn = partial(outputs, event, name, transform, bury, limit)
+                caused = await patiently(turn, name, wanted)
+                futures.extend([await send(app, outgoing) for outgoing in caused])
+        except GivenUpError:
+            pass  # what is sent already comes again; the rest is for the next owner alone: it would come too late
         metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
         metrics.RECORDS_OUT.labels(agent=name).inc(len(futures))
         log.debug("pipe.batch", agent=name, events=len(batch), outputs=len(futures))
         await acks.add(batch, futures, epoch)
 
 
-async def _answered(look_up: LookUp, incoming: Sequence[Incoming], acks: OrderedAcks, epoch: int, name: str) -> bool:
-    """Ask until there is an answer; False when the batch was given up meanwhile: its next owner asks again."""
-    pause_s = FIRST_PAUSE_S
-    while epoch == acks.epoch:
-        try:
-            await look_up(incoming)
-        except RetryableError as error:
-            log.warning("pipe.waits", agent=name, code=error.code, reason=error.message, pause_s=pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        else:
-            return epoch == acks.epoch
-    return False
+def _is_now(acks: OrderedAcks, epoch: int) -> bool:
+    return epoch == acks.epoch
 
 
-def outputs(incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit) -> list[Outgoing]:
+async def outputs(
+    incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit
+) -> list[Outgoing]:
     """Everything an event causes, checked before any of it is sent: it is written whole or buried whole."""
     try:
         made = list(transform(incoming))

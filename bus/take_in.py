@@ -18,7 +18,7 @@ from bus import metrics
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
-from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, patiently
+from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, GivenUpError, patiently
 from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
 from errors import ConfigurationError, LostPartitionError, RejectedError, RetryableError
 
@@ -131,16 +131,24 @@ class TakeIn(Generic[T]):
             by_partition: dict[int, list[Any]] = {}
             for event in batch:
                 by_partition.setdefault(event.message.partition, []).append(event)
+            wanted = partial(self._is_ours, epoch, generation)
             for partition, events in by_partition.items():
-                if epoch != self._acks.epoch or generation != self._app.consumer_generation_id:
-                    self._app.forget(events)  # given up in between: the cursor is no longer ours to move
+                incoming = [self._app.incoming(event) for event in events]
+                try:
+                    portion = await self._portion(partition, incoming, wanted)
+                except GivenUpError:
+                    self._app.forget(events)  # the cursor is no longer ours to move
                     continue
-                portion = await self._portion(partition, [self._app.incoming(event) for event in events])
                 work = asyncio.create_task(self._take(portion, self._last.get(partition), generation))
                 self._last[partition] = work
                 await self._acks.add(events, [work], epoch)
 
-    async def _portion(self, partition: int, incoming: list[Incoming]) -> Portion[T]:
+    def _is_ours(self, epoch: int, generation: int | None) -> bool:
+        return epoch == self._acks.epoch and generation == self._app.consumer_generation_id
+
+    async def _portion(self, partition: int, incoming: list[Incoming], wanted: Callable[[], bool]) -> Portion[T]:
+        if not wanted():
+            raise GivenUpError
         expected = self._keeper.cursors.get(partition)
         next_offset = max(incoming[-1].offset + 1, expected or 0)
         # before anything is awaited: an assignment in between sets the cursor anew
@@ -151,7 +159,7 @@ class TakeIn(Generic[T]):
             if expected is not None and event.offset < expected:
                 continue  # a repeat: the store has it
             try:
-                taken = await patiently(partial(self._read, event), self._name)
+                taken = await patiently(partial(self._taken, event), self._name, wanted)
             except RejectedError as error:
                 self._limit.dead(error)
                 metrics.DEAD_LETTERS.labels(agent=self._name, code=error.code).inc()
@@ -169,6 +177,11 @@ class TakeIn(Generic[T]):
             events=events,
             burials=burials,
         )
+
+    async def _taken(self, event: Incoming) -> T | None:
+        if not event.root_key:
+            raise RejectedError("no_root_key", "the key names no connection and document", key=event.key_text)
+        return self._read(event)
 
     async def _take(self, portion: Portion[T], previous: Written | None, generation: int | None) -> None:
         if previous is not None and not previous.done():
