@@ -24,6 +24,7 @@ from mode.utils.futures import notify
 from bus import partitioner
 from bus.acks import OrderedAcks
 from bus.events import Incoming
+from bus.logs import described
 
 log = structlog.get_logger(__name__)
 
@@ -295,7 +296,7 @@ class BusApp(faust.App):
         """Stop the worker because of a failure: at once if that goes well, surely within half a minute."""
         if self.died_of is None:
             self.died_of = why
-            log.error("worker.dies", error=type(why).__name__, reason=str(why))
+            log.error("worker.dies", **described(why))
             if self.kill_after_s is not None:
                 start_kill_timer(self.kill_after_s)
         await self.crash(why)

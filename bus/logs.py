@@ -2,10 +2,13 @@
 
 import logging
 import sys
+import traceback
 from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
+
+from errors import BusError
 
 #: Where it happened, never with what values: local variables hold payloads and secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -26,6 +29,18 @@ _QUIET = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
 }
+
+
+def described(failure: BaseException) -> dict[str, str]:
+    """What a log line says of a failure: our own errors in their words, others by kind and place alone.
+
+    The text of a database's or a codec's error may hold the very data it stumbled over.
+    """
+    if isinstance(failure, BusError):
+        return {"error": type(failure).__name__, "code": failure.code, "reason": failure.message}
+    frames = traceback.extract_tb(failure.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return {"error": type(failure).__name__, "at": place}
 
 
 def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:

@@ -11,7 +11,6 @@ import io
 import os
 import tomllib
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -195,21 +194,13 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         lookups=Lookups(
             _lookups(folder / "lookups") | {of_connection(c.name): _options(c) for c in connections.values()}
         ),
-        code_version=metadata_version(),
+        code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )
     for pair in pairs:
         settings.connection(pair.store)
         settings.connection(pair.erp)
     return settings
-
-
-def metadata_version() -> str:
-    """Version of the installed code; `0` in a checkout that was never installed."""
-    try:
-        return metadata.version("towpath")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""Running an app as a process: start, stop on SIGTERM, end with the right exit code; for `streams` and `consumers`."""
+"""Running an app as a process: start, stop on SIGTERM, end with the right exit code; for all stages of agents."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from bus.faust_app import BusApp
+from bus.logs import described
 from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ async def serve(build: Build) -> int:
         dead.cancel()
     failed = app.died_of or app.crash_reason
     if failed is not None:
-        log.error("worker.died", error=type(failed).__name__, reason=str(failed))
+        log.error("worker.died", **described(failed))
         return EXIT_FAILED
     log.info("worker.stopped", group=app.conf.id)
     return EXIT_STOPPED

@@ -23,6 +23,8 @@ from errors import ConfigurationError
 _SEND_WITHIN_S = 4.0
 #: A dead worker's keys stand still this long; a call that takes longer lengthens its own.
 _LEASE_S = 20.0
+#: With what the app and the relay take, below the fifteen seconds after which a supervisor kills.
+_STOP_WITHIN_S = 5.0
 
 
 def chosen(settings: Settings, name: str | None, process: str) -> Connection:
@@ -63,7 +65,7 @@ async def at_work(
     """Deliver the queue and announce what became of it while the context lasts; a failure of either stops the app."""
     owner = f"{queue}@{connection.name}:{os.getpid()}:{secrets.token_hex(4)}"
     pace = Pace(settling_delay_s=connection.settling_delay_s, longest_backoff_s=60.0)
-    limits = Limits(in_flight=connection.in_flight, lease_s=_LEASE_S)
+    limits = Limits(in_flight=connection.in_flight, lease_s=_LEASE_S, stop_within_s=_STOP_WITHIN_S)
     deliverer = Deliverer(store, queue, sinks, owner, random=random.random, limits=limits, pace=pace)
     async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
         relay = Relay(

@@ -84,7 +84,7 @@ def _of_turns(turns: Sequence[Turn]) -> dict[str, object]:
         "ids": [turn.row.id for turn in turns],
         "states": [turn.state for turn in turns],
         "codes": [turn.code for turn in turns],
-        "values": [json.dumps(turn.values) if turn.values else "{}" for turn in turns],
+        "values": [_storable(turn.values) for turn in turns],
         "attempts": [turn.attempts for turn in turns],
         "references": [announcements.reference_of(turn) for turn in turns],
         "numbers": [announcements.document_number_of(turn) for turn in turns],
@@ -123,6 +123,11 @@ def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
         "o_hops": [one.hops for one in said],
         "o_traceparents": [one.traceparent for one in said],
     }
+
+
+def _storable(values: Mapping[str, str]) -> str:
+    """As JSON that PostgreSQL keeps: a target's own words may hold the one character it has no room for."""
+    return json.dumps({name: text.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, text in values.items()})
 
 
 def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:

@@ -32,6 +32,8 @@ BATCH = 500
 #: Pauses while PostgreSQL is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
+#: How often in the time of a lease dead workers' keys are looked for: they wait a tenth longer at most.
+SWEEPS_A_LEASE = 10
 HISTORY_EVERY_S = 3600.0
 HISTORY_AHEAD_DAYS = 7
 
@@ -305,7 +307,7 @@ class Deliverer:
             if time.monotonic() >= history_at:
                 await self._look_after_history()
                 history_at = time.monotonic() + HISTORY_EVERY_S
-            await asyncio.sleep(self._limits.lease_s / 4)
+            await asyncio.sleep(self._limits.lease_s / SWEEPS_A_LEASE)
 
     async def _look_after_history(self) -> None:
         today = self._clock().date()

@@ -663,6 +663,9 @@ class Store:
                 yield wire
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise RetryableError("store_unavailable", "PostgreSQL did not answer", kind=type(error).__name__) from error
+        except psycopg.DataError as error:
+            # without its text, which may hold what was to be written
+            raise FatalError("store_refused", "PostgreSQL refused a value", sql_state=error.sqlstate) from None
         except psycopg.errors.ReadOnlySqlTransaction as error:
             raise RetryableError("store_read_only", "PostgreSQL takes no writes now") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:

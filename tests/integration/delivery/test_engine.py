@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from delivery.decide import Pace, Step, after
 from delivery.engine import Limits
 from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement, Several
 from delivery.states import ParkedFor, State
@@ -326,3 +327,13 @@ async def test_open_rows_are_counted_by_state(store: Store) -> None:
         OpenRows(queue=QUEUE, record="order", state=State.PARKED, cause=ParkedFor.BACKOFF, count=1),
         OpenRows(queue=QUEUE, record="order", state=State.READY, cause=None, count=1),
     }
+
+
+async def test_word_of_a_target_that_postgresql_cannot_hold_ends_its_row_all_the_same(store: Store) -> None:
+    await take_in(store, arrival(0, "s:1"))
+    (row,) = await store.claim(QUEUE, "me", 1, 60)
+    error = RefusedError("no", "no", reply="caf\0")
+
+    await store.settle(QUEUE, "me", [after(error, Step.PREPARE, row, None, Pace(), 0.5)], [], 60)
+
+    assert (await store.counts()).open_rows == ()
