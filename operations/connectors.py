@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import msgspec
 
 from bus.settings import Connection, Settings
-from errors import ConfigurationError, FatalError, RetryableError
+from errors import ConfigurationError, FatalError, NotFoundError, RetryableError
+
+T = TypeVar("T")
 
 FILES = Path(__file__).resolve().parents[1] / "connect" / "debezium"
 #: Which file describes the capture of a system, by the SQL its database speaks.
@@ -177,13 +180,21 @@ def apply(settings: Settings) -> tuple[Applied, ...]:
 
 
 def status(settings: Settings) -> tuple[ConnectorStatus, ...]:
-    """The captured connections' connectors, whether they exist or not."""
+    """The captured connections' connectors, whether they exist or not.
+
+    Raises:
+        BusError: Connect does not answer, or not as it should.
+    """
     with _connect(settings) as client:
         return tuple(_status_of(client, each.name) for each in captured(settings))
 
 
 def restart_failed(settings: Settings) -> tuple[str, ...]:
-    """Restart the failed connectors and tasks; says which connectors had any."""
+    """Restart the failed connectors and tasks; says which connectors had any.
+
+    Raises:
+        BusError: Connect does not answer, or not as it should.
+    """
     failed = tuple(
         each.connector
         for each in status(settings)
@@ -191,9 +202,7 @@ def restart_failed(settings: Settings) -> tuple[str, ...]:
     )
     with _connect(settings) as client:
         for name in failed:
-            _ask(
-                client, "POST", f"/connectors/{name}/restart", params={"includeTasks": "true", "onlyFailed": "true"}
-            ).raise_for_status()
+            _ask(client, "POST", f"/connectors/{name}/restart", params={"includeTasks": "true", "onlyFailed": "true"})
     return failed
 
 
@@ -206,10 +215,8 @@ def delete(settings: Settings, connector: str) -> None:
 def validate(client: httpx.Client, config: Mapping[str, str]) -> Validation:
     """Let Connect check every setting's name and type, and whether the database answers."""
     name = config["connector.class"].rsplit(".", 1)[-1]
-    response = _ask(client, "PUT", f"/connector-plugins/{name}/config/validate", content=json.dumps(config))
-    if response.is_error:
-        raise FatalError("connect.validate", f"Connect answered {response.status_code}: {response.text[:300]}")
-    answer = msgspec.json.decode(response.content, type=_RawValidation)
+    path = f"/connector-plugins/{name}/config/validate"
+    answer = _read(_ask(client, "PUT", path, content=json.dumps(config)), _RawValidation)
     known = {each.definition.name for each in answer.configs if each.definition is not None}
     return Validation(
         errors={
@@ -224,8 +231,15 @@ def validate(client: httpx.Client, config: Mapping[str, str]) -> Validation:
 
 
 def client_of(address: str) -> httpx.Client:
-    """An HTTP client for one Connect cluster."""
-    return httpx.Client(base_url=address, timeout=TIMEOUT_S, headers={"content-type": "application/json"})
+    """An HTTP client for one Connect cluster.
+
+    Raises:
+        ConfigurationError: the address is none.
+    """
+    try:
+        return httpx.Client(base_url=address, timeout=TIMEOUT_S, headers={"content-type": "application/json"})
+    except httpx.InvalidURL as error:
+        raise ConfigurationError("connect.url", str(error)) from error
 
 
 def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:
@@ -235,16 +249,14 @@ def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[st
 
 
 def _apply_one(client: httpx.Client, name: str, config: dict[str, str]) -> Applied:
-    existing = _ask(client, "GET", f"/connectors/{name}/config")
-    there = {} if existing.status_code == httpx.codes.NOT_FOUND else msgspec.json.decode(existing.content, type=dict)
+    try:
+        there = _read(_ask(client, "GET", f"/connectors/{name}/config"), dict[str, str])
+    except NotFoundError:
+        there = {}
     changed = differences(config, there)
     if changed:
         _refuse_unless_valid(name, validate(client, config | {"name": name}))
-        response = _ask(client, "PUT", f"/connectors/{name}/config", content=json.dumps(config))
-        if response.is_error:
-            raise FatalError(
-                "connect.apply", f"Connect answered {response.status_code} for {name}: {_reason(response)}"
-            )
+        _ask(client, "PUT", f"/connectors/{name}/config", content=json.dumps(config))
     return Applied(connector=name, changed=changed, created=not there)
 
 
@@ -256,10 +268,10 @@ def _refuse_unless_valid(name: str, validation: Validation) -> None:
 
 
 def _status_of(client: httpx.Client, name: str) -> ConnectorStatus:
-    response = _ask(client, "GET", f"/connectors/{name}/status")
-    if response.status_code == httpx.codes.NOT_FOUND:
+    try:
+        raw = _read(_ask(client, "GET", f"/connectors/{name}/status"), _RawStatus)
+    except NotFoundError:
         return ConnectorStatus(connector=name, state="ABSENT", tasks=())
-    raw = msgspec.json.decode(response.content, type=_RawStatus)
     return ConnectorStatus(
         connector=name,
         state=raw.connector.state,
@@ -274,8 +286,8 @@ def _first_line(trace: str) -> str:
 
 def _reason(response: httpx.Response) -> str:
     try:
-        return str(response.json().get("message", ""))[:300]
-    except ValueError:
+        return str(response.json()["message"])[:300]
+    except (ValueError, TypeError, KeyError):
         return response.text[:300]
 
 
@@ -286,11 +298,36 @@ def _connect(settings: Settings) -> httpx.Client:
 def _ask(
     client: httpx.Client, method: str, path: str, *, content: str | None = None, params: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """One request; Connect answers 409 while it rebalances, which is no failure."""
+    """One request; whatever goes wrong with it becomes one of our errors here.
+
+    Raises:
+        NotFoundError: Connect has no such thing.
+        RetryableError: Connect does not answer, is rebalancing (its 409), or has trouble of its own.
+        FatalError: Connect refuses the request.
+    """
     try:
         response = client.request(method, path, content=content, params=dict(params or {}))
-    except httpx.TransportError as error:
+    except httpx.HTTPError as error:
         raise RetryableError("connect.away", f"Kafka Connect does not answer at {client.base_url}") from error
+    if response.is_success:
+        return response
+    told = f"Kafka Connect answered {response.status_code} to {method} {path}: {_reason(response)}"
+    if response.status_code == httpx.codes.NOT_FOUND:
+        raise NotFoundError("connect.absent", told)
     if response.status_code == httpx.codes.CONFLICT:
         raise RetryableError("connect.rebalancing", "Kafka Connect is rebalancing: try again in a moment")
-    return response
+    if response.is_client_error:
+        raise FatalError("connect.refused", told)
+    raise RetryableError("connect.failed", told)
+
+
+def _read(response: httpx.Response, kind: type[T]) -> T:
+    """What an answer says.
+
+    Raises:
+        RetryableError: it is none of Connect's; a proxy's page, perhaps.
+    """
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except msgspec.DecodeError as error:
+        raise RetryableError("connect.odd", f"Kafka Connect answers at {response.url} what it never does") from error

@@ -1,13 +1,20 @@
-"""Kafka Connect itself checks our Debezium files, so that the one for SQL Server cannot rot unnoticed."""
+"""Kafka Connect itself checks our Debezium files, so that none can rot unnoticed; and what we make of odd answers."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
+from bus.secret import Secret
+from bus.settings import Capture, Connection, Gateway, Settings
+from errors import BusError, FatalError, RetryableError
+from mapping.port import Lookups
 from operations import connectors
 from operations.stack.addresses import Addresses
+from operations.stack.settings import REPOSITORY_ROOT
 
 VALUES = {
     "connection": "gp-test",
@@ -48,3 +55,87 @@ def test_misspelt_and_ill_typed_settings_are_found(connect: httpx.Client) -> Non
 
     assert found.unknown == ("snapshot.mod",)
     assert "poll.interval.ms" in found.errors
+
+
+@pytest.fixture
+def somebody() -> Iterator[Callable[[int, bytes], Settings]]:
+    """Somebody at Connect's address who answers always the same; gives the deployment that asks him."""
+    servers = []
+
+    def answer(status: int, body: bytes) -> Settings:
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_said: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Answer))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.02,)).start()
+        return deployment(f"http://127.0.0.1:{servers[-1].server_port}")
+
+    yield answer
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def deployment(connect: str) -> Settings:
+    """One captured connection."""
+    capture = Capture(host="127.0.0.1", port=1, database="two", user="nobody", password=Secret("nothing"))
+    gp = Connection(
+        name="gp-test", system="dynamics-gp", dialect="postgresql", store_dsn=Secret("none"), capture=capture
+    )
+    return Settings(
+        root=REPOSITORY_ROOT,
+        deployment="test",
+        folder=REPOSITORY_ROOT,
+        time_zone="UTC",
+        kafka="127.0.0.1:1",
+        registry="http://127.0.0.1:1/apis/ccompat/v7",
+        connect=connect,
+        projection_dsn=Secret("none"),
+        gateway=Gateway(),
+        connections={"gp-test": gp},
+        pairs=(),
+        lookups=Lookups({}),
+        code_version="0",
+    )
+
+
+@pytest.mark.parametrize("ask", [connectors.status, connectors.restart_failed, connectors.apply])
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (500, b'{"error_code": 500, "message": "request timed out"}', RetryableError),
+        (503, b"<html>starting</html>", RetryableError),
+        (401, b"", FatalError),
+        (409, b'{"error_code": 409, "message": "rebalancing"}', RetryableError),
+        (200, b"<html>log in first</html>", RetryableError),
+        (200, b"[1]", RetryableError),
+    ],
+)
+def test_odd_answer_is_one_of_our_errors(
+    somebody: Callable[[int, bytes], Settings],
+    ask: Callable[[Settings], object],
+    status: int,
+    body: bytes,
+    kind: type[BusError],
+) -> None:
+    with pytest.raises(kind):
+        ask(somebody(status, body))
+
+
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1", "http://127.0.0.1:many"])
+def test_nobody_at_the_address_is_one_of_our_errors(address: str) -> None:
+    with pytest.raises(BusError):
+        connectors.status(deployment(address))
+
+
+def test_connector_connect_does_not_know_is_absent(somebody: Callable[[int, bytes], Settings]) -> None:
+    (found,) = connectors.status(somebody(404, b'{"error_code": 404, "message": "No status found"}'))
+
+    assert found.state == "ABSENT"
