@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from errors import ConfigurationError, RetryableError
+from errors import BusError, ConfigurationError, RetryableError
 from operations.stack.processes import last_lines
 
 #: In the order they are started; each is one process, more of the same may run elsewhere.
@@ -49,6 +50,9 @@ class Watcher:
 
     def restarted_connectors(self, names: Sequence[str]) -> None:
         """Failed Debezium tasks were restarted."""
+
+    def cannot_restart_connectors(self, why: str) -> None:
+        """Connect or the deployment's files do not let us look; said once until it changes."""
 
 
 class Child:
@@ -185,20 +189,22 @@ def supervise(
     """Run processes as children until SIGTERM or SIGINT; those that end by themselves are started again.
 
     Order: told to stop, all children get SIGTERM at once and SIGKILL after fifteen seconds. Connectors' failed tasks
-    are restarted on the way; a Connect that is away is none of our business here.
+    are restarted beside it: Connect may take a minute to answer, and neither children nor SIGTERM can wait for that.
+
+    Raises:
+        RetryableError: one of these processes is supervised or left over here; says which.
     """
+    require_none_runs(root, names)
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, _frame: told.append(which))
     mark = announce(root, SUPERVISOR)
     children = [Child(name, command_of(root, name), log_of(root, name)) for name in names]
-    next_look = time.monotonic() + RESTART_CONNECTORS_EVERY_S
+    # a daemon: the supervisor ends while Connect still thinks
+    threading.Thread(target=_restart_now_and_then, args=(restart_connectors, watcher), daemon=True).start()
     try:
         while not told:
             _keep_running(root, children, watcher)
-            if time.monotonic() >= next_look:
-                _restart(restart_connectors, watcher)
-                next_look = time.monotonic() + RESTART_CONNECTORS_EVERY_S
             time.sleep(LOOK_EVERY_S)
     finally:
         _end([child.process for child in children if child.process is not None])
@@ -214,6 +220,7 @@ def detach(root: Path, names: Sequence[str], within_s: float = 20.0) -> int:
     """
     if SUPERVISOR in running(root):
         raise RetryableError("run.already", "the processes run already: `towpath stop` first")
+    require_none_runs(root, names)
     log = log_of(root, SUPERVISOR)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -233,6 +240,18 @@ def detach(root: Path, names: Sequence[str], within_s: float = 20.0) -> int:
             return process.pid
         time.sleep(0.1)
     raise RetryableError("run.failed", f"the supervisor did not start:\n{last_lines(log)}")
+
+
+def require_none_runs(root: Path, names: Sequence[str]) -> None:
+    """Refuse to start what runs here: a killed supervisor leaves its children at work, and a second of each would
+    only compete with them.
+
+    Raises:
+        RetryableError: says what runs.
+    """
+    alive = running(root)
+    if left := [name for name in names if name in alive]:
+        raise RetryableError("run.already", f"{', '.join(left)} run already: `towpath stop` first")
 
 
 def stop(root: Path, within_s: float = 20.0) -> tuple[str, ...]:
@@ -261,13 +280,22 @@ def _keep_running(root: Path, children: Sequence[Child], watcher: Watcher) -> No
             watcher.started(child.name, child.start(now, root))
 
 
-def _restart(restart_connectors: Callable[[], Sequence[str]], watcher: Watcher) -> None:
-    try:
-        restarted = restart_connectors()
-    except RetryableError:
-        return  # Connect is away or busy; the next look tries again
-    if restarted:
-        watcher.restarted_connectors(restarted)
+def _restart_now_and_then(restart_connectors: Callable[[], Sequence[str]], watcher: Watcher) -> None:
+    """Look after the connectors for as long as the process lives."""
+    said = ""
+    while True:
+        time.sleep(RESTART_CONNECTORS_EVERY_S)
+        try:
+            restarted = restart_connectors()
+        except Exception as error:  # noqa: BLE001  whatever it is, this look must not be the last
+            why = str(error) if isinstance(error, BusError) else type(error).__name__
+            if why != said:
+                watcher.cannot_restart_connectors(why)
+            said = why
+            continue
+        said = ""
+        if restarted:
+            watcher.restarted_connectors(restarted)
 
 
 def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:

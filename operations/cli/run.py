@@ -76,3 +76,6 @@ class _Told(processes.Watcher):
 
     def restarted_connectors(self, names: Sequence[str]) -> None:
         log.warning("connectors.restarted", names=list(names))
+
+    def cannot_restart_connectors(self, why: str) -> None:
+        log.warning("connectors.not_looked_after", why=why)
