@@ -382,6 +382,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The store has no order {order}.",
         "Nothing to do if it was deleted there; else ask why our user cannot see it.",
     ),
+    "clarity.stale_read": (
+        "The store told of a change that it does not show yet.",
+        "Nothing to do: it is read again. If it stays, look for a cache before the store's API.",
+    ),
     "clarity.throttled": ("The store asked us to slow down.", "Nothing to do: it is tried again when the store said."),
     "clarity.refused": (
         "The store refused it: {reply}.",

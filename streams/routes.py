@@ -15,12 +15,10 @@ from schemas.canonical.order import Order
 from schemas.canonical.order_status import OrderStatus
 from schemas.canonical.shipment import Shipment
 from schemas.systems.captured import Captured
-from schemas.systems.clarity import wire
-from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.dynamics_gp.captured import ItemSiteRow
 from schemas.systems.dynamics_gp.sales_order import SalesOrder
 from schemas.topics import Topic
-from schemas.types import RootKey, connection_of, root_key
+from schemas.types import RootKey, connection_of
 from streams.inventory_levels.from_dynamics_gp import from_dynamics_gp as inventory_level_from_dynamics_gp
 from streams.inventory_levels.rules import leave_out as not_one_site
 from streams.order_statuses.from_dynamics_gp import from_dynamics_gp as order_status_from_dynamics_gp
@@ -62,15 +60,9 @@ def as_captured(row: Captured[Any]) -> Captured[Any]:
     return row
 
 
-def clarity_order(fetched: Fetched) -> Seen[ClarityOrder]:
-    """The order in a fetched body."""
-    return Seen(
-        connection=fetched.connection,
-        key=root_key(fetched.connection, fetched.id),
-        read_at=fetched.read_at,
-        source_version=fetched.source_version,
-        content=wire.decode(fetched.body, ClarityOrder),
-    )
+def as_fetched(fetched: Fetched) -> Fetched:
+    """A document whose mapping reads the body itself, as that takes what the connection says of the site."""
+    return fetched
 
 
 def gp_sales_order(fetched: Fetched) -> Seen[SalesOrder]:
@@ -101,7 +93,7 @@ def id_of_record(record: Order | OrderStatus | Shipment | InventoryLevel) -> str
 ROUTES: tuple[Route, ...] = (
     Route(
         source=topics.CLARITY_ORDERS,
-        read=clarity_order,
+        read=as_fetched,
         split=whole,
         leave_out=everything,
         mapping=order_from_clarity,

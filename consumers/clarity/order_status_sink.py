@@ -1,6 +1,7 @@
 """Order statuses into a Clarity store: by its action routes, after a look at what stands there."""
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -20,12 +21,24 @@ from delivery.ports import (
     Settlement,
 )
 from delivery.states import Repeats, State
-from errors import RejectedError, RetryableError
+from errors import ConfigurationError, MappingError, RejectedError, RetryableError
 from mapping.port import Lookups
 from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.clarity.site import Site, Standing
 from schemas.types import RootKey, id_of
+
+#: Lookup tables by order state: the action that leads to the store's status, and the status it leads to.
+ACTIONS = "clarity_status_actions"
+KEYS = "clarity_status_keys"
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How a state is reached at the store."""
+
+    action: Action
+    status_key: str
 
 
 class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +49,8 @@ class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     #: StatusKey the action leads to.
     status_key: str
+    #: What the ERP says of the order.
+    wanted: OrderState = OrderState.UNKNOWN
     #: Digest of the customer's part of the order as it will read, where the action changes it and we know what it was.
     aspect_after: str = ""
 
@@ -48,25 +63,27 @@ class OrderStatusSink:
     def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Lookups, memory: Memory) -> None:
         self._client = client
         self._decoder = decoder
-        self._lookups = lookups
         self._memory = memory
+        self._ways = ways(lookups, client.site)
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the order and choose the action, if one is needed."""
         status = self._decoder.decode(row.payload)
+        if status.status not in self._ways:
+            raise MappingError("status", f"no row for {status.status!r} in lookup tables {ACTIONS} and {KEYS}: add it")
         wanted = OrderState(status.status)
-        action = Action(self._lookups.get("clarity_status_actions", wanted, "status"))
-        status_key = self._lookups.get("clarity_status_keys", wanted, "status")
+        way = self._ways[wanted]
         order_id = id_of(RootKey(status.id))
         order = await self._order(order_id)
-        step = status_step(order.status_key, status_key, wanted)
+        step = status_step(order.status_key, way.status_key, wanted, self._client.site)
         if step is not StatusStep.ACT:
             return left_alone(step)
         body = SetStatus(
             order_id=order_id,
             root_key=status.id,
-            action=action.value,
-            status_key=status_key,
+            action=way.action.value,
+            status_key=way.status_key,
+            wanted=wanted,
             aspect_after=await self._aspect_after(order, status.id, wanted),
         )
         return Intent(
@@ -82,15 +99,18 @@ class OrderStatusSink:
         return _settlement(work)
 
     async def find(self, intent: Intent) -> Finding:
-        """The status tells."""
+        """The status tells; what stands there by now is looked at as it was before the action was chosen."""
         work = msgspec.json.decode(intent.body, type=SetStatus)
         try:
             order = await self._client.order(work.order_id)
         except RetryableError as error:
             return CannotTell(reason=error.code)
-        if order is not None and order.status_key == work.status_key:
-            return Found(settlement=_settlement(work))
-        return Absent()
+        if order is None:
+            return Absent()
+        step = status_step(order.status_key, work.status_key, work.wanted, self._client.site)
+        if step is StatusStep.ACT:
+            return Absent()
+        return Found(settlement=_settlement(work) if step is StatusStep.EQUAL else left_alone(step))
 
     async def _order(self, order_id: str) -> ClarityOrder:
         order = await self._client.order(order_id)
@@ -106,14 +126,46 @@ class OrderStatusSink:
         if wanted is not OrderState.CANCELLED:
             return ""
         seen = await self._memory.last_seen("order", root_key)
-        if seen is None or seen.digest != digest(order):
+        site = self._client.site
+        if seen is None or seen.digest != digest(order, site):
             return ""
-        return digest(cancelled(order))
+        return digest(cancelled(order, site), site)
 
 
-def digest(order: ClarityOrder) -> str:
+def ways(lookups: Lookups, site: Site) -> Mapping[str, Way]:
+    """How each state is reached, by the deployment's tables; a state without rows is never set.
+
+    Raises:
+        ConfigurationError: a row is missing or names what there is not; names the table.
+    """
+    found: dict[str, Way] = {}
+    for state in OrderState:
+        action, status_key = lookups.find(ACTIONS, state), lookups.find(KEYS, state)
+        if action is None and status_key is None:
+            continue
+        if action not in set(Action):
+            raise ConfigurationError(f"lookups/{ACTIONS}.csv", f"{state}: {action!r} is no action of the store's")
+        if status_key is None or not _leads_to(status_key, state, site):
+            options = "see the connection's options open_statuses, shipped_statuses and cancelled_status"
+            raise ConfigurationError(f"lookups/{KEYS}.csv", f"{state}: {status_key!r} is no such status; {options}")
+        found[state] = Way(action=Action(action), status_key=status_key)
+    return found
+
+
+def _leads_to(status_key: str, state: OrderState, site: Site) -> bool:
+    """Else our own write would come back as news."""
+    match state:
+        case OrderState.CANCELLED:
+            return status_key == site.cancelled
+        case OrderState.SHIPPED:
+            return status_key in site.shipped | site.completed
+        case _:
+            return site.standing(status_key) is Standing.OPEN
+
+
+def digest(order: ClarityOrder, site: Site) -> str:
     """Digest of the customer's part of an order, as the last-seen copy keeps it."""
-    return hashlib.sha256(own_aspect(order)).hexdigest()
+    return hashlib.sha256(own_aspect(order, site)).hexdigest()
 
 
 def _settlement(work: SetStatus) -> Settlement:

@@ -6,13 +6,12 @@ from delivery.ports import Settlement
 from delivery.states import State
 from schemas.canonical.order_status import OrderState
 from schemas.canonical.shipment import Shipment
-from schemas.systems.clarity.aspects import CANCELLED
 from schemas.systems.clarity.shipment import ClarityShipment, ClarityShipmentItem, UpsertShipment
+from schemas.systems.clarity.site import Site
 from schemas.systems.clarity.stock_section import ClarityStockSection, UpsertStockSection
 from schemas.systems.clarity.wire import ticks_at
 
-_FINISHED = frozenset({"Completed"})
-#: Unit separator of the order's one tracking field, which has room for several.
+#: Between the numbers in the order's one tracking field.
 _BETWEEN = ", "
 
 
@@ -25,17 +24,18 @@ class StatusStep(StrEnum):
     FINISHED_AT_STORE = "finished_at_store"
 
 
-def status_step(current_key: str, wanted_key: str, wanted: OrderState) -> StatusStep:
+def status_step(current_key: str, wanted_key: str, wanted: OrderState, site: Site) -> StatusStep:
     """Whether the store's status has to be set.
 
     A repeated action may send the customer a second mail, so an equal status is left alone. An order the customer
-    cancelled stays cancelled: his cancellation is on its way to the ERP.
+    cancelled stays cancelled: his cancellation is on its way to the ERP. What has left the house is not cancelled,
+    whatever became of its documents at the ERP: there they are purged one day.
     """
     if current_key == wanted_key:
         return StatusStep.EQUAL
-    if current_key == CANCELLED:
+    if current_key == site.cancelled:
         return StatusStep.CANCELLED_AT_STORE
-    if current_key in _FINISHED and wanted is OrderState.SHIPPED:
+    if current_key in site.completed or (wanted is OrderState.CANCELLED and current_key in site.shipped):
         return StatusStep.FINISHED_AT_STORE
     return StatusStep.ACT
 

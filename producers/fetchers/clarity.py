@@ -1,7 +1,6 @@
 """Reads a Clarity order whole, as the store answers it."""
 
 import hashlib
-from datetime import datetime
 
 from bus.clock import Clock
 from connect.systems.clarity.client import ClarityClient, Document
@@ -41,60 +40,62 @@ class OrderFetcher(OnlyReads):
         """Read and compare the customer's part with what was last seen: an echo of our own status ends here.
 
         Raises:
-            RetryableError: the store has no such order; believed only when it is so once more after a while.
+            RetryableError: the store has no such order, which is believed only when it is so twice in a row with a
+                while between; or it still shows an older one than it told of.
         """
         change = self._decoder.decode(row.payload)
         document = await self._client.order_document(change.id)
         if document is None:
-            if row.attempts == 0:
+            if row.code != "clarity.absent":
                 raise RetryableError("clarity.absent", "no such order", retry_after_s=self._settling_delay_s)
-            return Settlement(state=State.FILTERED, code="clarity.gone", values={"order": change.id})
-        reading = _Reading(document, self._clock())
+            return _settled(change, State.FILTERED, code="clarity.gone")
+        try:
+            order = wire.decode(document.body, ClarityOrder, self._client.site.zone)
+        except DecodeError:
+            # The streams make a dead letter of its bytes. Nothing is remembered: the next reading would count as older.
+            return self._fetched(row, change, document, hashlib.sha256(document.body).hexdigest())
+        if order.updated_date < change.source_version:
+            # From a cache or replica that lags. As nobody tells of the change again, it has to be waited for.
+            raise RetryableError("clarity.stale_read", "older than told", retry_after_s=self._settling_delay_s)
+        digest = hashlib.sha256(own_aspect(order, self._client.site)).hexdigest()
+        reading = LastSeen(record=RECORD, key=row.root_key, digest=digest, source_version=int(order.updated_date))
+        return await self._known(row, change, reading) or self._fetched(row, change, document, digest, reading)
+
+    async def _known(self, row: Row, change: Change, reading: LastSeen) -> Settlement | None:
+        """How a reading ends that is no news; None for news."""
         seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest != reading.digest:
             if reading.digest in await self._memory.expected(RECORD, row.root_key):
-                return Settlement(state=State.SUPPRESSED, code="echo", values={"order": change.id})
+                return _settled(change, State.SUPPRESSED, code="echo")
             # what was under way may just have settled, between the two questions
             seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
-            return Settlement(state=State.SUPPRESSED, code="unchanged", values={"order": change.id})
+            return _settled(change, State.SUPPRESSED, code="unchanged")
         if seen is not None and seen.source_version > reading.source_version:
-            return Settlement(state=State.SUPERSEDED, code="older_reading", values={"order": change.id})
+            return _settled(change, State.SUPERSEDED, code="older_reading")
+        return None
+
+    def _fetched(
+        self, row: Row, change: Change, document: Document, digest: str, reading: LastSeen | None = None
+    ) -> Settlement:
         fetched = Fetched(
             connection=self._connection,
             id=change.id,
-            read_at=reading.read_at,
-            source_version=reading.source_version,
+            read_at=self._clock(),
+            source_version=reading.source_version if reading else 0,
             media_type=document.media_type,
             body=document.body,
         )
-        version = reading.source_version
         return Settlement(
             state=State.DELIVERED,
             code="fetched",
             values={"order": change.id},
-            last_seen=(LastSeen(record=RECORD, key=row.root_key, digest=reading.digest, source_version=version),),
+            last_seen=(reading,) if reading else (),
             publications=(
-                Publication(
-                    topic=topics.CLARITY_ORDERS.name, key=row.root_key, document=fetched, body_digest=reading.digest
-                ),
+                Publication(topic=topics.CLARITY_ORDERS.name, key=row.root_key, document=fetched, body_digest=digest),
             ),
         )
 
 
-class _Reading:
-    """A body with its change number and the digest of what the store owns of it.
-
-    A body that is no order is passed on as it is: the streams make a dead letter of it, with its bytes.
-    """
-
-    def __init__(self, document: Document, read_at: datetime) -> None:
-        self.read_at = read_at
-        try:
-            order = wire.decode(document.body, ClarityOrder)
-        except DecodeError:
-            self.digest = hashlib.sha256(document.body).hexdigest()
-            self.source_version = int(wire.ticks_at(read_at))
-        else:
-            self.digest = hashlib.sha256(own_aspect(order)).hexdigest()
-            self.source_version = int(order.updated_date)
+def _settled(change: Change, state: State, *, code: str) -> Settlement:
+    return Settlement(state=state, code=code, values={"order": change.id})

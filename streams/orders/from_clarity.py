@@ -2,37 +2,45 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from errors import MappingError
 from mapping.port import Lookups, mapping
-from schemas.bus.seen import Seen
+from schemas.bus.fetched import Fetched
 from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
+from schemas.systems.clarity import wire
 from schemas.systems.clarity.order import ClarityContact, ClarityOrder, ClaritySalesItem
+from schemas.systems.clarity.site import Site, Standing, site_of
+from schemas.types import root_key
 from streams.orders.rules import require_lines, require_sum, taken_off
 
 ZERO = Decimal(0)
 
 
-@mapping("streams/orders/from_clarity", version=1)
-def from_clarity(seen: Seen[ClarityOrder], lookups: Lookups, now: datetime) -> Order:  # noqa: ARG001 - the port's shape
+@mapping("streams/orders/from_clarity", version=2)
+def from_clarity(fetched: Fetched, lookups: Lookups, now: datetime) -> Order:  # noqa: ARG001 - the port's shape
     """Map the order whole; totals must add up to what the customer was told.
 
+    Shape: the body as the store answered it; its moments and status are read by what the connection says of the site.
     Units: amounts in the order's currency as the store rounded them; fees count as handling.
     Source: reference/clarity-ecommerce.md, 5.2.
     """
-    order = seen.content
+    connection = f"connection:{fetched.connection}"
+    site = site_of(fetched.connection, partial(lookups.find, connection))
+    order = wire.decode(fetched.body, ClarityOrder, site.zone)
     lines = tuple(_line(item) for item in order.sales_items)
     subtotal = sum((line.extended for line in lines), ZERO)
     mapped = Order(
-        id=seen.key,
-        source_version=seen.source_version,
+        id=root_key(fetched.connection, fetched.id),
+        # The fetcher knew no version where it could not read the body, as it had an older record of it.
+        source_version=fetched.source_version or int(order.updated_date),
         ordered_at=(order.original_date or order.created_date or order.updated_date).moment,
         updated_at=order.updated_date.moment,
-        connection=seen.connection,
+        connection=fetched.connection,
         number=order.custom_key.strip() or str(order.id),
-        state=_state(order.status_key, lookups),
-        currency=_currency(seen, lookups),
+        state=_standing(order.status_key.strip(), site).value,
+        currency=_currency(order) or lookups.get(connection, "currency", "currency"),
         customer_id=order.account_key.strip(),
         customer_name=_customer_name(order),
         customer_email=(
@@ -74,16 +82,21 @@ def _line(item: ClaritySalesItem) -> OrderLine:
     )
 
 
-def _state(status_key: str, lookups: Lookups) -> str:
+def _standing(status: str, site: Site) -> Standing:
     """Only whether it still stands: how far it got is the ERP's to say."""
-    return lookups.find("clarity_order_states", status_key.strip()) or "open"
+    standing = site.standing(status)
+    if standing is Standing.UNKNOWN:
+        # Were it passed on, an order cancelled in words of the site's own would be carried out.
+        option = "name it in the connection's option open_statuses, shipped_statuses or cancelled_status"
+        raise MappingError("status", f"{status!r} is no status we know: {option}")
+    return standing
 
 
-def _currency(seen: Seen[ClarityOrder], lookups: Lookups) -> str:
-    named = {item.selling_currency_key or item.original_currency_key for item in seen.content.sales_items} - {""}
+def _currency(order: ClarityOrder) -> str:
+    named = {item.selling_currency_key or item.original_currency_key for item in order.sales_items} - {""}
     if len(named) > 1:
         raise MappingError("currency", f"lines in several currencies: {', '.join(sorted(named))}")
-    return named.pop().upper() if named else lookups.get(f"connection:{seen.connection}", "currency", "currency")
+    return named.pop().upper() if named else ""
 
 
 def _customer_name(order: ClarityOrder) -> str:

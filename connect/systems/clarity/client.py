@@ -19,6 +19,7 @@ from schemas.systems.clarity.paged_orders import ClarityPagedOrders
 from schemas.systems.clarity.product import ClarityProduct
 from schemas.systems.clarity.replies import ActionReply
 from schemas.systems.clarity.shipment import ClarityShipment, UpsertShipment
+from schemas.systems.clarity.site import CEF, Site, site_of
 from schemas.systems.clarity.stock_section import ClarityStockSection, UpsertStockSection
 from schemas.systems.clarity.wire import Ticks, Wire, decode, encode
 
@@ -62,8 +63,16 @@ class ClarityClient:
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, strategy: Strategy, *, in_flight: int, page_size: int = PAGE_SIZE
+        self,
+        http: httpx.AsyncClient,
+        strategy: Strategy,
+        *,
+        in_flight: int,
+        page_size: int = PAGE_SIZE,
+        site: Site = CEF,
     ) -> None:
+        #: How the site writes times and statuses.
+        self.site = site
         self._http = http
         self._sign_in = SignIn(http, strategy)
         self._in_flight = asyncio.Semaphore(in_flight)
@@ -93,7 +102,7 @@ class ClarityClient:
     async def order(self, order_id: str) -> ClarityOrder | None:
         """The order, None where the store has none of that id."""
         document = await self.order_document(order_id)
-        return None if document is None else decode(document.body, ClarityOrder)
+        return None if document is None else decode(document.body, ClarityOrder, self.site.zone)
 
     async def orders_modified_since(self, since: Ticks) -> AsyncIterator[ClarityListedOrder]:
         """Orders changed at or after the moment, oldest change first.
@@ -123,7 +132,7 @@ class ClarityClient:
         )
         if answer is None:
             raise RetryableError("clarity.address", "the store has no order search at this address")
-        return decode(answer.content, ClarityPagedOrders)
+        return decode(answer.content, ClarityPagedOrders, self.site.zone)
 
     async def upsert_order(self, order: UpsertOrder) -> None:
         """Set what is given of an order there is."""
@@ -169,7 +178,7 @@ class ClarityClient:
 
     async def _by_key(self, route: str, key: str, record: type[T]) -> T | None:
         answer = await self._read(f"{route}/Key/{_segment(key)}")
-        return None if answer is None else decode(answer.content, record)
+        return None if answer is None else decode(answer.content, record, self.site.zone)
 
     # The wire
 
@@ -230,6 +239,7 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
     """A client of the connection's site; a test may give a transport of its own."""
     if not connection.url:
         raise ConfigurationError(f"connections.{connection.name}.url", "the address of the store's API is missing")
+    site = site_of(connection.name, {**connection.options, "time_zone": connection.time_zone}.get)
     http = httpx.AsyncClient(
         base_url=connection.url,
         timeout=_TIMEOUT,
@@ -239,7 +249,7 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
         trust_env=False,
     )
     strategy = strategy_from(connection.user, connection.password.reveal(), connection.options)
-    return ClarityClient(http, strategy, in_flight=connection.in_flight)
+    return ClarityClient(http, strategy, in_flight=connection.in_flight, site=site)
 
 
 def _segment(text: str) -> str:

@@ -3,17 +3,16 @@
 import msgspec
 
 from schemas.systems.clarity.order import ClarityContact, ClarityOrder, ClarityTotals
+from schemas.systems.clarity.site import Site, Standing
 from schemas.systems.clarity.wire import Wire, encode
-
-#: The one status that is the store's own to say; all others are how far the ERP has got.
-CANCELLED = "Void"
 
 
 class OwnAspect(Wire, frozen=True, kw_only=True):
     """What the store owns of an order: everything but the status, tracking and dates the ERP decides."""
 
     custom_key: str
-    cancelled: bool
+    #: Of all a status can say, what is the store's own.
+    standing: Standing
     account_key: str
     purchase_order_number: str
     user_contact_email: str
@@ -29,7 +28,7 @@ class OwnAspect(Wire, frozen=True, kw_only=True):
     custom: tuple[tuple[str, str], ...]
 
 
-def own_aspect(order: ClarityOrder) -> bytes:
+def own_aspect(order: ClarityOrder, site: Site) -> bytes:
     """The normal form: equal bytes mean that the store has nothing new to say.
 
     A status or a tracking number we set changes the order's UpdatedDate and fires its webhook, but not this.
@@ -37,7 +36,7 @@ def own_aspect(order: ClarityOrder) -> bytes:
     return encode(
         OwnAspect(
             custom_key=order.custom_key,
-            cancelled=order.status_key == CANCELLED,
+            standing=site.standing(order.status_key),
             account_key=order.account_key,
             purchase_order_number=order.purchase_order_number,
             user_contact_email=order.user_contact_email,
@@ -68,6 +67,6 @@ def own_aspect(order: ClarityOrder) -> bytes:
     )
 
 
-def cancelled(order: ClarityOrder) -> ClarityOrder:
+def cancelled(order: ClarityOrder, site: Site) -> ClarityOrder:
     """The same order as it will read once it is void."""
-    return msgspec.structs.replace(order, status_key=CANCELLED)
+    return msgspec.structs.replace(order, status_key=site.cancelled)

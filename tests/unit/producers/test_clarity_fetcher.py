@@ -3,35 +3,40 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from connect.systems.clarity.client import Document
 from consumers.clarity.order_status_sink import digest
 from delivery.ports import LastSeen, Row, Settlement
 from delivery.states import Kind, State
+from errors import RetryableError
 from producers.fetchers.clarity import OrderFetcher
 from schemas.bus.change import Change
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.aspects import cancelled
 from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.clarity.site import CEF, Site
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 KEY = "clarity-main:1001"
 BODY = Path("schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
 VOID_BODY = BODY.replace(b'"StatusID": 1, "StatusKey": "Pending"', b'"StatusID": 12, "StatusKey": "Void"')
 ORDER = wire.decode(BODY, ClarityOrder)
-BEFORE, AFTER = digest(ORDER), digest(cancelled(ORDER))
+BEFORE, AFTER = digest(ORDER, CEF), digest(cancelled(ORDER, CEF), CEF)
 
 
-class Site:
-    """A store with one order."""
+class Shop:
+    """A store with one order, or without."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes | None, site: Site = CEF) -> None:
         self._body = body
+        self.site = site
 
     async def order_document(self, _order_id: str) -> Document | None:
-        return Document(body=self._body, media_type="application/json")
+        return None if self._body is None else Document(body=self._body, media_type="application/json")
 
 
 class Remembered:
@@ -53,8 +58,11 @@ class Remembered:
 
 
 class Changes:
+    def __init__(self, version: int) -> None:
+        self._version = version
+
     def decode(self, _data: bytes) -> Change:
-        return Change(connection="clarity-main", record="order", id="1001", noticed_at=AT)
+        return Change(connection="clarity-main", record="order", id="1001", noticed_at=AT, source_version=self._version)
 
 
 ROW = Row(
@@ -66,15 +74,17 @@ ROW = Row(
 )  # fmt: skip
 
 
-async def read(body: bytes, memory: Remembered) -> Settlement:
-    fetcher = OrderFetcher(Site(body), Changes(), memory, "clarity-main", 5.0, lambda: AT)  # type: ignore[arg-type]  # a store with one route
-    settled = await fetcher.prepare(ROW)
+async def read(
+    body: bytes | None, memory: Remembered, *, told: int = 0, row: Row = ROW, site: Site = CEF
+) -> Settlement:
+    fetcher = OrderFetcher(Shop(body, site), Changes(told), memory, "clarity-main", 5.0, lambda: AT)  # type: ignore[arg-type]  # a store with one route
+    settled = await fetcher.prepare(row)
     assert isinstance(settled, Settlement)
     return settled
 
 
 def test_the_example_is_what_the_tests_take_it_for() -> None:
-    assert digest(wire.decode(VOID_BODY, ClarityOrder)) == AFTER != BEFORE
+    assert digest(wire.decode(VOID_BODY, ClarityOrder), CEF) == AFTER != BEFORE
 
 
 async def test_a_customer_s_cancellation_is_told() -> None:
@@ -85,7 +95,7 @@ async def test_a_customer_s_cancellation_is_told() -> None:
 
 @pytest.mark.parametrize("body", [BODY, VOID_BODY])
 async def test_what_is_known_already_is_not_told(body: bytes) -> None:
-    settled = await read(body, Remembered(digest(wire.decode(body, ClarityOrder))))
+    settled = await read(body, Remembered(digest(wire.decode(body, ClarityOrder), CEF)))
 
     assert (settled.state, settled.publications) == (State.SUPPRESSED, ())
 
@@ -100,3 +110,43 @@ async def test_our_own_void_is_an_echo_if_it_settles_between_two_questions() -> 
     settled = await read(VOID_BODY, Remembered(BEFORE, AFTER))
 
     assert (settled.state, settled.code, settled.publications) == (State.SUPPRESSED, "unchanged", ())
+
+
+async def test_an_answer_nobody_can_read_is_passed_on_and_does_not_hold_up_the_next_one() -> None:
+    garbage = await read(b"<html>", Remembered(BEFORE))
+
+    assert (garbage.code, garbage.last_seen) == ("fetched", ())
+    assert garbage.publications[0].document.body == b"<html>"
+    assert garbage.publications[0].document.source_version == 0
+
+
+@pytest.mark.parametrize("code", ["", "clarity.away"])
+async def test_an_order_is_not_taken_for_gone_before_it_was_missing_twice(code: str) -> None:
+    row = msgspec.structs.replace(ROW, code=code, attempts=3)
+
+    with pytest.raises(RetryableError) as caught:
+        await read(None, Remembered(BEFORE), row=row)
+
+    assert (caught.value.code, caught.value.retry_after_s) == ("clarity.absent", 5.0)
+
+
+async def test_an_order_that_is_missing_once_more_is_gone() -> None:
+    settled = await read(None, Remembered(BEFORE), row=msgspec.structs.replace(ROW, code="clarity.absent", attempts=1))
+
+    assert (settled.state, settled.code) == (State.FILTERED, "clarity.gone")
+
+
+async def test_a_reading_older_than_the_change_it_is_read_for_is_read_again() -> None:
+    with pytest.raises(RetryableError) as caught:
+        await read(BODY, Remembered(BEFORE), told=ORDER.updated_date + 1)
+
+    assert (caught.value.code, caught.value.retry_after_s) == ("clarity.stale_read", 5.0)
+    assert (await read(BODY, Remembered(BEFORE), told=ORDER.updated_date)).code == "unchanged"
+
+
+async def test_moments_without_an_offset_are_the_site_s_local_time() -> None:
+    local = BODY.replace(b"2026-03-02T14:05:09.1234567Z", b"2026-03-02T08:05:09.1234567")
+
+    settled = await read(local, Remembered(AFTER), site=Site(zone=ZoneInfo("America/Chicago")))
+
+    assert settled.last_seen[0].source_version == ORDER.updated_date

@@ -1,0 +1,190 @@
+"""Which action an order's status takes at the store, and when none is taken; at the simulated store."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bus.secret import Secret
+from bus.settings import Connection
+from connect.systems.clarity.client import Action, ClarityClient, open_client
+from consumers.clarity.order_status_sink import OrderStatusSink
+from consumers.clarity.rules import StatusStep, status_step
+from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
+from delivery.states import Kind, State
+from errors import ConfigurationError, MappingError
+from mapping.port import Lookups
+from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
+from schemas.canonical.order_status import OrderState, OrderStatus
+from schemas.systems.clarity.site import CEF, site_of
+
+AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
+ACTIONS = {
+    "received": "Confirm",
+    "processing": "CreatePickTicket",
+    "shipped": "Ship",
+    "cancelled": "Void",
+}
+KEYS = {"received": "Confirmed", "processing": "Processing", "shipped": "Shipped", "cancelled": "Void"}
+
+
+def lookups(**changed: dict[str, str]) -> Lookups:
+    return Lookups({"clarity_status_actions": ACTIONS, "clarity_status_keys": KEYS} | changed)
+
+
+class Nothing:
+    """A connection that has seen nothing."""
+
+    async def last_seen(self, _record: str, _key: str) -> LastSeen | None:
+        return None
+
+    async def expected(self, _record: str, _root_key: str) -> frozenset[str]:
+        return frozenset()
+
+    async def known_as(self, _canonical_id: str, _record: str) -> str | None:
+        return None
+
+
+class Statuses:
+    """Reads a status from a payload that is its word and the order's id."""
+
+    def decode(self, data: bytes) -> OrderStatus:
+        status, _, order_id = data.decode().partition(" ")
+        return OrderStatus(id=f"clarity-main:{order_id}", source_version=7, occurred_at=AT, status=status)
+
+
+def row(status: str, order_id: str) -> Row:
+    return Row(
+        id=1, queue="consumers", topic="t", topic_id="t", partition=0, offset=0, root="t/0/0", root_key="k",
+        message_key="k", record="order_status", kind=Kind.STATE, source_version=7, state=State.READY, cause=None,
+        attempts=0, due=AT, lease_owner="me", epoch=1, intent=None, reference=None, document_number=None,
+        payload=f"{status} {order_id}".encode(), payload_digest="", mapping_in="", mapping_out="", command_id="",
+        origin="", hops=0, traceparent="", amount=Decimal(0), currency="", taken_in_at=AT,
+    )  # fmt: skip
+
+
+class Shop:
+    """A store with its control API, and the sink that writes to it."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        transport = httpx.ASGITransport(simulator)
+        connection = Connection(
+            name="clarity-main",
+            system="clarity",
+            store_dsn=Secret(""),
+            url=f"http://store{DEFAULT_BASE_PATH}",
+            user="bus",
+            password=Secret("sandbox-bus"),
+        )
+        self.client: ClarityClient = open_client(connection, transport)
+        self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
+        self.sink = OrderStatusSink(self.client, Statuses(), lookups(), Nothing())
+
+    async def place(self) -> str:
+        return str((await self.control.post("/orders", json={})).json()["id"])
+
+    async def planned(self, status: str, order_id: str) -> Intent:
+        intent = await self.sink.prepare(row(status, order_id))
+        assert isinstance(intent, Intent)
+        return intent
+
+    async def left_alone(self, status: str, order_id: str) -> str:
+        settled = await self.sink.prepare(row(status, order_id))
+        assert isinstance(settled, Settlement)
+        assert settled.state is State.SUPPRESSED
+        return settled.code
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    simulator = Simulator(Settings(data=tmp_path, seed=5))
+    made = Shop(simulator)
+    yield made
+    await made.client.aclose()
+    await made.control.aclose()
+    await simulator.stop()
+
+
+async def test_a_status_is_set_once(shop: Shop) -> None:
+    order_id = await shop.place()
+
+    await shop.sink.deliver(await shop.planned("shipped", order_id))
+
+    assert await shop.left_alone("shipped", order_id) == "equal"
+
+
+@pytest.mark.parametrize("action", [Action.SHIP, Action.DROP_SHIP, Action.COMPLETE])
+async def test_what_has_left_the_house_is_not_voided(shop: Shop, action: Action) -> None:
+    order_id = await shop.place()
+    await shop.client.act(action, order_id)
+
+    assert await shop.left_alone("cancelled", order_id) == "finished_at_store"
+
+
+async def test_what_has_not_left_is_voided(shop: Shop) -> None:
+    order_id = await shop.place()
+    await shop.client.act(Action.READY_FOR_PICKUP, order_id)
+
+    await shop.sink.deliver(await shop.planned("cancelled", order_id))
+
+    assert await shop.left_alone("cancelled", order_id) == "equal"
+
+
+async def test_after_a_lost_answer_a_cancellation_of_the_customer_s_is_found_and_left(shop: Shop) -> None:
+    order_id = await shop.place()
+    intent = await shop.planned("shipped", order_id)
+    assert isinstance(await shop.sink.find(intent), Absent)
+
+    await shop.control.post(f"/orders/{order_id}/cancel")
+
+    found = await shop.sink.find(intent)
+    assert isinstance(found, Found)
+    assert (found.settlement.state, found.settlement.code) == (State.SUPPRESSED, "cancelled_at_store")
+
+
+async def test_after_a_lost_answer_what_was_done_is_found(shop: Shop) -> None:
+    order_id = await shop.place()
+    intent = await shop.planned("shipped", order_id)
+    await shop.sink.deliver(intent)
+
+    found = await shop.sink.find(intent)
+
+    assert isinstance(found, Found)
+    assert (found.settlement.state, found.settlement.code) == (State.DELIVERED, "status_set")
+
+
+@pytest.mark.parametrize("status", ["backordered", "unknown", "teleported"])
+async def test_a_status_without_a_row_is_this_message_s_failure_only(shop: Shop, status: str) -> None:
+    with pytest.raises(MappingError, match="clarity_status_actions"):
+        await shop.sink.prepare(row(status, await shop.place()))
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({"clarity_status_actions": ACTIONS | {"shipped": "Shipp"}}, "clarity_status_actions"),
+        ({"clarity_status_keys": {"shipped": "Shipped"}}, "clarity_status_keys"),
+        ({"clarity_status_keys": KEYS | {"processing": "Packing"}}, "Packing"),
+        ({"clarity_status_keys": KEYS | {"cancelled": "Cancelled"}}, "Cancelled"),
+    ],
+)
+async def test_a_typing_error_in_a_table_is_named_at_the_start(shop: Shop, changed: dict[str, Any], names: str) -> None:
+    with pytest.raises(ConfigurationError, match=names):
+        OrderStatusSink(shop.client, Statuses(), lookups(**changed), Nothing())
+
+
+def test_a_site_s_own_words_for_shipped_and_cancelled_are_heeded() -> None:
+    site = site_of("clarity-main", {"shipped_statuses": "Left", "cancelled_status": "Off"}.get)
+
+    assert status_step("Left", "Off", OrderState.CANCELLED, site) is StatusStep.FINISHED_AT_STORE
+    assert status_step("Off", "Left", OrderState.SHIPPED, site) is StatusStep.CANCELLED_AT_STORE
+    assert status_step("Void", "Left", OrderState.SHIPPED, site) is StatusStep.ACT
+
+
+def test_a_completed_order_is_left_alone_whatever_is_wanted() -> None:
+    for wanted in OrderState:
+        assert status_step("Completed", "other", wanted, CEF) is StatusStep.FINISHED_AT_STORE
