@@ -8,9 +8,10 @@ import structlog
 import typer
 
 from bus.logs import set_up
+from bus.settings import Settings
 from operations import processes
 from operations.cli.deployment import settings
-from operations.cli.output import AsJson, out, print_json
+from operations.cli.output import AsJson, err, out, print_json
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,7 @@ Names = Annotated[list[str], typer.Argument(help="Processes, `fetchers@CONNECTIO
 def run(
     names: Names,
     detach: Annotated[bool, typer.Option("--detach", help="Run them in the background.")] = False,
+    wait: Annotated[bool, typer.Option(help="With --detach: until they are really at work.")] = True,
     supervised: Annotated[
         bool, typer.Option("--supervised", hidden=True, help="Supervise even a single process.")
     ] = False,
@@ -32,6 +34,8 @@ def run(
     wanted = processes.check(names, list(given.connections))
     if detach:
         pid = processes.detach(given.root, wanted)
+        if wait:
+            _wait(given, wanted)
         out().print(f"running in the background under process {pid}: {', '.join(wanted)}")
         return
     if len(wanted) == 1 and not supervised:
@@ -39,6 +43,12 @@ def run(
 
         raise typer.Exit(run_one(given, wanted[0]))
     raise typer.Exit(processes.supervise(given.root, wanted, _restart_connectors, _Told()))
+
+
+def _wait(given: Settings, wanted: Sequence[str]) -> None:
+    from operations import readiness  # noqa: PLC0415  brings Kafka's client, and the supervisor stays small
+
+    readiness.wait_for_processes(given, wanted, lambda told: err().print(told, style="dim", markup=False))
 
 
 def stop(as_json: AsJson = False) -> None:
