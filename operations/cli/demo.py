@@ -32,7 +32,7 @@ def demo(
     """Play a store and a Dynamics GP company at work, then compare store, GP and topics row by row.
 
     Everything it needs is started and goes on running: look round, and end it with `towpath down`. Exit code 0 only
-    if all three agree, the ledger closes and nothing is uncaptured.
+    if all three agree, the ledger closes, nothing is uncaptured, and every trouble asked for was really made.
     """
     if faults and orders < plan.FEWEST:
         err().print(f"towpath demo: with faults at least {plan.FEWEST} orders are needed", style="red")

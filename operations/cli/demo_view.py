@@ -108,7 +108,7 @@ def print_report(found: Report) -> None:
         if len(found.differences) > len(shown):
             out().print(f"and {len(found.differences) - len(shown)} more: see --report")
     for each in found.not_played:
-        out().print(f"not played: {each}", style="yellow", markup=False)
+        out().print(f"not played: {each}", style="red" if found.faults else "yellow", markup=False)
     if found.waiting:
         out().print(f"still under way: {found.waiting}", style="red", markup=False)
     _print_verdict(found)
@@ -189,4 +189,5 @@ def _print_verdict(found: Report) -> None:
     reasons += [f"the ledger's remainder is {found.ledger_remainder}"] if found.ledger_remainder else []
     reasons += [f"{found.uncaptured} uncaptured"] if found.uncaptured else []
     reasons += ["something is still under way"] if found.waiting else []
-    out().print(f"They do not agree: {', '.join(reasons)}. {found.duration_s} s.", style="red")
+    reasons += [f"{len(found.not_played)} things were not played"] if found.faults and found.not_played else []
+    out().print(f"The demonstration failed: {', '.join(reasons)}. {found.duration_s} s.", style="red")

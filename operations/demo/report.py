@@ -57,7 +57,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Stable names: fields are added, never renamed."""
 
-    #: Three witnesses agree, the ledger closes, nothing is uncaptured.
+    #: Three witnesses agree, the ledger closes, nothing is uncaptured; with faults, all of them were played.
     agreed: bool
     began_at: datetime
     ended_at: datetime
@@ -151,7 +151,7 @@ def report(
     lines = order_lines(setting, board, found)
     letters = unique(seen.dead_letters)
     return Report(
-        agreed=not unlike and books is not None and books.closed and not waiting,
+        agreed=not unlike and books is not None and books.closed and not waiting and not _left_out(setting, board),
         began_at=began,
         ended_at=ended,
         duration_s=round((ended - began).total_seconds(), 1),
@@ -184,6 +184,11 @@ def report(
         ledger=books.ledger if books else None,
         census=books.census if books else None,
     )
+
+
+def _left_out(setting: Setting, board: Board) -> bool:
+    """Whether troubles that were asked for did not happen: then nobody has seen the bus deal with them."""
+    return setting.faults and bool(board.not_played)
 
 
 def order_lines(setting: Setting, board: Board, found: Witnessed) -> tuple[OrderLine, ...]:
