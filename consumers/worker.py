@@ -1,7 +1,7 @@
 """The process of the stage for one connection: agents take in, a deliverer sends, a relay tells."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 
 from bus import worker
 from bus.clock import now
@@ -52,7 +52,7 @@ async def sinks_of(settings: Settings, connection: Connection, store: Store, cod
     match connection.system:
         case "dynamics-gp":
             lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
-            with closing(open_company(connection)) as company:
+            async with aclosing(open_company(connection)) as company:
                 yield {"order": SalesOrderSink(company, codecs.of(topics.ORDERS), sales_order, lookups, now)}
         case "clarity":
             async with open_client(connection) as site:

@@ -220,6 +220,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "tombstone": ("The record was empty: a deletion mark of the topic.", NOTHING),
     "nothing_to_tell": ("Nothing in it concerns anybody else.", NOTHING),
     "no_store_order": ("The order was entered at the ERP itself, so no store has to be told.", NOTHING),
+    "purged": ("Old history was removed in GP; that changes nothing about the order, so nobody is told.", NOTHING),
     "no_order": ("No order is behind the document that changed, so nobody has to be told.", NOTHING),
     "stock_row_deleted": ("The item was taken off the site.", NOTHING),
     "total_of_sites": ("The row is the total of all sites, which the sites tell themselves.", NOTHING),
@@ -334,6 +335,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The document is neither in GP's work nor in its history; it may be on its way between them.",
         "Nothing to do: it is looked for again. If it stays, look whether somebody deleted it.",
     ),
+    "gp.duplicate": (
+        "Somebody else made the same row in GP at the same moment, such as a new customer or the day's batch.",
+        "Nothing to do: it is tried again. If it stays, look which table of GP has the row already.",
+    ),
     "gp.commit_unknown": (
         "The answer to a commit was lost, so it is not known whether the document stands.",
         "Nothing to do: our receipt in the company database is looked for before anything is sent again.",
@@ -361,6 +366,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "gp.document_gone": (
         "The document {document} was deleted in GP.",
         "Ask who deleted it and why; enter it again by hand, or discard this.",
+    ),
+    "gp.changed_by_hand": (
+        "Somebody put line {line} on GP's document {document}; changing the order would take it off again.",
+        "Make the change in GP by hand and discard this, or take the line off there and redrive it.",
     ),
     "gp.too_late": (
         "GP's document {document} was transferred to an invoice already and can no longer be changed.",

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from bus.clock import Clock
-from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction, Receipt
+from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from consumers.dynamics_gp import econnect
 from consumers.dynamics_gp.econnect import Call
 from consumers.dynamics_gp.steps import Step, Work, next_step
@@ -16,7 +16,8 @@ from delivery.states import Repeats, State
 from errors import RefusedError, RetryableError, TooLateError
 from mapping.port import Lookups, Mapping, stamp
 from schemas.canonical.order import Order
-from schemas.systems.dynamics_gp.sales_order import SalesDocument
+from schemas.systems.dynamics_gp.receipt import Receipt
+from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument
 from schemas.systems.dynamics_gp.sop_document import SopDocument
 
 _DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.CANCEL: "voided"}

@@ -4,10 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
-from connect.systems.dynamics_gp.client import Receipt
 from delivery.ports import Settlement
 from delivery.states import State
 from errors import TooLateError
+from schemas.systems.dynamics_gp.receipt import Receipt
 from schemas.systems.dynamics_gp.sop_document import SopDocument
 
 CANCEL = "cancel"

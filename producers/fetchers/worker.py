@@ -1,7 +1,7 @@
 """The process that completes thin events of one connection: change router, take-in, fetchers, relay."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 
 from bus import worker
 from bus.clock import now
@@ -63,7 +63,7 @@ async def fetchers_of(
     delay_s = connection.settling_delay_s
     match connection.system:
         case "dynamics-gp":
-            with closing(open_company(connection)) as company:
+            async with aclosing(open_company(connection)) as company:
                 agents.attach_router(app, connection, company, codecs, code_version)
                 changes = codecs.of(topics.GP_CHANGES)
                 yield {"sales_order": SalesOrderFetcher(company, changes, store, connection.name, delay_s)}

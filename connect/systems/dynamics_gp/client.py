@@ -1,10 +1,9 @@
 """Dynamics GP as the bus uses it: eConnect procedures and reads over ODBC, one method per thing done there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-import msgspec
 import pyodbc
 
 from bus.settings import Connection
@@ -20,7 +19,8 @@ from connect.systems.dynamics_gp.dialect import (
 )
 from connect.systems.dynamics_gp.session import Session, Sessions
 from errors import ConfigurationError, RefusedError, RetryableError, UnknownOutcomeError
-from schemas.systems.dynamics_gp.sales_order import SalesDocument, SalesLine
+from schemas.systems.dynamics_gp.receipt import Receipt
+from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument, SalesLine
 
 T = TypeVar("T")
 
@@ -28,27 +28,11 @@ T = TypeVar("T")
 _BUSY = frozenset({2022, 2079})
 #: For everything but the call with an effect, which has its intent's own limit.
 READ_WITHIN_S = 60.0
+#: So many documents are asked for in one statement, far below the 2100 parameters SQL Server takes.
+_AT_ONCE = 100
 #: GP's way to say that there is no date.
 _NO_DATE_YEAR = 1900
 _NUMBER_OUTPUTS = (Output(name="O_vSopNumber", type="varchar(21)"), Output(name="O_iErrorState", type="int"))
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """Proof, in the company database, that an operation was carried out."""
-
-    reference: str
-    operation: str
-    document_type: int
-    document_number: str
-    digest: str
-    record: str = ""
-
-
-class DocumentId(msgspec.Struct, frozen=True, kw_only=True):
-    """A sales document is known by type and number together: the same number may stand under two types."""
-
-    SOPTYPE: int
-    SOPNUMBE: str
 
 
 class GpTransaction:
@@ -112,18 +96,19 @@ class GpTransaction:
         """All receipts of one business reference, oldest first."""
         return self._receipts(Statement(text=statements.RECEIPTS_OF_REFERENCE, parameters=(reference,)))
 
-    def receipts_of_document(self, document: DocumentId) -> tuple[Receipt, ...]:
-        """All receipts of one document, oldest first."""
-        values = (document.SOPTYPE, document.SOPNUMBE)
-        return self._receipts(Statement(text=statements.RECEIPTS_OF_DOCUMENT, parameters=values))
+    def references_of(self, documents: Sequence[DocumentId]) -> dict[DocumentId, str]:
+        """The references of those documents that have a receipt."""
+        found: dict[DocumentId, str] = {}
+        for kind, numbers in _by_type(documents):
+            text = statements.receipts_of_documents(len(numbers))
+            for receipt in self._receipts(Statement(text=text, parameters=(kind, *numbers))):
+                document = DocumentId(SOPTYPE=receipt.document_type, SOPNUMBE=receipt.document_number)
+                found.setdefault(document, receipt.reference)
+        return found
 
     def knows_customer(self, number: str) -> bool:
         """Is the customer in RM00101?"""
         return bool(self._query(statements.CUSTOMER, number))
-
-    def knows_item(self, number: str) -> bool:
-        """Is the item in IV00101?"""
-        return bool(self._query(statements.ITEM, number))
 
     def document(self, document: DocumentId) -> SalesDocument | None:
         """A document with its lines and tracking numbers, from work or else from history."""
@@ -148,6 +133,27 @@ class GpTransaction:
             for row in self._query(text, document.SOPTYPE, document.SOPNUMBE):
                 return _header(row, in_history=in_history, lines=(), tracking_numbers=())
         return None
+
+    def headers(self, documents: Sequence[DocumentId]) -> dict[DocumentId, SalesDocument]:
+        """The headers alone of those documents there are, in few statements for many."""
+        found: dict[DocumentId, SalesDocument] = {}
+        for text_of, in_history in ((statements.headers_in_work, False), (statements.headers_in_history, True)):
+            missing = [document for document in documents if document not in found]
+            for kind, numbers in _by_type(missing):
+                for row in self._query(text_of(len(numbers)), kind, *numbers):
+                    header = _header(row, in_history=in_history, lines=(), tracking_numbers=())
+                    found[DocumentId(SOPTYPE=header.SOPTYPE, SOPNUMBE=header.SOPNUMBE)] = header
+        return found
+
+    def lines_marked(self, document: DocumentId, mark: str) -> frozenset[int]:
+        """Sequence numbers of the lines in work that carry the mark (INTEGRATIONID)."""
+        rows = self._query(statements.LINES_MARKED, document.SOPTYPE, document.SOPNUMBE, mark)
+        return frozenset(int(row[0]) for row in rows)
+
+    def tax_details(self, document: DocumentId) -> tuple[tuple[int, str], ...]:
+        """Line sequence number and tax detail of each tax row; number 0 is the document's own."""
+        rows = self._query(statements.TAX_ROWS, document.SOPTYPE, document.SOPNUMBE)
+        return tuple((int(row[0]), str(row[1]).strip()) for row in rows)
 
     def now(self) -> datetime:
         """The database's clock, UTC, without a zone."""
@@ -197,9 +203,9 @@ class GpClient:
         self._dialect = dialect_of(dialect)
         self._sessions = Sessions(odbc, self._dialect, in_flight=in_flight)
 
-    def close(self) -> None:
-        """Let running transactions end, then hang up."""
-        self._sessions.close()
+    async def aclose(self) -> None:
+        """Let running transactions end, for a while, then hang up."""
+        await self._sessions.aclose()
 
     async def in_transaction(self, work: Callable[[GpTransaction], T], within_s: float = READ_WITHIN_S) -> T:
         """Run `work` in one transaction of its own; it commits itself, and nothing later than `within_s` from now."""
@@ -209,14 +215,13 @@ class GpClient:
         """Run reads that all see one moment."""
 
         def reading(session: Session) -> T:
-            for text in self._dialect.snapshot:
-                session.execute(Statement(text=text))
             try:
+                for text in self._dialect.snapshot:
+                    session.execute(Statement(text=text))
                 return work(GpTransaction(session, self._dialect))
             finally:
                 session.rollback()
-                for text in self._dialect.after_snapshot if not session.broken else ():
-                    session.execute(Statement(text=text))
+                session.restore(self._dialect.after_snapshot)
 
         return await self._sessions.run(reading, READ_WITHIN_S)
 
@@ -230,6 +235,14 @@ def open_company(connection: Connection) -> GpClient:
     if connection.odbc is None:
         raise ConfigurationError(f"connections.{connection.name}.odbc", "the ODBC connection string is missing")
     return GpClient(connection.odbc.reveal(), connection.dialect, in_flight=connection.in_flight)
+
+
+def _by_type(documents: Sequence[DocumentId]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Numbers of each type, as many as are asked for at once."""
+    for kind in sorted({document.SOPTYPE for document in documents}):
+        numbers = sorted({document.SOPNUMBE for document in documents if kind == document.SOPTYPE})
+        for start in range(0, len(numbers), _AT_ONCE):
+            yield kind, tuple(numbers[start : start + _AT_ONCE])
 
 
 def _header(

@@ -140,7 +140,11 @@ class PostgreSql:
 
 
 class DuplicateKeyError(RetryableError):
-    """A unique key is taken: somebody has done it already, or is doing it now; find it."""
+    """A unique key is taken: somebody has done it already, or is doing it now.
+
+    Of our receipt it says that the operation was carried out. Inside eConnect it is a race for a new customer or the
+    day's batch, which the next try finds there; as a refusal it would leave an order to a person for nothing.
+    """
 
 
 def dialect_of(name: str) -> Dialect:

@@ -5,14 +5,14 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from queue import Empty, LifoQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyodbc
 
-from connect.systems.dynamics_gp.dialect import Dialect, Statement
+from connect.systems.dynamics_gp.dialect import Dialect, DuplicateKeyError, Statement
 from errors import BusError, RetryableError, UnknownOutcomeError
 
 T = TypeVar("T")
@@ -20,7 +20,10 @@ T = TypeVar("T")
 #: What SQL Server's driver puts behind its text: `... (2627) (SQLExecDirectW)`.
 _NATIVE_NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
 _LOGIN_TIMEOUT_S = 5
-_STATEMENT_TIMEOUT_S = 30
+#: eConnect's procedures are slow at times (reference/dynamics-gp.md, 5.3).
+_STATEMENT_TIMEOUT_S = 60
+#: Whoever closes has stopped working before; what still runs then was given up by its caller.
+_CLOSE_WITHIN_S = 10
 
 
 class Session:
@@ -49,7 +52,6 @@ class Session:
                         return []
                 return list(cursor.fetchall())
         except pyodbc.Error as error:
-            self.broken = True
             raise self._ours(error) from error
 
     def execute(self, statement: Statement) -> None:
@@ -59,8 +61,16 @@ class Session:
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
         except pyodbc.Error as error:
-            self.broken = True
             raise self._ours(error) from error
+
+    def restore(self, texts: tuple[str, ...]) -> None:
+        """Give the session back as it was, however late; where that fails it is not used again."""
+        try:
+            for text in texts if not self.broken else ():
+                with closing(self._connection.cursor()) as cursor:
+                    cursor.execute(text)
+        except pyodbc.Error:
+            self.broken = True
 
     def commit(self) -> None:
         """Make it stand.
@@ -101,10 +111,10 @@ class Session:
         state, number = _numbers(error)
         kind = self._dialect.kind_of(state, number)
         if kind is None:
+            self.broken = True
             return RetryableError("gp.away", "the GP database does not answer", sql_state=state, number=number)
-        return kind(
-            "gp.sql_error", f"the GP database refused a statement ({state}, {number})", sql_state=state, number=number
-        )
+        code = "gp.duplicate" if kind is DuplicateKeyError else "gp.sql_error"
+        return kind(code, f"the GP database refused a statement ({state}, {number})", sql_state=state, number=number)
 
 
 class Sessions:
@@ -115,6 +125,8 @@ class Sessions:
         self._dialect = dialect
         self._idle: LifoQueue[Session] = LifoQueue()
         self._threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="gp")
+        self._running: set[Future[Any]] = set()
+        self._closed = False
 
     async def run(self, work: Callable[[Session], T], within_s: float) -> T:
         """Do `work` in a thread with a session of its own; whatever it left uncommitted is rolled back.
@@ -122,13 +134,17 @@ class Sessions:
         The thread goes on when its caller is cancelled, but commits nothing after `within_s`.
         """
         deadline = time.monotonic() + within_s
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, deadline)
+        running = self._threads.submit(self._run, work, deadline)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(running)
 
-    def close(self) -> None:
-        """Let running work end, then hang up."""
-        self._threads.shutdown(wait=True)
-        for session in self._drain():
-            session.close()
+    async def aclose(self) -> None:
+        """Let running work end, for a while, then hang up; what is still at it then hangs up by itself."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(wait, tuple(self._running), _CLOSE_WITHIN_S)
+        await asyncio.to_thread(self._hang_up)
 
     def _run(self, work: Callable[[Session], T], deadline: float) -> T:
         with self._session() as session:
@@ -144,11 +160,11 @@ class Sessions:
             session.rollback()
             if session.broken:
                 session.close()
-                # its neighbours were connected to the same dead server
-                for other in self._drain():
-                    other.close()
             else:
                 self._idle.put(session)
+            if session.broken or self._closed:
+                # its neighbours were connected to the same dead server
+                self._hang_up()
 
     def _take(self) -> Session:
         try:
@@ -167,13 +183,12 @@ class Sessions:
             raise kind(code, "cannot connect to the GP database", sql_state=state, number=number) from error
         return Session(connection, self._dialect)
 
-    def _drain(self) -> list[Session]:
-        sessions = []
+    def _hang_up(self) -> None:
         while True:
             try:
-                sessions.append(self._idle.get_nowait())
+                self._idle.get_nowait().close()
             except Empty:
-                return sessions
+                return
 
 
 def _numbers(error: pyodbc.Error) -> tuple[str, int]:

@@ -18,12 +18,14 @@ _FAMILY = '("ORIGTYPE" = ? AND "ORIGNUMB" = ?) OR ("MSTRNUMB" = ? AND "MSTRNUMB"
 FAMILY_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE {_FAMILY}'  # noqa: S608
 FAMILY_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE {_FAMILY}'  # noqa: S608
 LINES_IN_WORK = f'SELECT {_LINE} FROM dbo."SOP10200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
-# history has every column named here but QTYONPO, which is not among them
 LINES_IN_HISTORY = f'SELECT {_LINE} FROM dbo."SOP30300" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
 TRACKING = 'SELECT "Tracking_Number" FROM dbo."SOP10107" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "DEX_ROW_ID"'
 
 CUSTOMER = 'SELECT "CUSTNMBR" FROM dbo."RM00101" WHERE "CUSTNMBR" = ?'
-ITEM = 'SELECT "ITEMNMBR" FROM dbo."IV00101" WHERE "ITEMNMBR" = ?'
+LINES_MARKED = (
+    'SELECT "LNITMSEQ" FROM dbo."SOP10200" '
+    'WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? AND "CMPNTSEQ" = 0 AND "INTEGRATIONID" = ?'
+)
 TAX_ROWS = 'SELECT "LNITMSEQ", "TAXDTLID" FROM dbo."SOP10105" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'
 
 ADD_RECEIPT = (
@@ -31,6 +33,25 @@ ADD_RECEIPT = (
     "VALUES (?, ?, ?, ?, ?, ?)"
 )
 RECEIPTS_OF_REFERENCE = f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "reference" = ? ORDER BY "id"'  # noqa: S608
-RECEIPTS_OF_DOCUMENT = (
-    f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "document_type" = ? AND "document_number" = ? ORDER BY "id"'  # noqa: S608
-)
+
+
+def headers_in_work(count: int) -> str:
+    """Headers of one type, by `count` numbers."""
+    return f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE "SOPTYPE" = ? AND "SOPNUMBE" IN ({_values(count)})'  # noqa: S608
+
+
+def headers_in_history(count: int) -> str:
+    """Headers of one type, by `count` numbers."""
+    return f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" IN ({_values(count)})'  # noqa: S608
+
+
+def receipts_of_documents(count: int) -> str:
+    """Receipts of documents of one type, by `count` numbers, oldest first."""
+    return (
+        f'SELECT {_RECEIPT} FROM towpath."receipts" '  # noqa: S608
+        f'WHERE "document_type" = ? AND "document_number" IN ({_values(count)}) ORDER BY "id"'
+    )
+
+
+def _values(count: int) -> str:
+    return ", ".join("?" * count)

@@ -12,6 +12,13 @@ INVOICE = 3
 BACK_ORDER = 5
 
 
+class DocumentId(msgspec.Struct, frozen=True, kw_only=True):
+    """A sales document is known by type and number together: the same number may stand under two types."""
+
+    SOPTYPE: int
+    SOPNUMBE: str
+
+
 class SalesLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of SOP10200 or SOP30300, names as there, text trimmed."""
 

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -73,9 +73,9 @@ def gp(sandbox: Sandbox) -> Iterator[Gp]:
 
 
 @pytest.fixture
-def client(gp: Gp) -> Iterator[GpClient]:
+async def client(gp: Gp) -> AsyncIterator[GpClient]:
     """The product's client of the company."""
-    with closing(GpClient(gp.sandbox.proxied, "postgresql", in_flight=4)) as client:
+    async with aclosing(GpClient(gp.sandbox.proxied, "postgresql", in_flight=4)) as client:
         yield client
 
 

@@ -9,9 +9,11 @@ from functools import partial
 import psycopg
 import pytest
 
-from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction, Receipt
+from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from connect.systems.dynamics_gp.dialect import Parameter
 from errors import RefusedError, RetryableError, UnknownOutcomeError
+from schemas.systems.dynamics_gp.receipt import Receipt
+from schemas.systems.dynamics_gp.sales_order import DocumentId
 from tests.integration.dynamics_gp.company import HEADER, LINE, Gp
 
 ONE_LINE = {"SUBTOTAL": "26.85", "TAXAMNT": 0, "FREIGHT": 0, "DOCAMNT": "26.85"}
@@ -113,6 +115,24 @@ async def test_of_two_transactions_for_one_operation_the_second_finds_the_first(
     assert [type(one) for one in ended if one is not None] == [UnknownOutcomeError]
     standing = [traces(gp, number) for number in ("A1", "A2")]
     assert standing in ([ALL_OF_IT, NOTHING], [NOTHING, ALL_OF_IT])
+
+
+async def test_many_documents_are_read_at_once_from_work_and_history(gp: Gp, client: GpClient) -> None:
+    standing, void = gp.order(), gp.order()
+    gp.user("void", number=void)
+    asked = [DocumentId(SOPTYPE=2, SOPNUMBE=number) for number in (standing, void)]
+    nowhere = [DocumentId(SOPTYPE=kind, SOPNUMBE=f"NONE{n}") for kind in (2, 3) for n in range(150)]
+
+    def write_receipt(transaction: GpTransaction) -> None:
+        transaction.add_receipt(receipt(void))
+        transaction.commit()
+
+    await client.in_transaction(write_receipt)
+    found = await client.in_transaction(lambda transaction: transaction.headers([*nowhere, *asked]))
+    references = await client.in_transaction(lambda transaction: transaction.references_of([*nowhere, *asked]))
+
+    assert {document: header.in_history for document, header in found.items()} == {asked[0]: False, asked[1]: True}
+    assert references == {asked[1]: "shop:1"}
 
 
 async def test_snapshot_sees_one_moment(gp: Gp, client: GpClient) -> None:

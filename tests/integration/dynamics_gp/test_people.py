@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from connect.systems.dynamics_gp.client import GpClient, GpTransaction, Receipt
+from connect.systems.dynamics_gp.client import GpClient, GpTransaction
+from schemas.systems.dynamics_gp.receipt import Receipt
 from tests.integration.dynamics_gp.company import ITEM, OTHER_ITEM, Gp, Sandbox, eventually
 
 

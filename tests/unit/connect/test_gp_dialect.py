@@ -12,7 +12,10 @@ from connect.systems.dynamics_gp.dialect import NODE_OUTPUTS, DuplicateKeyError,
 from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError
 
 ROOT = Path(__file__).parents[3]
-TEXTS = {name: text for name, text in vars(statements).items() if name.isupper() and not name.startswith("_")}
+MANY = (statements.headers_in_work, statements.headers_in_history, statements.receipts_of_documents)
+TEXTS = {name: text for name, text in vars(statements).items() if name.isupper() and not name.startswith("_")} | {
+    of.__name__: of(3) for of in MANY
+}
 
 
 def parsed(text: str, dialect: str) -> list[exp.Expr]:

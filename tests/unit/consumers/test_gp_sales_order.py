@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connect.systems.dynamics_gp.client import Receipt
 from consumers.dynamics_gp.rules import customer_number, fit, line_price, short_reference
 from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.steps import Step, Work, next_step
@@ -18,6 +17,7 @@ from errors import MappingError, TooLateError
 from mapping.port import Lookups
 from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
+from schemas.systems.dynamics_gp.receipt import Receipt
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LOOKUPS = Lookups(

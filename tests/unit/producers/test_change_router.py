@@ -1,6 +1,6 @@
-"""Of an order's captured rows in one batch the last stands for all."""
+"""What the change router tells of a batch of captured rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -8,15 +8,17 @@ import msgspec
 
 from bus.burial import Burial
 from bus.codec import Codecs
-from bus.events import Incoming
+from bus.events import Incoming, Outgoing
 from bus.registry import MemoryRegistry
-from producers.agents import ChangeRouter
-from producers.routes import CAPTURED
+from producers.fetchers.change_router import ChangeRouter
 from schemas import topics
 from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CODECS = Codecs(MemoryRegistry())
+CHANGES = CODECS.of(topics.GP_CHANGES)
 
 
 class Rows:
@@ -26,23 +28,38 @@ class Rows:
         return msgspec.json.decode(data or b"null", type=Captured[SalesDocumentRow] | None)
 
 
-class NothingKnown:
-    """A GP that has no receipt of any document."""
+class Gp:
+    """A company with some documents and receipts; counts what it is asked."""
+
+    def __init__(self, *headers: SalesDocument, references: Mapping[DocumentId, str] = {}) -> None:
+        self._headers = {DocumentId(SOPTYPE=h.SOPTYPE, SOPNUMBE=h.SOPNUMBE): h for h in headers}
+        self._references = references
+        self.questions = 0
 
     async def in_transaction(self, work: Callable[[Any], Any]) -> Any:
         return work(self)
 
-    def receipts_of_document(self, _document: object) -> tuple[()]:
-        return ()
+    def headers(self, documents: Sequence[DocumentId]) -> dict[DocumentId, SalesDocument]:
+        self.questions += bool(documents)
+        return {document: self._headers[document] for document in documents if document in self._headers}
+
+    def references_of(self, documents: Sequence[DocumentId]) -> dict[DocumentId, str]:
+        self.questions += bool(documents)
+        return {document: self._references[document] for document in documents if document in self._references}
 
 
-def event(offset: int, number: str) -> Incoming:
+def header(kind: int, number: str, **origin: Any) -> SalesDocument:
+    return SalesDocument(SOPTYPE=kind, SOPNUMBE=number, in_history=False, **origin)
+
+
+def event(offset: int, number: str, *, kind: int = 2, op: str = "u", table: str = "SOP10200") -> Incoming:
+    content = SalesDocumentRow(SOPTYPE=kind, SOPNUMBE=number)
     row: Captured[SalesDocumentRow] = Captured(
-        before=None,
-        after=SalesDocumentRow(SOPTYPE=2, SOPNUMBE=number),
-        op="u",
+        before=content if op == "d" else None,
+        after=None if op == "d" else content,
+        op=op,
         connection="gp-two",
-        table="SOP10200",
+        table=table,
         at=NOW,
         ts_us=offset,
     )
@@ -52,21 +69,78 @@ def event(offset: int, number: str) -> Incoming:
     )
 
 
-async def test_the_last_row_of_an_order_in_a_batch_stands_for_all() -> None:
-    codecs = Codecs(MemoryRegistry())
-    burial = Burial(codecs, stage="router", route="router/t", record="sales_order", connection="gp-two")
-    changes = codecs.of(topics.GP_CHANGES)
-    router = ChangeRouter(CAPTURED[0], "gp-two", cast("Any", NothingKnown()), cast("Any", Rows()), changes, burial)
-    batch = [event(7, "ORD1"), event(8, "ORD2"), event(9, "ORD1")]
-
+async def routed(gp: Gp, *batch: Incoming) -> list[tuple[str, ...]]:
+    """What became of a batch: changes as (order, key), outcomes as (state, code or merged into)."""
+    burial = Burial(CODECS, stage="router", route="router/t", record="sales_order", connection="gp-two")
+    router = ChangeRouter(
+        topics.GP_SOP10100,
+        topics.GP_CHANGES,
+        "sales_order",
+        "gp-two",
+        cast("Any", gp),
+        cast("Any", Rows()),
+        CHANGES,
+        burial,
+    )
     await router.look_up(batch)
-    made = [outgoing for one in batch for outgoing in router.transform(one)]
+    return [read(outgoing) for one in batch for outgoing in router.transform(one)]
 
-    assert [outgoing.topic.name for outgoing in made] == [
-        "bus.outcomes.v1",
-        "dynamics-gp.changes.v1",
-        "dynamics-gp.changes.v1",
-    ]
-    told = codecs.of(topics.OUTCOMES).decode(made[0].value)
-    assert (told.state, told.offset, told.merged_into) == ("merged", 7, "id/0/9")
-    assert [changes.decode(outgoing.value).id for outgoing in made[1:]] == ["ORD2", "ORD1"]
+
+def read(outgoing: Outgoing) -> tuple[str, ...]:
+    if outgoing.topic == topics.GP_CHANGES:
+        return (CHANGES.decode(outgoing.value).id, outgoing.key)
+    told = CODECS.of(topics.OUTCOMES).decode(outgoing.value)
+    return (told.state, told.merged_into or told.code)
+
+
+async def test_the_last_row_of_an_order_in_a_batch_stands_for_all() -> None:
+    made = await routed(Gp(), event(7, "ORD1"), event(8, "ORD2"), event(9, "ORD1"))
+
+    assert made == [("merged", "id/0/9"), ("ORD2", "gp-two:ORD2"), ("ORD1", "gp-two:ORD1")]
+
+
+async def test_rows_of_a_second_stage_document_find_the_store_s_order() -> None:
+    gp = Gp(
+        header(3, "INV1", ORIGTYPE=5, ORIGNUMB="BKO1"),
+        header(5, "BKO1", ORIGTYPE=2, ORIGNUMB="ORD1"),
+        references={DocumentId(SOPTYPE=2, SOPNUMBE="ORD1"): "clarity-main:1001"},
+    )
+
+    assert await routed(gp, event(7, "INV1", kind=3)) == [("ORD1", "clarity-main:1001")]
+
+
+async def test_a_batch_of_many_documents_is_asked_for_at_once() -> None:
+    invoices = [header(3, f"INV{n}", ORIGTYPE=2, ORIGNUMB=f"ORD{n}") for n in range(500)]
+    gp = Gp(*invoices)
+
+    made = await routed(gp, *(event(n, f"INV{n}", kind=3) for n in range(500)))
+
+    assert len(made) == 500
+    assert gp.questions == 2
+
+
+async def test_order_removed_from_history_is_told_to_nobody() -> None:
+    made = await routed(
+        Gp(),
+        event(7, "ORD1", op="d", table="SOP30200"),
+        event(8, "ORD1", op="d", table="SOP30300"),
+        event(9, "ORD1", op="d", table="SOP10107"),
+    )
+
+    assert made == [("filtered", "purged")] * 3
+
+
+async def test_row_before_a_removal_in_the_same_batch_is_told() -> None:
+    made = await routed(Gp(), event(7, "ORD1", op="c", table="SOP30200"), event(8, "ORD1", op="d", table="SOP30200"))
+
+    assert made == [("ORD1", "gp-two:ORD1"), ("filtered", "purged")]
+
+
+async def test_order_deleted_in_work_is_told() -> None:
+    assert await routed(Gp(), event(7, "ORD1", op="d", table="SOP10100")) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_tracking_number_taken_off_a_standing_order_is_told() -> None:
+    made = await routed(Gp(header(2, "ORD1")), event(7, "ORD1", op="d", table="SOP10107"))
+
+    assert made == [("ORD1", "gp-two:ORD1")]

@@ -2,30 +2,35 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from producers.fetchers.router import (
-    DocumentKey,
     Origin,
     document_of,
     key_of_order,
     order_of,
     origin_in,
+    tells_nothing,
     unknown_origins,
 )
 from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.sales_order import DocumentId
 
-ORDER = DocumentKey(SOPTYPE=2, SOPNUMBE="ORD0000007")
-INVOICE = DocumentKey(SOPTYPE=3, SOPNUMBE="INV0000003")
-BACK_ORDER = DocumentKey(SOPTYPE=5, SOPNUMBE="BKO0000001")
+ORDER = DocumentId(SOPTYPE=2, SOPNUMBE="ORD0000007")
+INVOICE = DocumentId(SOPTYPE=3, SOPNUMBE="INV0000003")
+BACK_ORDER = DocumentId(SOPTYPE=5, SOPNUMBE="BKO0000001")
 
 
-def captured(*, before: SalesDocumentRow | None, after: SalesDocumentRow | None) -> Captured[SalesDocumentRow]:
+def captured(
+    *, before: SalesDocumentRow | None, after: SalesDocumentRow | None, op: str = "u", table: str = "SOP10100"
+) -> Captured[SalesDocumentRow]:
     return Captured(
         before=before,
         after=after,
-        op="u",
+        op=op,
         connection="gp-two",
-        table="SOP10100",
+        table=table,
         at=datetime(2026, 3, 1, tzinfo=UTC),
         ts_us=1,
     )
@@ -45,6 +50,31 @@ def test_a_line_names_no_origin() -> None:
 
     assert origin_in(row) is None
     assert unknown_origins([INVOICE, INVOICE, ORDER], {}) == (INVOICE,)
+
+
+@pytest.mark.parametrize(
+    ("op", "table", "nothing"),
+    [
+        ("d", "SOP10100", False),
+        ("d", "SOP10200", False),
+        ("d", "SOP30200", True),
+        ("d", "SOP30300", True),
+        ("c", "SOP30200", False),
+        ("u", "SOP30200", False),
+    ],
+)
+def test_deletion_in_history_tells_nothing_about_an_order(op: str, table: str, nothing: bool) -> None:
+    row = captured(before=SalesDocumentRow(SOPTYPE=2, SOPNUMBE="ORD0000007"), after=None, op=op, table=table)
+
+    assert tells_nothing(row, frozenset()) is nothing
+    assert tells_nothing(row, {ORDER}) is nothing
+
+
+def test_deleted_tracking_number_counts_while_its_document_stands() -> None:
+    row = captured(before=SalesDocumentRow(SOPTYPE=2, SOPNUMBE="ORD0000007 "), after=None, op="d", table="SOP10107")
+
+    assert tells_nothing(row, frozenset())
+    assert not tells_nothing(row, {ORDER})
 
 
 def test_an_order_is_its_own() -> None:

@@ -1,0 +1,156 @@
+"""Turns captured rows of GP's tables into thin events of the orders they belong to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from bus.burial import Burial
+from bus.captured_codec import CapturedCodec
+from bus.codec import Codec
+from bus.events import Incoming, Outgoing
+from bus.headers import descend, from_headers, to_headers
+from connect.systems.dynamics_gp.client import GpClient, GpTransaction
+from errors import DecodeError
+from producers.fetchers.router import (
+    TRACKING,
+    Origin,
+    document_of,
+    key_of_order,
+    order_of,
+    origin_in,
+    tells_nothing,
+    unknown_origins,
+)
+from schemas.bus.change import Cause, Change
+from schemas.systems.captured import Captured
+from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.sales_order import DocumentId
+from schemas.topics import Topic
+
+Row = Captured[SalesDocumentRow]
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of GP for a whole batch."""
+
+    origins: Mapping[DocumentId, Origin] = {}
+    #: Store orders by the GP orders we made of them.
+    references: Mapping[DocumentId, str] = {}
+    #: Of the documents that lost a tracking number, those that stand.
+    standing: frozenset[DocumentId] = frozenset()
+    #: The last event of each order in the batch: one reading answers them all.
+    last: Mapping[DocumentId, Incoming] = {}
+
+
+class ChangeRouter:
+    """Turns the captured rows of one table into thin events of the orders they belong to.
+
+    What a row does not say (whose invoice a line is on, whose order it came of) is asked of GP for a whole batch. Of
+    an order's rows in one batch the last stands for all: posting an invoice writes a dozen, one reading is enough.
+    """
+
+    def __init__(
+        self,
+        source: Topic,
+        target: Topic,
+        record: str,
+        connection: str,
+        client: GpClient,
+        captured: CapturedCodec[SalesDocumentRow],
+        changes: Codec[Change],
+        burial: Burial,
+    ) -> None:
+        self._route = f"router/{source.name}"
+        self._target = target
+        self._record = record
+        self._connection = connection
+        self._client = client
+        self._captured = captured
+        self._changes = changes
+        self._burial = burial
+        self._answers = Answers()
+
+    async def look_up(self, events: Sequence[Incoming]) -> None:
+        """Learn whose documents the batch's rows are parts of."""
+        found = [(event, row) for event in events if (row := self._readable(event)) is not None]
+        rows = [row for _, row in found]
+        answers = await self._client.in_transaction(lambda gp: _resolve(gp, rows))
+        told = [(event, row) for event, row in found if not tells_nothing(row, answers.standing)]
+        orders = ((_order_of(row, answers), event) for event, row in told)
+        last = {order: event for order, event in orders if order is not None}
+        self._answers = msgspec.structs.replace(answers, last=last)
+
+    def transform(self, event: Incoming) -> Iterable[Outgoing]:
+        """One thin event, or the outcome that says why there is none.
+
+        Raises:
+            DecodeError: not a captured row.
+        """
+        row = self._captured.decode(event.value)
+        if row is None or row.connection != self._connection:
+            return []
+        if tells_nothing(row, self._answers.standing):
+            return [self._burial.filtered(event, "purged")]
+        order = _order_of(row, self._answers)
+        if order is None:
+            return [self._burial.filtered(event, "no_order")]
+        last = self._answers.last[order]
+        if last is not event:
+            return [self._burial.merged(event, into=last)]
+        return [self._told(event, row, order)]
+
+    def _told(self, event: Incoming, row: Row, order: DocumentId) -> Outgoing:
+        change = Change(
+            connection=self._connection,
+            record=self._record,
+            id=order.SOPNUMBE,
+            noticed_at=row.at,
+            changed_at=row.at,
+            cause=Cause.CDC.value,
+        )
+        lineage = descend(
+            from_headers(event.headers),
+            root=event.root,
+            route=self._route,
+            ordinal=0,
+            ce_type=f"towpath.{self._target.name}",
+            at=row.at,
+            origin=self._connection,
+        )
+        key = key_of_order(self._connection, order, self._answers.references)
+        return Outgoing(topic=self._target, key=key, value=self._changes.encode(change), headers=to_headers(lineage))
+
+    def _readable(self, event: Incoming) -> Row | None:
+        """The row, if it is one of ours; what cannot be read is refused by `transform`, not here."""
+        try:
+            row = self._captured.decode(event.value)
+        except DecodeError:
+            return None
+        return row if row is not None and row.connection == self._connection else None
+
+
+def _order_of(row: Row, answers: Answers) -> DocumentId | None:
+    document = document_of(row)
+    return None if document is None else order_of(document, answers.origins)
+
+
+def _resolve(gp: GpTransaction, rows: Sequence[Row]) -> Answers:
+    """Ask for all rows at once: a snapshot's batches are full of documents, and every question is a way to the ERP."""
+    named = [(row, document) for row in rows if (document := document_of(row)) is not None]
+    documents = [document for _, document in named]
+    origins = {document: origin for row, document in named if (origin := origin_in(row)) is not None}
+    pending = unknown_origins(documents, origins)
+    while pending:
+        headers = gp.headers(pending)
+        for document in pending:
+            header = headers.get(document)
+            origins[document] = Origin(ORIGTYPE=header.ORIGTYPE, ORIGNUMB=header.ORIGNUMB) if header else Origin()
+        parents = [DocumentId(SOPTYPE=o.ORIGTYPE, SOPNUMBE=o.ORIGNUMB) for o in origins.values() if o.ORIGNUMB]
+        pending = unknown_origins(parents, origins)
+    orders = {order for document in documents if (order := order_of(document, origins)) is not None}
+    untracked = [document for row, document in named if row.op == "d" and row.table == TRACKING]
+    return Answers(
+        origins=origins,
+        references=gp.references_of(tuple(orders)),
+        standing=frozenset(gp.headers(untracked)),
+    )
