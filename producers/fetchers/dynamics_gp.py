@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from connect.systems.dynamics_gp.client import DocumentId, GpClient, GpTransaction
+from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
 from delivery.states import State
 from errors import RetryableError
 from schemas import topics
 from schemas.bus.change import Change
 from schemas.bus.fetched import Fetched
-from schemas.systems.dynamics_gp.sales_order import ORDER, SalesOrder
+from schemas.systems.dynamics_gp.sales_order import ORDER, DocumentId, SalesOrder
 
 RECORD = "sales_order"
 
@@ -33,11 +33,12 @@ class SalesOrderFetcher(OnlyReads):
         """Read and compare with what was last seen; a read has no effect, so nothing is left to send.
 
         Raises:
-            RetryableError: it is in neither work nor history; believed only when it is so once more after a while.
+            RetryableError: it is in neither work nor history; believed only when the last try
+                found the same; any other failure between says nothing.
         """
         change = self._decoder.decode(row.payload)
         order = await self._client.in_snapshot(lambda gp: _read(gp, self._connection, row.root_key, change.id))
-        if order.order is None and row.attempts == 0:
+        if order.order is None and row.code != "gp.absent":
             raise RetryableError("gp.absent", "neither in work nor in history", retry_after_s=self._settling_delay_s)
         digest = hashlib.sha256(_normal_form(order)).hexdigest()
         seen = await self._memory.last_seen(RECORD, row.root_key)
