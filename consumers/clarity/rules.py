@@ -70,14 +70,20 @@ def shipment_stands(standing: ClarityShipment | None, wanted: UpsertShipment) ->
     )
 
 
-def tracking_of_order(current: str, shipment: Shipment) -> str:
-    """The order's tracking field with this shipment's numbers in it, or without them when it was taken back."""
-    numbers = [number for number in (part.strip() for part in current.split(",")) if number]
-    if shipment.voided:
-        kept = [number for number in numbers if number not in shipment.tracking_numbers]
-    else:
-        kept = list(dict.fromkeys([*numbers, *shipment.tracking_numbers]))
-    return _BETWEEN.join(kept)
+def tracking_of_order(current: str, standing: ClarityShipment | None, shipment: Shipment) -> str:
+    """The order's tracking field with this shipment's numbers in it, or without them when it was taken back.
+
+    Numbers the standing shipment had and the new one lacks go too: they were corrected at the ERP.
+    """
+    before = _numbers_in(standing.tracking_number) if standing is not None else ()
+    wanted = () if shipment.voided else shipment.tracking_numbers
+    gone = {*before, *shipment.tracking_numbers} - {*wanted}
+    kept = [number for number in _numbers_in(current) if number not in gone]
+    return _BETWEEN.join(dict.fromkeys([*kept, *wanted]))
+
+
+def _numbers_in(tracking_number: str) -> tuple[str, ...]:
+    return tuple(number for number in (part.strip() for part in tracking_number.split(",")) if number)
 
 
 def stock_stands(standing: ClarityStockSection | None, wanted: UpsertStockSection) -> bool:

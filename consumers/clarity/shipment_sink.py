@@ -9,7 +9,8 @@ from delivery.states import Repeats, State
 from errors import RejectedError, RetryableError
 from schemas.canonical.shipment import Shipment
 from schemas.systems.clarity import wire
-from schemas.systems.clarity.shipment import UpsertShipment
+from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.clarity.shipment import ClarityShipment, UpsertShipment
 from schemas.types import RootKey, id_of
 
 
@@ -46,13 +47,14 @@ class ShipmentSink:
         order = await self._client.order(order_id)
         if order is None:
             raise RejectedError("clarity.no_such_order", f"the store has no order {order_id}", order=order_id)
+        standing = await self._client.shipment_by_key(shipment.number)
         work = WriteShipment(
             order_id=order_id,
             order_key=order.custom_key,
             shipment=wire.encode(store_shipment(shipment, order.id)),
-            tracking_number=tracking_of_order(order.tracking_number, shipment),
+            tracking_number=tracking_of_order(order.tracking_number, standing, shipment),
         )
-        if await self._stands(work):
+        if _stands(work, order, standing):
             return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number)
         return Intent(
             reference=Reference(record="shipment", business=shipment.id, operation=f"write:{shipment.source_version}"),
@@ -61,26 +63,26 @@ class ShipmentSink:
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
-        """Write both; either alone is repaired by the other's repeat."""
+        """Write both. The shipment comes last: as long as it is the old one, it tells which numbers have to go."""
         work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
-        await self._client.upsert_shipment(work.wanted)
         await self._client.set_tracking(work.order_key, work.tracking_number)
+        await self._client.upsert_shipment(work.wanted)
         return _settlement(work)
 
     async def find(self, intent: Intent) -> Finding:
         """The shipment and the order's field tell."""
         work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
         try:
-            stands = await self._stands(work)
+            order = await self._client.order(work.order_id)
+            standing = await self._client.shipment_by_key(work.wanted.custom_key)
         except RetryableError as error:
             return CannotTell(reason=error.code)
-        return Found(settlement=_settlement(work)) if stands else Absent()
+        return Found(settlement=_settlement(work)) if _stands(work, order, standing) else Absent()
 
-    async def _stands(self, work: WriteShipment) -> bool:
-        standing = await self._client.shipment_by_key(work.wanted.custom_key)
-        order = await self._client.order(work.order_id)
-        tracked = order is not None and order.tracking_number == work.tracking_number
-        return tracked and shipment_stands(standing, work.wanted)
+
+def _stands(work: WriteShipment, order: ClarityOrder | None, standing: ClarityShipment | None) -> bool:
+    tracked = order is not None and order.tracking_number == work.tracking_number
+    return tracked and shipment_stands(standing, work.wanted)
 
 
 def _settlement(work: WriteShipment) -> Settlement:

@@ -30,8 +30,11 @@ class ClarityShipment(Wire, frozen=True, kw_only=True):
     items: tuple[ClarityShipmentItem, ...] = ()
 
 
-class UpsertShipment(Wire, frozen=True, kw_only=True, omit_defaults=True):
-    """What the bus writes: the whole shipment under its own key, so that a repeat changes nothing."""
+class UpsertShipment(Wire, frozen=True, kw_only=True):
+    """What the bus writes: the whole shipment under its own key, so that a repeat changes nothing.
+
+    Empty text too: what is left out stays as it is there, which a shipment taken back must not.
+    """
 
     custom_key: str
     sales_order_id: int
