@@ -135,7 +135,7 @@ def place(facts: int) -> Fact | None:
 def parse_root(root: str) -> Position | None:
     """Topic id, partition and offset of a root's text; None for what is none."""
     parts = root.rsplit("/", 2)
-    if len(parts) != 3 or not parts[0] or not (parts[1].isdigit() and parts[2].isdigit()):
+    if len(parts) != 3 or not parts[0] or not (parts[1].isdecimal() and parts[2].isdecimal()):
         return None
     return parts[0], int(parts[1]), int(parts[2])
 
@@ -229,7 +229,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
         letter.at,
         letter.stage,
         letter.code,
-        _json(letter.values),
+        letter.values,
         letter.connection,
         letter.record,
         letter.topic,
@@ -311,7 +311,7 @@ def _outcome_row(observed: Observed, outcome: Outcome) -> tuple[Any, ...]:
         outcome.stage,
         outcome.state,
         outcome.code,
-        _json(outcome.values),
+        outcome.values,
         outcome.connection,
         outcome.topic,
         outcome.topic_id,
@@ -339,7 +339,3 @@ def _outcome_row(observed: Observed, outcome: Outcome) -> tuple[Any, ...]:
 
 def _header(observed: Observed, name: str) -> str:
     return observed.headers.get(name, b"").decode("utf-8", "replace")
-
-
-def _json(values: Mapping[str, str]) -> str:
-    return msgspec.json.encode(dict(values)).decode()

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from delivery.states import ENDS
 from operations.projection.migrate import Wire
 from operations.projection.project import Position, RootRow, Rows
@@ -81,12 +83,31 @@ INSERT INTO closed_hours (topic, hour, accepted, mapped, dead, merged, suppresse
 SELECT topic, hour, accepted, mapped, dead, merged, suppressed, filtered, %(now)s FROM (
     SELECT topic, date_trunc('hour', arrived_at, 'UTC') AS hour, {ACCOUNT}, bool_and(facts & 31 <> 0) AS ended
     FROM roots
-    WHERE topic <> '' AND arrived_at >= %(since)s AND arrived_at < %(until)s
+    -- whole hours only: part of one may have ended where the whole has not
+    WHERE topic <> '' AND arrived_at >= date_trunc('hour', %(since)s::timestamptz, 'UTC')
+        AND arrived_at < date_trunc('hour', %(until)s::timestamptz, 'UTC')
     GROUP BY 1, 2
 ) AS hours
 WHERE ended
 ON CONFLICT (topic, hour) DO NOTHING
 """  # noqa: S608  put together from constants
+
+
+#: Whole hours at once, so that no hour is told half by its rows and half by what was kept.
+PRUNE_ROOTS = """
+DELETE FROM roots r USING closed_hours h
+WHERE h.topic = r.topic AND h.hour = date_trunc('hour', r.arrived_at, 'UTC')
+    AND h.hour < now() - make_interval(days => %s)
+    AND NOT EXISTS (
+        SELECT FROM roots o WHERE o.topic = h.topic AND o.facts & 31 = 0
+            AND o.arrived_at >= h.hour AND o.arrived_at < h.hour + interval '1 hour'
+    )
+"""
+#: Named by something that came of them and never born: before the topic's first record, or pruned.
+PRUNE_UNBORN_ROOTS = """
+DELETE FROM roots r USING positions p
+WHERE r.topic = '' AND p.topic_id = r.topic_id AND p.partition = r.partition AND r.event_offset < p.next
+"""
 
 
 class MovedError(Exception):
@@ -138,11 +159,18 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
         _merge(wire, "cross_references", MERGE_CROSS_REFERENCES, known)
         for key, row in rows.cross_references.items():
             if row is None:
-                wire.execute(DROP_CROSS_REFERENCE, key)
+                wire.execute(DROP_CROSS_REFERENCE, [_storable(part) for part in key])
 
 
 def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> int:
-    """Keep the accounts of hours in which every root has come to an end; a closed hour is never touched again."""
+    """Keep the accounts of hours in which every root has come to an end; a closed hour is never touched again.
+
+    Args:
+        wire: The projection.
+        since: In the first hour; it counts from its beginning.
+        until: In the hour behind the last; everything stamped before it must have been read.
+        now: When they are closed.
+    """
     with wire.transaction():
         return wire.execute(CLOSE, {"since": since, "until": until, "now": now}).rowcount
 
@@ -150,14 +178,11 @@ def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> 
 def prune(wire: Wire) -> None:
     """Drop what closed hours and topics no longer need."""
     with wire.transaction():
-        wire.execute(
-            "DELETE FROM roots r USING closed_hours h WHERE h.topic = r.topic"
-            " AND h.hour = date_trunc('hour', r.arrived_at, 'UTC')"
-            # whole hours at once, so that no hour is told half by its rows and half by what was kept
-            " AND h.hour < now() - make_interval(days => %s)",
-            [ROOTS_DAYS],
-        )
+        wire.execute(PRUNE_ROOTS, [ROOTS_DAYS])
+        wire.execute(PRUNE_UNBORN_ROOTS)
         wire.execute("DELETE FROM records WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS])
+        # a day behind their records, as other clocks stamped those: a record without its delivery would seem lost
+        wire.execute("DELETE FROM deliveries WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS + 1])
         wire.execute("DELETE FROM outcomes WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
         wire.execute("DELETE FROM dead_letters WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
 
@@ -194,9 +219,11 @@ def _copy(wire: Wire, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL keeps no zero byte in a text; what came from outside may hold one."""
-    if isinstance(value, str) and ("\0" in value or "\\u0000" in value):
-        return value.replace("\0", "\ufffd").replace("\\u0000", "\ufffd")
+    """As PostgreSQL keeps it: no zero byte in a text nor in JSON, and what came from outside may hold one."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return msgspec.json.encode({_storable(name): _storable(text) for name, text in value.items()}).decode()
     return value
 
 

@@ -6,7 +6,8 @@ instruction it goes on exactly there. One works at a time; others wait for its d
 
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -21,7 +22,7 @@ from bus.settings import Settings
 from errors import BusError, ConfigurationError, DecodeError, FatalError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, describe, starts
 from operations.projection import migrate, tables
-from operations.projection.project import Means, Observed, project
+from operations.projection.project import Means, Observed, Rows, project
 from operations.projection.tables import MovedError
 from schemas import topics
 from schemas.bus.change import Change
@@ -37,12 +38,16 @@ BATCH = 5000
 #: Longest wait for a first record, and the time given to others to join it.
 WAIT_S = 0.5
 GATHER_S = 0.02
-CLOSE_EVERY_S = 300.0
-#: An hour closes when it is this far behind.
+HOUSEKEEPING_EVERY_S = 1800.0
+#: An hour closes when it is this far behind …
 CLOSES_AFTER = timedelta(hours=1)
-CLOSES_WITHIN = timedelta(days=14)
+#: … and surely whole on its topic, which keeps fourteen days: a rebuilt projection may have lost part of an older one.
+CLOSES_WITHIN = timedelta(days=13)
 LONGEST_PAUSE_S = 10.0
 STATEMENT_TIMEOUT_MS = 60_000
+ASK_WITHIN_S = 10.0
+#: What the database says of a record it will never take: a value out of range or too long, two that became one.
+REFUSALS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CardinalityViolation)
 
 MEANS_OF_RECORD: dict[type[msgspec.Struct], Means] = {
     Change: Means.CHANGES,
@@ -107,14 +112,12 @@ def _session(settings: Settings, stopped: Callable[[], bool], scope: Scope) -> N
             return
         wire.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         tables.prepare(wire)
-        registry = Registry(settings.registry)
-        reader = Reader(settings.kafka, wire, Codecs(registry), scope.topics)
-        log.info("projector.ready", partitions=len(reader.expected))
-        try:
+        with (
+            closing(Registry(settings.registry)) as registry,
+            closing(Reader(settings.kafka, wire, Codecs(registry), scope.topics)) as reader,
+        ):
+            log.info("projector.ready", partitions=len(reader.expected))
             _work(reader, wire, stopped)
-        finally:
-            reader.close()
-            registry.close()
 
 
 def _work(reader: "Reader", wire: migrate.Wire, stopped: Callable[[], bool]) -> None:
@@ -124,12 +127,16 @@ def _work(reader: "Reader", wire: migrate.Wire, stopped: Callable[[], bool]) -> 
         if batch:
             reader.write(batch)
         if time.monotonic() >= housekeeping_at:
-            now = datetime.now(UTC)
-            closed = tables.close_hours(wire, now - CLOSES_WITHIN, _full_hour(now - CLOSES_AFTER), now)
-            tables.prune(wire)
-            if closed:
-                log.info("projector.closed_hours", hours=closed)
-            housekeeping_at = time.monotonic() + CLOSE_EVERY_S
+            _keep_house(reader, wire, datetime.now(UTC))
+            housekeeping_at = time.monotonic() + HOUSEKEEPING_EVERY_S
+
+
+def _keep_house(reader: "Reader", wire: migrate.Wire, now: datetime) -> None:
+    until = now - CLOSES_AFTER
+    # after a rest: an hour closed with part of its events would count too little for good
+    if reader.has_read_until(until) and (closed := tables.close_hours(wire, now - CLOSES_WITHIN, until, now)):
+        log.info("projector.closed_hours", hours=closed)
+    tables.prune(wire)
 
 
 class Reader:
@@ -179,14 +186,47 @@ class Reader:
         return batch
 
     def write(self, batch: Sequence[Message]) -> None:
-        """Bring a batch into the projection, with the positions behind it."""
+        """Bring a batch into the projection, with the positions behind it.
+
+        A record the database refuses for what is in it is left out and said; it is never counted, so that the ledger
+        is out of balance until a rebuild by code that can take it.
+        """
         following: dict[tuple[str, int], int] = {}
         for message in batch:
             following[self._place(message)] = _offset(message) + 1
-        before = {place: self.expected[place] for place in following}
-        tables.write(self._wire, project(self._observed(batch)), before, following)
-        self.expected.update(following)
+        try:
+            self._write(project(self._observed(batch)), following)
+        except REFUSALS as error:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                self.write(batch[:middle])
+                self.write(batch[middle:])
+                return
+            # never the database's own text: it may quote the record
+            place = {"topic": batch[0].topic(), "partition": batch[0].partition(), "offset": batch[0].offset()}
+            log.error("projector.refused", **place, error=type(error).__name__, sqlstate=error.sqlstate)  # noqa: TRY400  one line
+            self._write(project(()), following)
         log.debug("projector.batch", records=len(batch))
+
+    def has_read_until(self, moment: datetime) -> bool:
+        """Whether all source events stamped before a moment were read."""
+        places = [
+            TopicPartition(each.name, partition, int(moment.timestamp() * 1000))
+            for each in self._topics.values()
+            if self._means[each.name] in SOURCES
+            for partition in range(each.partitions)
+        ]
+        for place in self._consumer.offsets_for_times(places, ASK_WITHIN_S):
+            needed = place.offset
+            if needed < 0:  # nothing is stamped later: all there is
+                _, needed = self._consumer.get_watermark_offsets(place, ASK_WITHIN_S)
+            if self.expected[self._topics[place.topic].topic_id, place.partition] < needed:
+                return False
+        return True
+
+    def _write(self, rows: Rows, following: Mapping[tuple[str, int], int]) -> None:
+        tables.write(self._wire, rows, {place: self.expected[place] for place in following}, following)
+        self.expected.update(following)
 
     def _observed(self, batch: Sequence[Message]) -> Iterator[Observed]:
         for message in batch:
@@ -245,6 +285,8 @@ class Reader:
         return kept
 
 
+#: Where source events are born.
+SOURCES = frozenset({Means.CHANGES, Means.CAPTURED})
 DECODED = frozenset({Means.CHANGES, Means.FETCHED, Means.OUTCOMES, Means.DEAD_LETTERS, Means.CROSS_REFERENCES})
 
 
@@ -289,7 +331,3 @@ def _offset(message: Message) -> int:
 
 def _failure(error: KafkaError) -> BusError:
     return RetryableError("kafka.read", f"reading failed: {error.str()}")
-
-
-def _full_hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,6 +1,5 @@
 """The projector on real Kafka and PostgreSQL: exact whatever kills it, and the same again when it is rebuilt."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -8,13 +7,16 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -27,7 +29,7 @@ from mapping.port import Lookups
 from operations.offsets import admin_of, describe
 from operations.projection import books, migrate, tables, worker
 from operations.projection.project import Means, Observed, project
-from operations.projection.worker import Scope
+from operations.projection.worker import Reader, Scope
 from operations.readers import Routed
 from operations.stack.addresses import Addresses
 from operations.stack.settings import REPOSITORY_ROOT
@@ -42,7 +44,6 @@ from schemas.topics import avro_schema
 PARTITIONS = 3
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TABLES = (*migrate.REBUILT,)
-OFFSETS = itertools.count()
 WITHIN_S = 90.0
 
 
@@ -90,6 +91,7 @@ class World:
     def __init__(self, addresses: Addresses, prefix: str) -> None:
         self.addresses = addresses
         self.prefix = prefix
+        self.started: list[subprocess.Popen[bytes]] = []
         self.scope = scope_of(prefix)
         self.topics = {topic.name.removeprefix(f"{prefix}."): topic for topic in self.scope.topics}
         self.ids = {each.name: each.topic_id for each in describe(self.admin, self._names()).values()}
@@ -107,20 +109,33 @@ class World:
     def topic_id(self, name: str) -> str:
         return self.ids[self.topics[name].name]
 
-    def send(self, name: str, partition: int, key: str, record: msgspec.Struct | bytes | None, root: str = "") -> None:
+    def send(
+        self,
+        name: str,
+        partition: int,
+        key: str,
+        record: msgspec.Struct | bytes | None,
+        root: str = "",
+        timestamp_ms: int = 0,
+    ) -> None:
         topic = self.topics[name]
         value = self._codecs.of(topic).encode(record) if isinstance(record, msgspec.Struct) else record
         self._producer.produce(
-            topic.name, value, key.encode(), partition, headers=[("towpath-root", root.encode())] if root else []
+            topic.name,
+            value,
+            key.encode(),
+            partition,
+            headers=[("towpath-root", root.encode())] if root else [],
+            timestamp=timestamp_ms,
         )
         self._producer.poll(0)
 
     def flush(self) -> None:
         assert self._producer.flush(30) == 0
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, log: BinaryIO | None = None) -> subprocess.Popen[bytes]:
         """A projector in a process of its own, that can be killed."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [
                 sys.executable,
                 __file__,
@@ -129,8 +144,11 @@ class World:
                 self.addresses.bus_dsn,
                 self.prefix,
             ],
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY_ROOT)},
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY_ROOT), "PYTHONUNBUFFERED": "1"},
+            stdout=log,
         )
+        self.started.append(process)
+        return process
 
     def count(self, table: str) -> int:
         with migrate.connect(self.addresses.bus_dsn, self.scope.schema) as wire:
@@ -163,6 +181,10 @@ def world(stack: Addresses) -> Iterator[World]:
     migrate.migrate(stack.bus_dsn, scope.schema)
     world = World(stack, prefix)
     yield world
+    # of a test that failed half-way
+    for process in world.started:
+        process.kill()
+        process.wait()
     world.registry.close()
     with psycopg.connect(stack.bus_dsn) as wire:
         wire.execute(f"DROP SCHEMA {scope.schema} CASCADE")
@@ -185,21 +207,28 @@ def projection(stack: Addresses) -> Iterator[migrate.Wire]:
         wire.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
-def write(wire: migrate.Wire, *outcomes: Outcome) -> None:
-    """Each outcome in a batch of its own."""
-    for told in outcomes:
-        observed = Observed(
-            topic="outcomes",
-            means=Means.OUTCOMES,
-            topic_id="outcomes-id",
-            partition=0,
-            offset=next(OFFSETS),
-            timestamp_ms=0,
-            key="",
-            headers={},
-            value=told,
-        )
-        tables.write(wire, project([observed]), {}, {})
+def observed(means: Means, value: object = None, **fields: object) -> Observed:
+    """A record as if it were read, of a topic named as what it means."""
+    given: dict[str, object] = {"topic": means.value, "topic_id": f"{means.value}-id", "partition": 0, "offset": 0}
+    given |= {"timestamp_ms": int(NOW.timestamp() * 1000), "key": "shop:1", "headers": {}} | fields
+    return Observed(means=means, value=value, **given)  # type: ignore[arg-type]  # each test gives what it needs
+
+
+def write(wire: migrate.Wire, *each: Observed) -> None:
+    """Each record in a batch of its own, without positions."""
+    for one in each:
+        tables.write(wire, project([one]), {}, {})
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def merged(change: Observed) -> Observed:
+    """That a change came to its end."""
+    root = f"{change.topic_id}/{change.partition}/{change.offset}"
+    told = outcome(root, stage="fetchers", state="merged", connection="shop")
+    return observed(Means.OUTCOMES, told, offset=change.offset)
 
 
 def until(reached: Callable[[], bool], within_s: float = WITHIN_S) -> None:
@@ -321,11 +350,14 @@ def test_rebuilt_projection_equals_the_first(world: World) -> None:
         assert after[table] == before[table]
 
 
-def test_second_projector_stands_by_and_takes_over(world: World) -> None:
+def test_second_projector_stands_by_and_takes_over(world: World, tmp_path: Path) -> None:
     first = world.start()
     sent = fill(world, 30)
     until(lambda: world.read_so_far() == sent)
-    second = world.start()
+    told = tmp_path / "second"
+    with told.open("wb") as log:
+        second = world.start(log)
+    until(lambda: b"projector.stands_by" in told.read_bytes())
 
     first.kill()
     first.wait()
@@ -389,12 +421,168 @@ def test_end_is_replaced_by_a_later_end_only_from_batch_to_batch(
 ) -> None:
     about = outcome("orders-id/0/7", stage="consumers", state="", connection="erp")
 
-    write(
-        projection,
-        *(msgspec.structs.replace(about, state=state, at=NOW + timedelta(minutes=minute)) for state, minute in told),
-    )
+    for offset, (state, minute) in enumerate(told):
+        value = msgspec.structs.replace(about, state=state, at=NOW + timedelta(minutes=minute))
+        write(projection, observed(Means.OUTCOMES, value, offset=offset))
 
     assert projection.execute("SELECT state FROM deliveries").fetchall() == [(stands,)]
+
+
+def test_hour_that_one_root_holds_open_never_closes_by_its_other_roots(projection: migrate.Wire) -> None:
+    left = observed(Means.CHANGES, offset=0, timestamp_ms=ms(NOW.replace(minute=5)))
+    others = [observed(Means.CHANGES, offset=n, timestamp_ms=ms(NOW.replace(minute=40))) for n in (1, 2)]
+    write(projection, left, *others, *map(merged, others))
+    until = NOW + timedelta(hours=2)
+
+    # the time in which hours close begins between the one that is open and the others
+    held = tables.close_hours(projection, NOW.replace(minute=30), until, until)
+    write(projection, merged(left))
+    closed = tables.close_hours(projection, NOW.replace(minute=30), until, until)
+
+    assert (held, closed) == (0, 1)
+    assert projection.execute("SELECT accepted, merged FROM closed_hours").fetchall() == [(3, 3)]
+
+
+def test_closed_hours_are_pruned_whole_and_never_with_a_root_that_is_open(projection: migrate.Wire) -> None:
+    now = datetime.now(UTC)
+    old, older = (now - timedelta(days=days) for days in (tables.ROOTS_DAYS + 2, tables.ROOTS_DAYS + 3))
+    changes = [observed(Means.CHANGES, offset=n, timestamp_ms=ms(at)) for n, at in enumerate((old, old, older, older))]
+    write(projection, *changes, *map(merged, changes[1:]))
+    projection.execute(
+        "INSERT INTO closed_hours SELECT topic, date_trunc('hour', arrived_at, 'UTC'), 2, 0, 2, 0, 0, 0, now()"
+        " FROM roots GROUP BY 1, 2"
+    )
+    projection.commit()
+
+    tables.prune(projection)
+
+    assert projection.execute("SELECT event_offset FROM roots ORDER BY 1").fetchall() == [(0,), (1,)]
+
+
+def test_deliveries_go_with_their_records(projection: migrate.Wire) -> None:
+    for offset, days in enumerate((1, tables.ROOTS_DAYS + 2)):
+        at = datetime.now(UTC) - timedelta(days=days)
+        about = outcome(f"orders-id/0/{offset}", stage="consumers", state="delivered", connection="erp")
+        write(
+            projection,
+            observed(Means.CANONICAL, topic_id="orders-id", offset=offset, timestamp_ms=ms(at)),
+            observed(Means.OUTCOMES, msgspec.structs.replace(about, at=at), offset=offset),
+        )
+
+    tables.prune(projection)
+
+    assert projection.execute("SELECT event_offset FROM deliveries").fetchall() == [(0,)]
+    assert projection.execute("SELECT event_offset FROM records").fetchall() == [(0,)]
+
+
+def test_root_only_outcomes_name_goes_once_its_event_can_no_longer_be_read(projection: migrate.Wire) -> None:
+    tables.begin(projection, "changes", {("changes-id", 0): 5})
+    ghosts = [observed(Means.CHANGES, offset=offset) for offset in (4, 5)]
+    write(projection, *map(merged, ghosts))
+
+    tables.prune(projection)
+
+    # its own event is still to come, and must find what is known of it
+    assert projection.execute("SELECT event_offset, facts FROM roots").fetchall() == [(5, 4)]
+
+
+@pytest.mark.parametrize("text", ["\\u0000x", "\0x", 'a "quoted" \\ text'])
+def test_any_text_of_a_sender_is_kept(projection: migrate.Wire, text: str) -> None:
+    told = outcome("changes-id/0/0", stage="gateway", state="filtered")
+    told = msgspec.structs.replace(told, values={"event": text, text: "known"}, root_key=text)
+    letter = DeadLetter(id="1", at=NOW, stage="gateway", code="unknown", values={"event": text}, reference=text)
+    reference = CrossReference(canonical_id=text, connection="erp", record="order", id_there=text, since=NOW)
+    key = f"{text}/erp/order/{text}"
+
+    write(
+        projection,
+        observed(Means.OUTCOMES, told, key=text),
+        observed(Means.DEAD_LETTERS, letter),
+        observed(Means.CROSS_REFERENCES, reference, key=key),
+        observed(Means.CROSS_REFERENCES, None, key=key),
+    )
+
+    kept = text.replace("\0", "\ufffd")
+    assert projection.execute("SELECT code_values, root_key FROM outcomes").fetchall() == [
+        ({"event": kept, kept: "known"}, kept)
+    ]
+    assert projection.execute("SELECT code_values, reference FROM dead_letters").fetchall() == [({"event": kept}, kept)]
+    assert projection.execute("SELECT FROM cross_references").fetchall() == []
+
+
+def test_record_the_database_refuses_is_left_out_and_shows_as_uncounted(world: World) -> None:
+    sent = fill(world, 60)
+    # longer than any index takes, and not to be compressed
+    key = "".join(uuid.uuid4().hex for _ in range(300))
+    world.send("changes.v1", 0, key, Change(connection="shop", record="order", id="long", noticed_at=NOW))
+    world.send("outcomes.v1", 0, "", outcome("id/99999999999/1", stage="fetchers", state="merged"))
+    world.send("changes.v1", 0, "shop:next", Change(connection="shop", record="order", id="next", noticed_at=NOW))
+    world.flush()
+
+    process = world.start()
+    until(lambda: world.read_so_far() == sent + 3)
+    process.terminate()
+
+    assert process.wait(20) == 0
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.commit()
+        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW)
+        kept = wire.execute("SELECT count(*) FROM roots WHERE topic LIKE '%changes.v1'").fetchone()
+    assert found.uncounted == {world.topics[name].name: 1 for name in ("changes.v1", "outcomes.v1")}
+    assert kept == (60 + 1,)
+
+
+def read_all(reader: Reader, records: int) -> list[Message]:
+    read: list[Message] = []
+    deadline = time.monotonic() + WITHIN_S
+    while len(read) < records:
+        assert time.monotonic() < deadline, "not read in time"
+        read += reader.read()
+    return read
+
+
+def test_hour_is_read_once_all_events_stamped_in_it_are(world: World) -> None:
+    now = datetime.now(UTC)
+    for partition, hours in ((0, 3), (1, 3), (1, 1)):
+        change = Change(connection="shop", record="order", id="1", noticed_at=NOW)
+        world.send("changes.v1", partition, "shop:1", change, timestamp_ms=ms(now - timedelta(hours=hours)))
+    world.flush()
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.commit()
+        tables.prepare(wire)
+        with closing(Reader(world.addresses.kafka, wire, Codecs(world.registry), world.scope.topics)) as reader:
+            before = [reader.has_read_until(now - timedelta(hours=hours)) for hours in (4, 2, 0)]
+            batch = read_all(reader, 3)
+            reader.write([each for each in batch if each.partition() == 0])
+            partly = [reader.has_read_until(now - timedelta(hours=hours)) for hours in (4, 2, 0)]
+            reader.write([each for each in batch if each.partition() == 1][:1])
+            nearly = [reader.has_read_until(now - timedelta(hours=hours)) for hours in (4, 2, 0)]
+            reader.write([each for each in batch if each.partition() == 1][1:])
+            after = reader.has_read_until(now)
+
+    assert before == [True, False, False]
+    assert partly == [True, False, False]
+    assert nearly == [True, True, False]
+    assert after
+
+
+def test_registry_is_left_when_the_topics_are_not_there(stack: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Registry] = []
+
+    class Watched(Registry):
+        def close(self) -> None:
+            left.append(self)
+            super().close()
+
+    monkeypatch.setattr(worker, "Registry", Watched)
+    scope = scope_of(f"test-{uuid.uuid4().hex[:8]}")
+    migrate.migrate(stack.bus_dsn, scope.schema)
+
+    ended = worker.run_until(settings_of(stack.kafka, stack.registry, stack.bus_dsn), lambda: False, scope)
+    with psycopg.connect(stack.bus_dsn) as wire:
+        wire.execute(f"DROP SCHEMA {scope.schema} CASCADE")
+
+    assert (ended, len(left)) == (1, 1)
 
 
 def test_record_nobody_counted_shows(world: World) -> None:

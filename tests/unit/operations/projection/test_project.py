@@ -189,6 +189,6 @@ def test_facts_do_not_depend_on_the_order_of_topics() -> None:
     assert project(told).roots == project(reversed(told)).roots
 
 
-@pytest.mark.parametrize("text", ["", "no root", "id/1", "id/x/1", "/1/2"])
+@pytest.mark.parametrize("text", ["", "no root", "id/1", "id/x/1", "/1/2", "id/²/1"])
 def test_what_is_no_root_is_ignored(text: str) -> None:
     assert parse_root(text) is None
