@@ -3,6 +3,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$python && break; done)
 RUN := ./operations/in_environment
 PYTEST := $(RUN) pytest
+# Most of these tests wait; the longest module comes first.
+SIDE_BY_SIDE := -n 3 --dist loadscope --no-loadscope-reorder
 CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,9 @@ demo: setup ## all of it with real traffic, both ways
 	@./towpath demo
 
 test: check ## everything: check, then integration and end to end on the real stack
-	@$(PYTEST) -q tests/integration tests/end_to_end
+	@ran=$$(./towpath stack status >/dev/null 2>&1 && echo yes); ./towpath stack up && \
+		$(PYTEST) -q $(SIDE_BY_SIDE) tests/integration/stack tests/integration && $(PYTEST) -q tests/end_to_end; \
+		code=$$?; [ -n "$$ran" ] || ./towpath stack down; exit $$code
 
 check: setup ## format, lint, types, import contracts, unit and contract tests
 	@$(RUN) ruff format --quiet --check --diff . && $(RUN) ruff check --quiet .
@@ -36,7 +40,7 @@ check: setup ## format, lint, types, import contracts, unit and contract tests
 	@$(PYTEST) -q -n auto tests/unit tests/contract
 
 test-integration: setup ## single parts on the real stack
-	@$(PYTEST) -q tests/integration
+	@./towpath stack up && $(PYTEST) -q $(SIDE_BY_SIDE) tests/integration/stack tests/integration
 
 e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
 	@$(PYTEST) -q tests/end_to_end

@@ -16,7 +16,7 @@ from operations.stack.settings import REPOSITORY_ROOT, load
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Kafka, registry, Connect and both databases: given in the environment, else in Docker, else the local stack."""
     given = from_environment(os.environ)
     if given is not None:
@@ -24,10 +24,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     elif _docker_answers():
         yield from _containers(tmp_path_factory.mktemp("compose"))
     else:
-        yield from _local_stack()
+        yield request.getfixturevalue("local_stack")
 
 
-def _local_stack() -> Iterator[Addresses]:
+@pytest.fixture(scope="session")
+def local_stack() -> Iterator[Addresses]:
     """This checkout's own stack; left running where it ran before."""
     settings = load(REPOSITORY_ROOT, os.environ)
     ran_before = all(part.health is Health.RUNNING for part in lifecycle.status(settings))

@@ -16,7 +16,7 @@ PER_SECOND = 8
 
 
 def under_load(bus: Outside) -> range:
-    """A customer starts to place orders, of whose webhooks some are lost and some come twice; the ids they will have."""
+    """A customer starts to place orders; some webhooks are lost, some come twice. The ids the orders will have."""
     lossy = {"webhooks": {"drop_rate": 0.2, "duplicate_next": 5}}
     assert bus.store.put("/faults", json=lossy).status_code == 200
     before = bus.place()["id"]
