@@ -44,18 +44,24 @@ def lag(settings: Settings) -> tuple[Lag, ...]:
                 else open_work.read(settings.connection(reader.connection))
             )
         at = stands[name]
-        behind = open_rows = 0
+        unread = open_rows = 0
         for number in range(place.partitions):
             following = (
                 at.positions.get((reader.queue, place.topic_id, number), 0)
                 if isinstance(at, OpenWork)
                 else at.get((reader.topic, number), 0)
             )
-            behind += last[reader.topic, number] - max(following, first[reader.topic, number])
+            unread += behind(first[reader.topic, number], last[reader.topic, number], following)
         if isinstance(at, OpenWork):
             open_rows = sum(1 for row in at.rows if row.event[0] == place.topic_id)
-        lines.append(Lag(process=reader.process, topic=reader.topic, behind=behind, open=open_rows))
+        lines.append(Lag(process=reader.process, topic=reader.topic, behind=unread, open=open_rows))
     return (*lines, *_projector(settings, {name: place.topic_id for name, place in places.items()}, first, last))
+
+
+def behind(first: int, end: int, following: int) -> int:
+    """Records of a partition somebody has not read, whose next one would be `following`."""
+    # the ends were asked for before the positions: he may have read on since
+    return max(0, end - max(following, first))
 
 
 def _projector(
@@ -68,12 +74,11 @@ def _projector(
         migrate.check_version(wire)
         wire.commit()
         read = books.positions(wire)
-    behind: dict[str, int] = defaultdict(int)
+    unread: dict[str, int] = defaultdict(int)
     for (name, number), end in last.items():
-        # the projector may have read on since the ends were asked for
-        behind[name] += max(0, end - max(read.get((ids[name], number), 0), first[name, number]))
+        unread[name] += behind(first[name, number], end, read.get((ids[name], number), 0))
     return tuple(
-        Lag(process="projector", topic=topic.name, behind=behind[topic.name])
+        Lag(process="projector", topic=topic.name, behind=unread[topic.name])
         for topic in Scope().topics
         if topic.name in ids
     )
