@@ -167,19 +167,25 @@ def _correct(admin: AdminClient, topics: Iterable[Topic], there: Mapping[str, To
 def _alter(admin: AdminClient, name: str, values: Mapping[str, str]) -> None:
     entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in values.items()]
     resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
-    for future in admin.incremental_alter_configs([resource], request_timeout=TIMEOUT_S).values():
-        future.result()
+    try:
+        for future in admin.incremental_alter_configs([resource], request_timeout=TIMEOUT_S).values():
+            future.result()
+    except KafkaException as error:
+        raise away(error) from error
 
 
 def _configs(admin: AdminClient, there: Iterable[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
     if not resources:
         return {}
-    futures = admin.describe_configs(resources, request_timeout=TIMEOUT_S)
-    return {
-        resource.name: {name: entry.value for name, entry in future.result().items()}
-        for resource, future in futures.items()
-    }
+    try:
+        futures = admin.describe_configs(resources, request_timeout=TIMEOUT_S)
+        return {
+            resource.name: {name: entry.value for name, entry in future.result().items()}
+            for resource, future in futures.items()
+        }
+    except KafkaException as error:
+        raise away(error) from error
 
 
 def _sizes(admin: AdminClient, there: Mapping[str, TopicDescription]) -> dict[str, int]:
