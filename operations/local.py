@@ -1,14 +1,14 @@
 """The values of what runs on this machine, kept where `bus/settings.py` finds them: addresses, ports, secrets."""
 
-import os
-import socket
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from errors import ConfigurationError
-from operations.stack import state
+from operations.stack import ports, state
+from operations.stack.places import Places
 from operations.stack.state import write_private
 
 LOOPBACK = "127.0.0.1"
@@ -60,25 +60,24 @@ def write_gateway(root: Path) -> dict[str, str]:
     """Keep the gateway's port, chosen free once so that senders need not be told again."""
     values = read(root, "gateway")
     if "TOWPATH_GATEWAY_PORT" not in values:
-        values = {"TOWPATH_GATEWAY_PORT": str(free_port())}
+        values = {"TOWPATH_GATEWAY_PORT": free_port(root, "TOWPATH_GATEWAY_PORT", read(root, "sandbox"))}
         write(root, "gateway", values)
     return values
 
 
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def free_port(root: Path, variable: str, given: Mapping[str, str]) -> str:
+    """A port for one of our own listeners, to be kept; as the stack's, none an outgoing connection can have.
 
+    Args:
+        root: Of the checkout.
+        variable: Under which it will be kept.
+        given: Variables of others; their ports stay theirs while they are down.
 
-def answers(port: int, within_s: float = 0.5) -> bool:
-    """Whether somebody accepts connections there."""
-    with socket.socket() as probe:
-        probe.settimeout(within_s)
-        return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def environment() -> dict[str, str]:
-    """The environment our own processes inherit; they read their settings from it and from the kept files."""
-    return dict(os.environ)
+    Raises:
+        ConfigurationError: no port is left.
+    """
+    stack = state.load(root)
+    taken = {int(value) for name, value in given.items() if name.endswith("_PORT")}
+    taken.update(stack.ports.values() if stack is not None else ())
+    seed = zlib.crc32(Places(root=root.resolve()).digest.encode())
+    return str(ports.choose_one(variable, taken, seed, ports.is_free))

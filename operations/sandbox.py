@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ from psutil import Process
 
 from errors import ConfigurationError, FatalError, RetryableError
 from operations import local
-from operations.stack import odbc
+from operations.stack import odbc, ports
 from operations.stack import state as stack_state
 from operations.stack.places import Places
 from operations.stack.processes import Launch, last_lines, search, start_daemon, stop
@@ -45,6 +46,8 @@ class Simulator(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[str, ...]
     #: Secrets made once, by variable.
     made: Mapping[str, Callable[[], str]]
+    #: How the simulator is told them: its variable to ours. A command line can be read by every user of the machine.
+    secrets: Mapping[str, str]
     #: What follows from ports and secrets.
     told: Callable[[Values], Values]
     #: How it is started.
@@ -87,9 +90,7 @@ def _clarity_arguments(home: Path, values: Values) -> tuple[str, ...]:
         *("--data", str(home)),
         *("--base-path", CLARITY_BASE_PATH),
         *("--user", values["TOWPATH_CLARITY_USER"]),
-        *("--password", values["TOWPATH_CLARITY_PASSWORD"]),
         *("--webhook-url", f"http://{local.LOOPBACK}:{values['TOWPATH_GATEWAY_PORT']}/webhooks/{STORE}"),
-        *("--webhook-secret", values["TOWPATH_CLARITY_WEBHOOK_SECRET"]),
     )
 
 
@@ -114,9 +115,6 @@ def _gp_arguments(_home: Path, values: Values) -> tuple[str, ...]:
         *("--port", values["TOWPATH_GP_PORT"]),
         *("--proxy-port", values["TOWPATH_GP_PROXY_PORT"]),
         *("--database", GP_DATABASE),
-        *("--towpath-password", values["TOWPATH_GP_PASSWORD"]),
-        *("--debezium-password", values["TOWPATH_GP_CDC_PASSWORD"]),
-        *("--user-password", values["TOWPATH_GP_USER_PASSWORD"]),
     )
 
 
@@ -126,6 +124,10 @@ SIMULATORS: tuple[Simulator, ...] = (
         module="sandbox.clarity",
         ports=("TOWPATH_CLARITY_PORT",),
         made={"TOWPATH_CLARITY_PASSWORD": _password, "TOWPATH_CLARITY_WEBHOOK_SECRET": _webhook_secret},
+        secrets={
+            "CLARITY_SANDBOX_PASSWORD": "TOWPATH_CLARITY_PASSWORD",
+            "CLARITY_SANDBOX_WEBHOOK_SECRET": "TOWPATH_CLARITY_WEBHOOK_SECRET",
+        },
         told=_clarity_told,
         arguments=_clarity_arguments,
         control="TOWPATH_CLARITY_CONTROL",
@@ -138,6 +140,11 @@ SIMULATORS: tuple[Simulator, ...] = (
             "TOWPATH_GP_PASSWORD": _password,
             "TOWPATH_GP_CDC_PASSWORD": _password,
             "TOWPATH_GP_USER_PASSWORD": _password,
+        },
+        secrets={
+            "GP_SANDBOX_TOWPATH_PASSWORD": "TOWPATH_GP_PASSWORD",
+            "GP_SANDBOX_DEBEZIUM_PASSWORD": "TOWPATH_GP_CDC_PASSWORD",
+            "GP_SANDBOX_USER_PASSWORD": "TOWPATH_GP_USER_PASSWORD",
         },
         told=_gp_told,
         arguments=_gp_arguments,
@@ -177,6 +184,12 @@ def down(root: Path) -> tuple[str, ...]:
             stop(process, signal.SIGTERM, STOP_WITHIN_S)
             stopped.append(simulator.name)
     return tuple(dict.fromkeys(stopped))
+
+
+def purge(root: Path) -> None:
+    """Stop the simulators and drop what they keep beside their database; ports and secrets stay."""
+    down(root)
+    shutil.rmtree(root / ".towpath" / "sandbox", ignore_errors=True)
 
 
 def reset(root: Path) -> tuple[str, ...]:
@@ -221,9 +234,9 @@ def _establish(root: Path, stack: StackState) -> dict[str, str]:
     values = kept | local.write_stack(root) | {"TOWPATH_GP_DATABASE_PORT": str(stack.sandbox.port)}
     for simulator in SIMULATORS:
         for variable in simulator.ports:
-            taken = variable in values and simulator.name not in running and local.answers(int(values[variable]))
+            taken = variable in values and simulator.name not in running and not ports.is_free(int(values[variable]))
             if variable not in values or taken:
-                values[variable] = str(local.free_port())
+                values[variable] = local.free_port(root, variable, values)
         for variable, make in simulator.made.items():
             values.setdefault(variable, make())
         values |= simulator.told(values)
@@ -244,7 +257,11 @@ def _start(root: Path, simulator: Simulator, values: Values, stack: StackState) 
             ),
             directory=root,
             log=_log(root, simulator),
-            environment={"PYTHONPATH": str(root), "GP_SANDBOX_DSN": stack.sandbox.dsn},
+            environment={
+                "PYTHONPATH": str(root),
+                "GP_SANDBOX_DSN": stack.sandbox.dsn,
+                **{theirs: values[ours] for theirs, ours in simulator.secrets.items()},
+            },
         )
     )
 

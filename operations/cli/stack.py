@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from operations import local
+from operations import local, sandbox
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.stack_progress import shown
 from operations.stack import lifecycle
@@ -29,10 +29,13 @@ def up(as_json: AsJson = False) -> None:
 
 @app.command()
 def down(
-    purge: Annotated[bool, typer.Option("--purge", help="Drop the data, too.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Drop the data, too, the simulators' as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop every process of the stack; its data stays unless --purge is given."""
+    if purge:
+        # GP's documents go with the stack: a store that remembers its orders would no longer fit them
+        sandbox.purge(REPOSITORY_ROOT)
     with shown() as progress:
         (lifecycle.purge if purge else lifecycle.down)(_settings(), progress)
     if as_json:

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
@@ -31,17 +31,24 @@ def choose(
     for name, port in kept.items():
         if name not in prescribed and port in prescribed.values():
             del chosen[name]
-    taken = set(chosen.values())
-    candidates = (FIRST + (seed + step) % (LAST - FIRST) for step in range(LAST - FIRST))
     for name in PortName:
-        if name in chosen:
-            continue
-        free = next((port for port in candidates if port not in taken and is_free(port)), None)
-        if free is None:
-            raise ConfigurationError(name.variable, f"no port from {FIRST} to {LAST} is free; set one")
-        chosen[name] = free
-        taken.add(free)
+        if name not in chosen:
+            chosen[name] = choose_one(name.variable, chosen.values(), seed, is_free)
     return chosen
+
+
+def choose_one(variable: str, taken: Iterable[int], seed: int, is_free: Callable[[int], bool]) -> int:
+    """A port for one more listener, beside those already given away.
+
+    Raises:
+        ConfigurationError: no port is left in the range.
+    """
+    given = set(taken)
+    candidates = (FIRST + (seed + step) % (LAST - FIRST) for step in range(LAST - FIRST))
+    free = next((port for port in candidates if port not in given and is_free(port)), None)
+    if free is None:
+        raise ConfigurationError(variable, f"no port from {FIRST} to {LAST} is free; set one")
+    return free
 
 
 def require_free(name: PortName, port: int) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -68,9 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--base-path", default=DEFAULT_BASE_PATH)
     parser.add_argument("--user", default="bus", help="of the API (default: bus)")
-    parser.add_argument("--password", default="sandbox-bus", help="of the API (default: sandbox-bus)")
+    # other users of the machine can read a command line, but not the environment
+    parser.add_argument(
+        "--password",
+        default=os.environ.get("CLARITY_SANDBOX_PASSWORD", "sandbox-bus"),
+        help="of the API (default: CLARITY_SANDBOX_PASSWORD, or sandbox-bus)",
+    )
     parser.add_argument("--webhook-url", help="send signed webhooks there")
-    parser.add_argument("--webhook-secret", help="whsec_…; left out, one is made and kept")
+    parser.add_argument(
+        "--webhook-secret",
+        default=os.environ.get("CLARITY_SANDBOX_WEBHOOK_SECRET"),
+        help="whsec_… (default: CLARITY_SANDBOX_WEBHOOK_SECRET; without it, one is made and kept)",
+    )
     parser.add_argument("--flat-feed", action="store_true", help="also serve the project's own GET /feed/orders/{id}")
     parser.add_argument("--seed", type=int, help="of everything made up by chance")
     return parser

@@ -85,9 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dsn", default=os.environ.get("GP_SANDBOX_DSN"), help="a superuser of the PostgreSQL cluster")
     parser.add_argument("--database", default="TWO")
-    parser.add_argument("--towpath-password", default="towpath")
-    parser.add_argument("--debezium-password", default="debezium")
-    parser.add_argument("--user-password", default="gpuser")
+    # other users of the machine can read a command line, but not the environment
+    for user, password in (("towpath", "towpath"), ("debezium", "debezium"), ("user", "gpuser")):
+        variable = f"GP_SANDBOX_{user.upper()}_PASSWORD"
+        parser.add_argument(
+            f"--{user}-password",
+            default=os.environ.get(variable, password),
+            help=f"(default: {variable}, or {password})",
+        )
     parser.add_argument(
         "--role-suffix", default="", help="appended to the role names, which a cluster's databases share"
     )
