@@ -45,7 +45,7 @@ test-integration: setup ## single parts on the real stack
 e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
 	@$(PYTEST) -q tests/end_to_end
 
-bench: setup ## the benchmarks; each prints its result
+bench: stack ## the benchmarks; each prints its result
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python $$script || exit 1; done
 
 chaos: setup ## end-to-end traffic while parts are killed
@@ -61,5 +61,6 @@ lock-stack: setup ## resolve the stack's Java artifacts anew
 	@$(RUN) python -m operations.stack.lock
 
 clean: ## stop everything here and drop its data, the environment and the caches of tools
-	@if [ -x .venv/bin/python ]; then ./towpath stack down --purge; fi
+	@# what is not stopped now could never be found again
+	@if [ -x .venv/bin/python ]; then ./towpath down && ./towpath stack down --purge; fi
 	@rm -rf .venv .cache .towpath .ruff_cache .import_linter_cache .hypothesis

@@ -1,13 +1,14 @@
 """How many rows a second does one deliverer take in, deliver and settle? Prints figures for a page of results.
 
-Usage: python -m benchmarks.delivery_store DSN [--events 20000] [--keys 1000] [--answer-ms 1] [--in-flight 200]
-The database is one to be spoiled: the store of the connection `benchmark` in it is dropped.
+Usage: python -m benchmarks.delivery_store [DSN] [--events 20000] [--keys 1000] [--answer-ms 1] [--in-flight 200]
+Without DSN it is the local stack's database. The store of the connection `benchmark` is dropped before and after.
 """
 
 import argparse
 import asyncio
 import logging
 import random
+import sys
 import time
 
 import psycopg
@@ -18,6 +19,8 @@ from delivery.migrate import migrate, schema_of
 from delivery.ports import Arrival, Found, Intent, Reference, Row, Settlement
 from delivery.states import Kind, Repeats, State
 from delivery.store import Store
+from operations.stack.settings import REPOSITORY_ROOT
+from operations.stack.state import load
 
 QUEUE = "consumers"
 PARTITIONS = 12
@@ -103,8 +106,7 @@ async def take_in(store: Store, events: int, keys: int) -> float:
 
 async def measure(dsn: str, events: int, keys: int, answer_ms: float, in_flight: int) -> None:
     """One run."""
-    with psycopg.connect(dsn, autocommit=True) as wire:
-        wire.execute(f"DROP SCHEMA IF EXISTS {schema_of('benchmark')} CASCADE")
+    _drop(dsn)
     migrate(dsn, "benchmark")
     store = Store(dsn, "benchmark")
     await store.open()
@@ -124,6 +126,7 @@ async def measure(dsn: str, events: int, keys: int, answer_ms: float, in_flight:
     deliverer.stop()
     await running
     await store.close()
+    _drop(dsn)
     print(
         f"keys {keys:>6}  answer {answer_ms:>4} ms  in flight {in_flight:>4}  "
         f"take-in {events / taken_s:>7.0f}/s  delivered and settled {events / delivered_s:>6.0f}/s  "
@@ -131,17 +134,30 @@ async def measure(dsn: str, events: int, keys: int, answer_ms: float, in_flight:
     )
 
 
+def _drop(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as wire:
+        wire.execute(f"DROP SCHEMA IF EXISTS {schema_of('benchmark')} CASCADE")
+
+
+def _local_dsn() -> str:
+    stack = load(REPOSITORY_ROOT)
+    if stack is None:
+        sys.exit("delivery_store: give a DSN, or start the local stack: `towpath stack up`")
+    return stack.bus.dsn
+
+
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dsn")
+    parser.add_argument("dsn", nargs="?")
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--answer-ms", type=float, default=1.0)
     parser.add_argument("--in-flight", type=int, default=200)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    asyncio.run(measure(given.dsn, given.events, given.keys, given.answer_ms, given.in_flight))
+    dsn = given.dsn or _local_dsn()
+    asyncio.run(measure(dsn, given.events, given.keys, given.answer_ms, given.in_flight))
 
 
 if __name__ == "__main__":
