@@ -119,7 +119,8 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     """
     as_of = datetime.now(UTC)
     admin = admin_of(settings.kafka)
-    places = describe(admin, (topic.name for topic in Scope().topics))
+    scope = Scope()
+    places = describe(admin, (topic.name for topic in scope.topics))
     cuts = _by_id(places, ends(admin, places))
     standing = take_standing(settings, admin, places)
     written = _by_id(places, ends(admin, places))
@@ -127,7 +128,7 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
         migrate.check_version(wire)
         wire.commit()
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
-        found = books.read(wire, cuts, routed(settings), tuple(ENDS), since, until)
+        found = books.read(wire, cuts, routed(settings), tuple(ENDS), since, until, scope.gapless)
     return balance(found, standing, since=since, until=until, as_of=as_of)
 
 

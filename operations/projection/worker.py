@@ -30,7 +30,7 @@ from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
-from schemas.topics import Stage, Topic
+from schemas.topics import Cleanup, Stage, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +70,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     topics: tuple[Topic, ...] = tuple(topic for topic in topics.TOPICS if means_of(topic) is not None)
     schema: str = migrate.SCHEMA
+
+    @property
+    def gapless(self) -> list[str]:
+        """Topics whose offsets all have a record: nothing compacts them, and nobody writes in transactions."""
+        return [topic.name for topic in self.topics if topic.cleanup is Cleanup.DELETE]
 
 
 def run(settings: Settings) -> int:

@@ -386,7 +386,7 @@ def test_books_tell_where_everything_is_and_hours_close_only_when_all_of_it_ende
 
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.commit()
-        found = books.read(wire, cuts, ways, tuple(ENDS), start, end)
+        found = books.read(wire, cuts, ways, tuple(ENDS), start, end, world.scope.gapless)
         closed = tables.close_hours(wire, start, end, now)
         again = tables.close_hours(wire, start, end, now)
         kept = wire.execute("SELECT DISTINCT topic FROM closed_hours").fetchall()
@@ -526,7 +526,7 @@ def test_record_the_database_refuses_is_left_out_and_shows_as_uncounted(world: W
     assert process.wait(20) == 0
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.commit()
-        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW)
+        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW, world.scope.gapless)
         kept = wire.execute("SELECT count(*) FROM roots WHERE topic LIKE '%changes.v1'").fetchone()
     assert found.uncounted == {world.topics[name].name: 1 for name in ("changes.v1", "outcomes.v1")}
     assert kept == (60 + 1,)
@@ -585,6 +585,19 @@ def test_registry_is_left_when_the_topics_are_not_there(stack: Addresses, monkey
     assert (ended, len(left)) == (1, 1)
 
 
+def test_gaps_are_lost_records_only_where_topics_have_none(projection: migrate.Wire) -> None:
+    for topic, topic_id in (("compacted", "a"), ("kept", "b"), ("kept", "b of old"), ("whole", "c")):
+        place = (topic_id, 0)
+        tables.begin(projection, topic, {place: 10})
+        read = (10, 12) if topic_id != "c" else (10, 11, 12)
+        one = [observed(Means.CAPTURED, topic=topic, topic_id=topic_id, offset=offset) for offset in read]
+        tables.write(projection, project(one), {place: 10}, {place: 13})
+
+    found = books.read(projection, {}, [], tuple(ENDS), NOW, NOW, ["kept", "whole"])
+
+    assert found.uncounted == {"kept": 2}
+
+
 def test_record_nobody_counted_shows(world: World) -> None:
     sent = fill(world, 3)
     process = world.start()
@@ -595,7 +608,7 @@ def test_record_nobody_counted_shows(world: World) -> None:
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.execute("UPDATE arrivals SET records = 0 WHERE topic LIKE '%%changes.v1' AND partition = 0", [])
         wire.commit()
-        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW)
+        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW, world.scope.gapless)
 
     assert found.uncounted == {world.topics["changes.v1"].name: 1}
 
