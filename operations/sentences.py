@@ -391,6 +391,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The store has no order {order}.",
         "Nothing to do if it was deleted there; else ask why our user cannot see it.",
     ),
+    "clarity.no_key": (
+        "The store cannot be asked for {key}: no address can hold it.",
+        "Correct the number at its source, then discard this.",
+    ),
+    "clarity.search": (
+        "The store does not list its orders as asked: sorted by their last change, page after page.",
+        "Ask who keeps the site about its order search; until then only webhooks tell of changes.",
+    ),
     "clarity.stale_read": (
         "The store told of a change that it does not show yet.",
         "Nothing to do: it is read again. If it stays, look for a cache before the store's API.",

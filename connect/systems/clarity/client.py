@@ -13,7 +13,7 @@ import msgspec
 from bus.settings import Connection
 from connect.systems.clarity.auth import Headers, SignIn, Strategy, strategy_from
 from connect.systems.clarity.failures import Effect, failed_request, failed_status, is_the_store, not_the_store
-from errors import ConfigurationError, DecodeError, RefusedError, RetryableError
+from errors import ConfigurationError, DecodeError, RefusedError, RejectedError, RetryableError
 from schemas.systems.clarity.order import ClarityListedOrder, ClarityOrder, UpsertOrder
 from schemas.systems.clarity.paged_orders import ClarityPagedOrders
 from schemas.systems.clarity.product import ClarityProduct
@@ -108,7 +108,12 @@ class ClarityClient:
         """Orders changed at or after the moment, oldest change first.
 
         An order that changes meanwhile may come twice, none is left out: the next page starts at the last change seen,
-        as counting pages would skip one whenever an order moves from a page already read to the end.
+        as counting pages would skip one whenever an order moves from a page already read to the end. Only where more
+        orders changed at one moment than a page holds are its pages counted; who needs those too asks again from some
+        time before.
+
+        Raises:
+            RetryableError: the site does not search as asked, so that some could be left out, or it would never end.
         """
         page, seen = 1, set[tuple[int, int]]()
         while True:
@@ -119,11 +124,13 @@ class ClarityClient:
             # The site's own limit may be below our page size, so a short page is not the end: its count is, or nothing.
             if not found.results or (page == 1 and 0 < found.total_count <= len(found.results)):
                 return
-            seen = {(listed.id, listed.updated_date) for listed in found.results}
-            last = found.results[-1].updated_date
+            moments = [listed.updated_date for listed in found.results]
+            listed_now = {(listed.id, listed.updated_date) for listed in found.results}
+            if moments != sorted(moments) or moments[-1] < since or (page > 1 and listed_now <= seen):
+                raise RetryableError("clarity.search", "the store does not search as asked", page=page)
             # A whole page of one moment: only counting goes on from there.
-            page = page + 1 if last == since else 1
-            since = last
+            page, seen = (page + 1, seen | listed_now) if moments[-1] == since else (1, listed_now)
+            since = moments[-1]
 
     async def _page_of_orders(self, since: Ticks, page: int) -> ClarityPagedOrders:
         query = {"ModifiedSince": since.text, "SortBy": "UpdatedDate", "AsListing": "true"}
@@ -253,5 +260,11 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
 
 
 def _segment(text: str) -> str:
-    """A key as one segment of a path, whatever it holds."""
+    """A key as one segment of a path.
+
+    Raises:
+        RejectedError: it is none: what stands for no folder or another one would ask for something else.
+    """
+    if text in {"", ".", ".."}:
+        raise RejectedError("clarity.no_key", f"no address can hold {text!r}", key=text)
     return quote(text, safe="")

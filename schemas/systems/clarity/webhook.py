@@ -77,10 +77,12 @@ def _sensible_time(moment: datetime) -> bool:
 
 
 def _sensible(document_id: int | str) -> bool:
-    """Ids become keys of messages and rows: of bounded length, without control characters."""
+    """Ids become keys of messages and rows, and parts of addresses: of bounded length, without control characters."""
     if isinstance(document_id, int):
         return 0 < document_id <= _LARGEST_ID
-    return 0 < len(document_id.strip()) <= _LONGEST_ID and document_id.isprintable()
+    if document_id.strip() in {"", ".", ".."}:
+        return False
+    return len(document_id.strip()) <= _LONGEST_ID and document_id.isprintable()
 
 
 _DECODER = msgspec.json.Decoder(Webhook)

@@ -10,7 +10,15 @@ import pytest
 
 from connect.systems.clarity.auth import ClientCredentials, FixedHeader, SessionCookies, strategy_from
 from connect.systems.clarity.client import Action, ClarityClient
-from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
+from errors import (
+    BusError,
+    ConfigurationError,
+    FatalError,
+    RefusedError,
+    RejectedError,
+    RetryableError,
+    UnknownOutcomeError,
+)
 from schemas.systems.clarity.stock_section import UpsertStockSection
 from schemas.systems.clarity.wire import Ticks, ticks_from
 
@@ -334,3 +342,44 @@ async def test_one_page_takes_one_request() -> None:
     await listed(search)
 
     assert search.requests == 1
+
+
+class Stuck:
+    """A store that does not search as asked."""
+
+    def __init__(self, *pages: list[int]) -> None:
+        self.pages = pages
+        self.requests = 0
+
+    def __call__(self, _: httpx.Request) -> httpx.Response:
+        page = self.pages[min(self.requests, len(self.pages) - 1)]
+        self.requests += 1
+        results = [{"ID": ticks, "UpdatedDate": Ticks(ticks).text} for ticks in page]
+        return httpx.Response(200, json={"Results": results, "TotalCount": 100})
+
+
+@pytest.mark.parametrize(
+    "pages", [([10, 20], [20, 20]), ([10, 10], [10, 10]), ([10, 20], [5, 10]), ([30, 20],)], ids=str
+)
+async def test_a_store_that_does_not_search_as_asked_is_left_alone(pages: tuple[list[int], ...]) -> None:
+    stuck = Stuck(*pages)
+
+    with pytest.raises(RetryableError) as caught:
+        async with client_of(stuck, page_size=2) as client:
+            async with asyncio.timeout(5):
+                _ = [order async for order in client.orders_modified_since(Ticks(10))]
+
+    assert caught.value.code == "clarity.search"
+    assert stuck.requests <= 3
+
+
+@pytest.mark.parametrize("key", [".", "..", ""])
+async def test_a_key_that_is_no_segment_is_asked_nobody_for(key: str) -> None:
+    def never(_: httpx.Request) -> httpx.Response:
+        raise AssertionError
+
+    async with client_of(never) as client:
+        with pytest.raises(RejectedError):
+            await client.order(key)
+        with pytest.raises(RejectedError):
+            await client.act(Action.SHIP, key)

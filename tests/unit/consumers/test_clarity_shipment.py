@@ -121,9 +121,7 @@ async def test_a_correction_that_broke_off_half_way_is_made_whole(shop: Shop) ->
     intent = await shop.sink.prepare(shop.row("INV1", "1Z1"))
     assert isinstance(intent, Intent)
     # The first write passes, the second is turned away.
-    await shop.control.put(
-        "/faults", json={"fail_next": [{"status": 503, "path_contains": "/Shipping/Shipment/Upsert"}]}
-    )
+    await shop.control.put("/faults", json={"fail_next": [{"status": 503, "path_contains": "/Shipment/Upsert"}]})
     with pytest.raises(BusError):
         await shop.sink.deliver(intent)
     assert isinstance(await shop.sink.find(intent), Absent)

@@ -224,6 +224,8 @@ def test_an_unknown_event_is_about_nothing() -> None:
     [
         '{"id":""}',
         '{"id":" "}',
+        '{"id":"."}',
+        '{"id":" .. "}',
         '{"id":0}',
         '{"id":-1}',
         '{"id":1.5}',
