@@ -89,7 +89,6 @@ def _captured(envelope: dict[str, Any], to_row: Callable[[dict[str, Any]], Row])
         connection=source["name"],
         table=source.get("table") or "",
         at=EPOCH + timedelta(microseconds=ts_us),
-        ts_us=ts_us,
         snapshot=source.get("snapshot") not in {None, "false", "", False},
         lsn=str(source.get("lsn") or source.get("commit_lsn") or ""),
     )

@@ -25,6 +25,7 @@ from bus import partitioner
 from bus.acks import OrderedAcks
 from bus.events import Incoming
 from bus.logs import described
+from errors import FatalError
 
 log = structlog.get_logger(__name__)
 
@@ -125,14 +126,34 @@ class NothingSkipped(faust_consumer.Consumer):
 
     async def _seek_kept(self, topic: str, keeper: "KeptPositions", partitions: list[int]) -> None:
         known = await keeper.read(topic, sorted(partitions))
+        ends = await self.highwaters(*(TP(topic, partition) for partition in partitions))
         for partition in partitions:
             tp = TP(topic, partition)
             offset = known.get(partition)
+            if offset is not None and offset > ends[tp]:
+                await self._stop_for_a_person(tp, offset, ends[tp])
             keeper.cursors[partition] = offset
             await self.seek(tp, offset or 0)
             self._read_offset[tp] = offset or None
             # else acknowledgements below the group's offset would be ignored after the store was set back
             self._committed_offset[tp] = offset or None
+
+    async def _stop_for_a_person(self, tp: TP, position: int, end: int) -> None:
+        """The log lost its end, in a crash or by going back to an older copy: what comes now is not what was read.
+
+        Raises:
+            FatalError: taken for repeats, new events would be dropped without a word.
+        """
+        error = FatalError(
+            "log_truncated",
+            f"{tp.topic} ends at {end} in partition {tp.partition}, but was taken in up to {position}",
+            topic=tp.topic,
+            partition=tp.partition,
+            position=position,
+            end=end,
+        )
+        await self.app.die(error)
+        raise error
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         """The stock one, but sleeping 20 ms and not 1 s where all buffers are full."""

@@ -1,6 +1,8 @@
-"""Checks a deployment as a whole without touching a target: settings, lookups, mappings, routes, repeats."""
+"""Checks a deployment's connections and routes without touching a target; lists sinks, mappings and lookup tables."""
 
+import csv
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -46,6 +48,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
     sinks: tuple[SinkTold, ...]
     mappings: tuple[MappingTold, ...]
+    #: Table to rows; whether a mapping finds what it asks for is known only with a record in hand.
     lookups: dict[str, int]
 
 
@@ -79,11 +82,13 @@ def check(settings: Settings) -> Check:
             )
             for route in streams.ROUTES
         ),
-        lookups={
-            path.stem: len(path.read_text(encoding="utf-8").splitlines()) - 1
-            for path in sorted((settings.folder / "lookups").glob("*.csv"))
-        },
+        lookups={path.stem: _rows(path) for path in sorted((settings.folder / "lookups").glob("*.csv"))},
     )
+
+
+def _rows(path: Path) -> int:
+    with path.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
 
 
 def _pairs(settings: Settings) -> Iterable[str]:

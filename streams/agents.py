@@ -59,7 +59,7 @@ class Way:
         if event.value is None:
             return [self._filtered(event, TOMBSTONE, UNREAD)]
         decoded: Any = self._decode(event.value)
-        source = _source(decoded)
+        source = _source(event, decoded)
         parts = self._route.split(self._route.read(decoded))
         made: list[Outgoing] = []
         left_out: list[str] = []
@@ -96,7 +96,7 @@ class Way:
         return self.bury.filtered(event, code, source)
 
 
-def _source(decoded: Fetched | Captured[Any]) -> Source:
+def _source(event: Incoming, decoded: Fetched | Captured[Any]) -> Source:
     match decoded:
         case Fetched():
             return Source(
@@ -105,4 +105,4 @@ def _source(decoded: Fetched | Captured[Any]) -> Source:
                 body_digest=hashlib.sha256(decoded.body).hexdigest(),
             )
         case Captured():
-            return Source(connection=decoded.connection, source_version=decoded.ts_us)
+            return Source(connection=decoded.connection, source_version=event.timestamp_ms * 1000)

@@ -10,7 +10,7 @@ from operations.cli.tables import print_table
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check settings, lookups, mappings and routes without touching a target; exit code 1 if something is wrong."""
+    """Check settings and routes, and list sinks, mappings and lookups; exit code 1 if something is wrong."""
     from operations.check import check as checked  # noqa: PLC0415  the routes bring every system's client
 
     found = checked(settings())

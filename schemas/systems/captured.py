@@ -20,10 +20,8 @@ class Captured(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     #: The connection whose database it is.
     connection: str
     table: str
-    #: When the change was committed there.
+    #: When it happened there: at the commit in PostgreSQL, at the transaction's begin in SQL Server; never an order.
     at: datetime
-    #: The same in microseconds since 1970: the source version of a row complete in itself.
-    ts_us: int
     #: Read in a snapshot, not from the log.
     snapshot: bool = False
     #: Position in the log, as text; to compare with the database's own.

@@ -1,6 +1,6 @@
 """A captured row of GP's item-site table as a canonical inventory level."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from errors import MappingError
 from mapping.port import Lookups, mapping
@@ -9,8 +9,10 @@ from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import ItemSiteRow
 from schemas.types import root_key
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-@mapping("streams/inventory_levels/from_dynamics_gp", version=1)
+
+@mapping("streams/inventory_levels/from_dynamics_gp", version=2)
 def from_dynamics_gp(row: Captured[ItemSiteRow], lookups: Lookups, now: datetime) -> InventoryLevel:  # noqa: ARG001 - the port's shape
     """Stock as the ERP has it, in the item's base unit; nothing is taken off for orders on their way."""
     if row.after is None:
@@ -18,7 +20,8 @@ def from_dynamics_gp(row: Captured[ItemSiteRow], lookups: Lookups, now: datetime
     item, site = row.after.ITEMNMBR.strip(), row.after.LOCNCODE.strip()
     return InventoryLevel(
         id=root_key(row.connection, f"{item}@{site}"),
-        source_version=row.ts_us,
+        # in the order of the log: SQL Server tells when a transaction began, not when it was committed
+        source_version=(now - EPOCH) // timedelta(microseconds=1),
         occurred_at=row.at,
         connection=row.connection,
         sku=item,

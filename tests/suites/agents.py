@@ -1,6 +1,7 @@
 """What agents of the bus promise, on the double and on real Kafka alike, so that the double cannot drift."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
 from bus.take_in import attach_take_in
-from errors import LostPartitionError, RejectedError
+from errors import FatalError, LostPartitionError, RejectedError
 from schemas.topics import Compatibility, Stage, Topic
 
 PARTITIONS = 3
@@ -153,6 +154,21 @@ class AgentsSuite:
         await app.stop()
 
         assert store.rows == {0: [b"%d" % n for n in range(10)], 1: [b"x", b"y"], 2: []}
+
+    async def test_topic_that_ends_before_the_position_stops_the_worker(self, cluster: Cluster) -> None:
+        await cluster.write(0, [b"0", b"1"])
+        store = Store()
+        store.position = {0: 5}
+        app = cluster.app()
+        taken_in(app, cluster, store)
+        with contextlib.suppress(FatalError):
+            await app.start()
+        await until(lambda: truth(app.died_of is not None))
+        await app.stop()
+
+        assert isinstance(app.died_of, FatalError)
+        assert app.died_of.code == "log_truncated"
+        assert store.position == {0: 5}
 
     async def test_position_moved_by_another_is_read_again(self, cluster: Cluster) -> None:
         await cluster.write(0, [b"0", b"1"])

@@ -61,7 +61,6 @@ def event(offset: int, number: str, *, kind: int = 2, op: str = "u", table: str 
         connection="gp-two",
         table=table,
         at=NOW,
-        ts_us=offset,
     )
     value = msgspec.json.encode(row)
     return Incoming(

@@ -32,7 +32,6 @@ def captured(
         connection="gp-two",
         table=table,
         at=datetime(2026, 3, 1, tzinfo=UTC),
-        ts_us=1,
     )
 
 
