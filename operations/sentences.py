@@ -256,6 +256,19 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The worker went away while it was sending.",
         "Nothing to do: the target is asked before anything is sent again.",
     ),
+    "store_refused": (
+        "The connection's store refused a value ({sql_state}).",
+        "Report it with the log of the process: this is a defect of the bus. Nothing is lost; the event waits.",
+    ),
+    "log_truncated": (
+        "{topic} ends at {end} in partition {partition}, though it was taken in up to {position}: Kafka lost its end.",
+        "Find out what the broker lost. Then let the sources tell it again (`towpath census` lists what is missing), and "
+        "have the store's position of the partition set to the topic's end.",
+    ),
+    "no_root_key": (
+        "Its message key {key} names no connection and document.",
+        "Have the program that wrote it set the key to `<connection>:<id of the document>`, and write it again.",
+    ),
     "no_sink": (
         "Nothing here can write {record} to this connection.",
         "Look at `towpath routes`: the process is of another version than what was taken in; start the right one.",
