@@ -8,10 +8,11 @@ import msgspec
 
 from bus.settings import Connection, Settings
 from connect.systems.clarity.client import open_client
+from errors import ConfigurationError
 from operations.projection import migrate, stories
 from producers.pollers.clarity import Orders
 from producers.pollers.rounds import Listed
-from producers.routes import POLLS
+from producers.routes import FETCHES, POLLS, Poll
 from schemas.types import root_key
 
 #: Asked of the projection at once.
@@ -61,19 +62,26 @@ def census(settings: Settings, since: datetime, until: datetime) -> Census:
         until: Exclusive; leave a poller's interval before now, or what is on its way counts as missing.
 
     Raises:
-        BusError: by kind: a store does not answer, the projection cannot be read.
+        BusError: by kind: the time ends before it begins, a store does not answer, the projection cannot be read.
     """
+    if since >= until:
+        raise ConfigurationError("--since", f"a census must begin before {until:%Y-%m-%dT%H:%M:%S}, where it ends")
     missing: list[Uncaptured] = []
     lines: list[CensusLine] = []
     for poll in POLLS:
         for connection in settings.of_system(poll.system):
             listed = asyncio.run(_listed(connection, since, until))
             keys = {each.id: root_key(connection.name, each.id) for each in listed}
-            heard = _heard(settings, list(keys.values()))
+            heard = _heard(settings, topics_of(poll), list(keys.values()))
             lost = uncaptured(connection.name, poll.record, listed, heard)
             missing += lost
             lines += by_hour(connection.name, poll.record, listed, {each.id for each in lost})
     return Census(since=since, until=until, complete=not missing, lines=tuple(lines), uncaptured=tuple(missing))
+
+
+def topics_of(poll: Poll) -> list[str]:
+    """Where a polled document is heard of and read; another system's records of its key count in their own way."""
+    return [poll.target.name, *(fetch.target.name for fetch in FETCHES if fetch.source is poll.target)]
 
 
 def uncaptured(
@@ -131,13 +139,13 @@ async def _listed(connection: Connection, since: datetime, until: datetime) -> l
         return [each async for each in changed if since <= each.changed_at < until]
 
 
-def _heard(settings: Settings, keys: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
+def _heard(settings: Settings, topics: Sequence[str], keys: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
     heard: dict[str, tuple[datetime | None, int]] = {}
     with migrate.connect(settings.projection_dsn.reveal()) as wire:
         migrate.check_version(wire)
         wire.commit()
         for start in range(0, len(keys), BATCH):
-            heard |= stories.arrived(wire, keys[start : start + BATCH])
+            heard |= stories.arrived(wire, topics, keys[start : start + BATCH])
     return heard
 
 

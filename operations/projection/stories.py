@@ -229,18 +229,21 @@ def dead_letter(wire: Wire, beginning: str) -> tuple[DeadLetterTold, ...]:
     return _read(wire, statement, {"id": _like(beginning) + "%"}, DeadLetterTold)
 
 
-def arrived(wire: Wire, root_keys_listed: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
-    """For each root key: when we last heard of it, and the newest source version heard of or read."""
+def arrived(
+    wire: Wire, topics: Sequence[str], root_keys_listed: Sequence[str]
+) -> dict[str, tuple[datetime | None, int]]:
+    """For each root key: when we last heard of it on these topics, and the newest source version heard of or read."""
     with wire.transaction():
         found = wire.execute(
             """
-            SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%s::text[]) AS k
+            SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%(keys)s::text[]) AS k
             LEFT JOIN LATERAL (
-                SELECT arrived_at AS at, source_version AS version FROM roots WHERE root_key = k
-                UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k
+                SELECT arrived_at AS at, source_version AS version FROM roots
+                WHERE root_key = k AND topic = ANY(%(topics)s)
+                UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k AND topic = ANY(%(topics)s)
             ) AS heard ON true GROUP BY k
             """,
-            [list(root_keys_listed)],
+            {"keys": list(root_keys_listed), "topics": list(topics)},
         ).fetchall()
     return {key: (at, int(version)) for key, at, version in found}
 

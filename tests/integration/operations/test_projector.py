@@ -27,7 +27,7 @@ from bus.settings import Gateway, Settings
 from delivery.states import ENDS
 from mapping.port import Lookups
 from operations.offsets import admin_of, describe
-from operations.projection import books, migrate, tables, worker
+from operations.projection import books, migrate, stories, tables, worker
 from operations.projection.project import Means, Observed, project
 from operations.projection.worker import Reader, Scope
 from operations.readers import Routed
@@ -583,6 +583,21 @@ def test_registry_is_left_when_the_topics_are_not_there(stack: Addresses, monkey
         wire.execute(f"DROP SCHEMA {scope.schema} CASCADE")
 
     assert (ended, len(left)) == (1, 1)
+
+
+def test_version_heard_of_on_another_topic_is_not_the_documents(projection: migrate.Wire) -> None:
+    change = Change(connection="shop", record="order", id="1", noticed_at=NOW, source_version=7)
+    write(
+        projection,
+        observed(Means.CHANGES, change),
+        observed(Means.CANONICAL, value=None, topic="orders"),
+        observed(Means.FETCHED, Fetched(connection="erp", id="1", read_at=NOW, source_version=99), topic="theirs"),
+    )
+
+    assert stories.arrived(projection, ["changes", "orders"], ["shop:1", "shop:2"]) == {
+        "shop:1": (NOW, 7),
+        "shop:2": (None, 0),
+    }
 
 
 def test_gaps_are_lost_records_only_where_topics_have_none(projection: migrate.Wire) -> None:

@@ -2,11 +2,34 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from operations.census import by_hour, uncaptured
+import pytest
+
+from bus.secret import Secret
+from bus.settings import Gateway, Settings
+from errors import ConfigurationError
+from mapping.port import Lookups
+from operations.census import by_hour, census, topics_of, uncaptured
 from producers.pollers.rounds import Listed
+from producers.routes import POLLS
 
 CHANGED = datetime(2026, 11, 21, 12, 59, tzinfo=UTC)
+DEPLOYMENT = Settings(
+    root=Path(),
+    deployment="test",
+    folder=Path(),
+    time_zone="UTC",
+    kafka="",
+    registry="",
+    connect="",
+    projection_dsn=Secret(""),
+    gateway=Gateway(),
+    connections={},
+    pairs=(),
+    lookups=Lookups({}),
+    code_version="0",
+)
 
 
 def listed(id_: str, version: int = 10, changed_at: datetime = CHANGED) -> Listed:
@@ -38,6 +61,15 @@ def test_document_heard_of_after_its_change_is_captured() -> None:
     heard: dict[str, tuple[datetime | None, int]] = {"shop:1": (CHANGED, 0)}
 
     assert missing(listed("1"), heard=heard) == []
+
+
+def test_time_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="begin before 2026-11-21T12:59:00"):
+        census(DEPLOYMENT, CHANGED + timedelta(seconds=1), CHANGED)
+
+
+def test_a_polled_document_arrives_as_a_change_or_whole() -> None:
+    assert topics_of(POLLS[0]) == ["clarity.changes.v1", "clarity.orders.v1"]
 
 
 def test_hours_add_up() -> None:
