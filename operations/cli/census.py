@@ -33,9 +33,9 @@ def census(since: Since = "24h", until: Until = "settled", as_json: AsJson = Fal
         )
         for lost in found.uncaptured:
             heard = f"last heard of {lost.last_heard_at:%Y-%m-%d %H:%M:%S}Z" if lost.last_heard_at else "never heard of"
-            err().print(
-                f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}", style="red"
-            )
+            line = f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}"
+            # a key may hold brackets that are no markup
+            err().print(line, style="red", markup=False)
         if found.complete:
             out().print("Nothing is uncaptured.")
     if not found.complete:

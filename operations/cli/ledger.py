@@ -50,9 +50,11 @@ def _print(found: Ledger) -> None:
     print_table(("hour", "record", *DELIVERY), [*lines, ("", "all", *_columns(found.delivery_total, DELIVERY))])
     for lost in found.unaccounted:
         target = f" at {lost.target}" if lost.target else ""
-        err().print(f"unaccounted{target}: {lost.topic}/{lost.partition}/{lost.offset} {lost.root_key}", style="red")
+        line = f"unaccounted{target}: {lost.topic}/{lost.partition}/{lost.offset} {lost.root_key}"
+        # a key may hold brackets that are no markup
+        err().print(line, style="red", markup=False)
     for topic, records in found.uncounted.items():
-        err().print(f"uncounted: {records} records of {topic}", style="red")
+        err().print(f"uncounted: {records} records of {topic}", style="red", markup=False)
     if found.balanced:
         out().print(f"\nBalanced as of {found.as_of:%Y-%m-%d %H:%M:%S}Z: nothing is unaccounted for.")
 

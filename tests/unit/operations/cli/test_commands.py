@@ -12,7 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from errors import ConfigurationError
+from operations.census import Census, Uncaptured
 from operations.cli import app as command_line
+from operations.cli import census as census_command
 from operations.cli import ledger as ledger_command
 from operations.cli.times import moment
 from operations.ledger import DeliveryLine, IntakeLine, Ledger, Unaccounted
@@ -123,6 +125,40 @@ def test_ledger_that_does_not_balance_is_exit_code_one_and_names_what_is_missing
     assert answer.exit_code == 1
     assert "unaccounted: clarity.changes.v1/4/7 clarity-main:1001" in answer.output
     assert "Balanced" not in answer.output
+
+
+def test_lost_key_with_brackets_is_named_whole(monkeypatch: pytest.MonkeyPatch, run_ledger: Callable[..., Any]) -> None:
+    lost = msgspec.structs.replace(LEDGER.unaccounted[0], root_key="shop:[red]1[/red]")
+    told = msgspec.structs.replace(LEDGER, unaccounted=(lost,), uncounted={"a[bold]b": 1})
+    monkeypatch.setattr(ledger_command, "balanced", lambda *_given, **_named: told)
+
+    answer = run_ledger()
+
+    assert "unaccounted: clarity.changes.v1/4/7 shop:[red]1[/red]" in answer.output
+    assert "uncounted: 1 records of a[bold]b" in answer.output
+
+
+def test_census_names_an_uncaptured_key_with_brackets_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Uncaptured(
+        connection="shop",
+        record="order",
+        id="[red]1[/red]",
+        root_key="shop:[red]1[/red]",
+        changed_at=NOW,
+        source_version=1,
+        last_heard_at=None,
+    )
+    found = Census(since=NOW, until=NOW, complete=False, lines=(), uncaptured=(lost,))
+    monkeypatch.setattr(census_command, "settings", lambda: None)
+    monkeypatch.setattr(census_command, "window", lambda *_given: (NOW, NOW))
+    monkeypatch.setattr(census_command, "compared", lambda *_given: found)
+    app = typer.Typer()
+    app.command()(census_command.census)
+
+    answer = CliRunner().invoke(app, [])
+
+    assert answer.exit_code == 1
+    assert "uncaptured: shop:[red]1[/red] changed 2026-11-21 12:00:00Z, never heard of" in answer.output
 
 
 def test_ledger_for_people(run_ledger: Callable[..., Any]) -> None:
