@@ -57,9 +57,16 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
     return TOPICS + captured
 
 
-def settings_of(topic: Topic) -> dict[str, str]:
-    """Kafka's settings for a topic."""
-    config = {"cleanup.policy": topic.cleanup.value, "max.message.bytes": str(topic.max_message_bytes)}
+def settings_of(topic: Topic, copies: int) -> dict[str, str]:
+    """Kafka's settings for a topic kept in so many copies.
+
+    `acks=all` waits for the copies in step only, be it one: with three, two must have a record before it counts.
+    """
+    config = {
+        "cleanup.policy": topic.cleanup.value,
+        "max.message.bytes": str(topic.max_message_bytes),
+        "min.insync.replicas": str(max(1, copies - 1)),
+    }
     if topic.cleanup is Cleanup.COMPACT:
         # the newest of each key for ever; older ones and tombstones as long as the history is promised
         config |= {"min.compaction.lag.ms": str(topic.retention_ms), "delete.retention.ms": str(topic.retention_ms)}
@@ -104,16 +111,18 @@ def _state(
 ) -> TopicState:
     if description is None:
         return TopicState(name=topic.name, exists=False, written_by=topic.written_by.value, key=topic.key)
+    copies = _copies(description)
+    wanted_now = settings_of(topic, copies)
     return TopicState(
         name=topic.name,
         exists=True,
         topic_id=uuid_of(description),
         partitions=len(description.partitions),
-        replicas=len(description.partitions[0].replicas),
+        replicas=copies,
         records=sizes.get(topic.name, 0),
         written_by=topic.written_by.value,
         key=topic.key,
-        differs=tuple(sorted(name for name, value in settings_of(topic).items() if config.get(name) != value)),
+        differs=tuple(sorted(name for name, value in wanted_now.items() if config.get(name) != value)),
     )
 
 
@@ -136,7 +145,10 @@ def _create(
     if not missing:
         return []
     futures = admin.create_topics(
-        [NewTopic(topic.name, topic.partitions, replication, config=settings_of(topic)) for topic in missing],
+        [
+            NewTopic(topic.name, topic.partitions, replication, config=settings_of(topic, replication))
+            for topic in missing
+        ],
         operation_timeout=TIMEOUT_S,
     )
     for name, future in futures.items():
@@ -157,11 +169,16 @@ def _correct(admin: AdminClient, topics: Iterable[Topic], there: Mapping[str, To
         if partitions != topic.partitions:
             # more partitions would move keys; only a new version of the topic can have another number
             raise ConfigurationError(topic.name, f"has {partitions} partitions, must have {topic.partitions} for life")
-        wrong = {name: value for name, value in settings_of(topic).items() if configs[topic.name].get(name) != value}
+        right = settings_of(topic, _copies(there[topic.name]))
+        wrong = {name: value for name, value in right.items() if configs[topic.name].get(name) != value}
         if wrong:
             _alter(admin, topic.name, wrong)
             changes += [Change(topic=topic.name, what="setting", detail=f"{n}={v}") for n, v in wrong.items()]
     return changes
+
+
+def _copies(description: TopicDescription) -> int:
+    return len(description.partitions[0].replicas)
 
 
 def _alter(admin: AdminClient, name: str, values: Mapping[str, str]) -> None:
