@@ -115,7 +115,7 @@ class ClarityClient:
         Raises:
             RetryableError: the site does not search as asked, so that some could be left out, or it would never end.
         """
-        page, seen = 1, set[tuple[int, int]]()
+        page, seen = 1, set[tuple[int, Ticks]]()
         while True:
             found = await self._page_of_orders(since, page)
             for listed in found.results:

@@ -364,10 +364,9 @@ class Stuck:
 async def test_a_store_that_does_not_search_as_asked_is_left_alone(pages: tuple[list[int], ...]) -> None:
     stuck = Stuck(*pages)
 
-    with pytest.raises(RetryableError) as caught:
-        async with client_of(stuck, page_size=2) as client:
-            async with asyncio.timeout(5):
-                _ = [order async for order in client.orders_modified_since(Ticks(10))]
+    async with client_of(stuck, page_size=2) as client, asyncio.timeout(5):
+        with pytest.raises(RetryableError) as caught:
+            _ = [order async for order in client.orders_modified_since(Ticks(10))]
 
     assert caught.value.code == "clarity.search"
     assert stuck.requests <= 3
