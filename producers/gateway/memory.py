@@ -31,6 +31,7 @@ class StoreMemory:
     def __init__(self, stores: Mapping[str, OpenStore]) -> None:
         """`stores`: how to build the store of each connection."""
         self._stores = {connection: _Lenient(connection, build) for connection, build in stores.items()}
+        self._remembering: set[asyncio.Task[object]] = set()
 
     async def knows(self, key: Key) -> bool:
         """As in `Memory`."""
@@ -38,10 +39,12 @@ class StoreMemory:
         return store is not None and bool(await store.ask(lambda opened: opened.seen_webhook(key[1])))
 
     async def remember(self, key: Key) -> None:
-        """As in `Memory`."""
+        """As in `Memory`: begun, as the sender's answer may not wait for it."""
         store = self._stores.get(key[0])
         if store is not None:
-            await store.ask(lambda opened: opened.remember_webhook(key[1]))
+            task = asyncio.create_task(store.ask(lambda opened: opened.remember_webhook(key[1])))
+            self._remembering.add(task)
+            task.add_done_callback(self._remembering.discard)
 
     async def forget_old(self) -> None:
         """Drop what no sender repeats any more."""
@@ -49,7 +52,8 @@ class StoreMemory:
             await store.ask(lambda opened: opened.forget_webhooks(KEPT_S))
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, once what is being remembered is, or takes too long."""
+        await asyncio.gather(*self._remembering)
         for store in self._stores.values():
             await store.close()
 

@@ -21,7 +21,7 @@ class Memory(Protocol):
         """Whether it was accepted before; False when it cannot be told."""
 
     async def remember(self, key: Key) -> None:
-        """Keep it for as long as senders repeat; never fails."""
+        """Keep it for as long as senders repeat; never fails and is not waited for."""
 
 
 class Repeats:
@@ -40,7 +40,7 @@ class Repeats:
 
         Raises:
             RetryableError: another one of the same id was under way and could not be stored.
-            BusError: what `store` raised.
+            Exception: what `store` raised.
         """
         if key in self._recent:
             return False

@@ -163,14 +163,13 @@ class _Uvicorn(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def _storage(settings: Settings, sources: Mapping[str, Source]) -> AsyncIterator[Storage]:
     written = {target.name: target for each in sources.values() for target in each.targets.values()}
-    registry = Registry(settings.registry)
-    async with BusProducer(settings.kafka) as producer:
-        yield Storage(
-            settings.kafka,
-            Publisher(producer, Codecs(registry)),
-            partial(verify, settings.kafka, registry, [*written.values(), topics.OUTCOMES, topics.DEAD_LETTERS]),
-        )
-    registry.close()
+    with contextlib.closing(Registry(settings.registry)) as registry:
+        async with BusProducer(settings.kafka) as producer:
+            yield Storage(
+                settings.kafka,
+                Publisher(producer, Codecs(registry)),
+                partial(verify, settings.kafka, registry, [*written.values(), topics.OUTCOMES, topics.DEAD_LETTERS]),
+            )
 
 
 @contextlib.asynccontextmanager
@@ -180,8 +179,10 @@ async def _memory(settings: Settings, sources: Mapping[str, Source]) -> AsyncIte
         return Store(dsn, connection, code_version=settings.code_version, pool_size=2)
 
     memory = StoreMemory({connection: partial(store_of, connection) for connection in sources})
-    yield memory
-    await memory.close()
+    try:
+        yield memory
+    finally:
+        await memory.close()
 
 
 @contextlib.asynccontextmanager
