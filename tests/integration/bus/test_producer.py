@@ -7,7 +7,7 @@ from confluent_kafka import Producer
 
 from bus.partitioner import partition_of
 from bus.producer import BusProducer, configuration
-from errors import FatalError, RejectedError, RetryableError
+from errors import RejectedError, RetryableError
 from operations.stack.addresses import Addresses
 from schemas.topics import Topic
 from tests.integration.bus.conftest import PARTITIONS, Place, Reader
@@ -52,9 +52,9 @@ async def test_record_too_large_for_its_topic_is_rejected(place: Place, source: 
     assert refused.value.code == "too_large"
 
 
-async def test_missing_topic_is_fatal(stack: Addresses) -> None:
+async def test_missing_topic_is_looked_for_again_until_the_time_is_over(stack: Addresses) -> None:
     async with BusProducer(stack.kafka) as producer:
-        with pytest.raises((FatalError, RetryableError)):
+        with pytest.raises(RetryableError):
             await producer.send(topic("no-such-topic", PARTITIONS), "a", b"x")
 
 

@@ -31,12 +31,16 @@ async def test_rows_of_a_key_are_delivered_in_order(store: Store, bus_dsn: str) 
     assert len(outcomes(bus_dsn, store.connection)) == 30
 
 
-async def test_idle_deliverer_hears_of_new_work(store: Store) -> None:
-    target = Target()
-    limits = Limits(poll_s=60.0)
+async def test_idle_deliverer_hears_of_new_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, idle, real = Target(), asyncio.Event(), store.wait_for_work
 
-    async with running(deliverer(store, {"order": target}, limits=limits)):
-        await asyncio.sleep(0.2)
+    async def wait_for_ever(queue: str, _timeout_s: float) -> None:
+        idle.set()
+        await real(queue, 60)
+
+    monkeypatch.setattr(store, "wait_for_work", wait_for_ever)
+    async with running(deliverer(store, {"order": target})):
+        await idle.wait()
         await take_in(store, arrival(0))
         await until(lambda: target.effects, within_s=10)
 

@@ -83,11 +83,17 @@ async def test_outbox_is_emptied_in_the_order_of_keys(store: Store) -> None:
     assert broker.offsets == {f"s:{key}": list(range(key, 30, 3)) for key in range(3)}
 
 
-async def test_settling_wakes_the_relay_of_the_same_process(store: Store) -> None:
-    broker = Broker()
+async def test_settling_wakes_the_relay_of_the_same_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
+
+    async def wait_for_ever(_timeout_s: float) -> None:
+        idle.set()
+        await real(60)
+
+    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
     one = relay(store, broker)
     running = asyncio.create_task(one.run())
-    await asyncio.sleep(0.2)
+    await idle.wait()
     await settle_all(store, 3)
     await until(lambda: len(broker.records) == 3, within_s=10)
     one.stop()

@@ -6,16 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from connect.systems.dynamics_gp.client import GpClient
-from consumers.dynamics_gp.sales_order import TARGET, sales_order
+from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
+from consumers.dynamics_gp.target import TARGET
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
-from errors import RefusedError, RetryableError, UnknownOutcomeError
+from errors import RefusedError, RetryableError, TooLateError, UnknownOutcomeError
 from mapping.port import Lookups
 from schemas import topics
 from schemas.canonical.address import Address
@@ -228,3 +230,125 @@ def receipt_is_being_written(gp: Gp) -> bool:
             """
         )
     )
+
+
+def lines_of(gp: Gp, number: str) -> list[tuple[int, int, str, Decimal]]:
+    gp.connection.rollback()
+    return gp.rows(
+        """
+        SELECT "LNITMSEQ", "CMPNTSEQ", trim("ITEMNMBR"), "QUANTITY" FROM dbo."SOP10200" WHERE "SOPNUMBE" = %s
+        ORDER BY 1, 2
+        """,
+        number,
+    )
+
+
+def taxed(*taxes: str, whole: str) -> Order:
+    """The order with each line's tax, and all of its tax: freight is taxed too."""
+    standing = order()
+    lines = tuple(
+        msgspec.structs.replace(line, tax=Decimal(tax)) for line, tax in zip(standing.lines, taxes, strict=False)
+    )
+    subtotal = sum(line.extended for line in lines)
+    return order(lines=lines, subtotal=subtotal, tax=Decimal(whole), total=subtotal + Decimal(whole))
+
+
+async def written(sink: SalesOrderSink, record: Order) -> Settlement:
+    return await sink.deliver(await prepared(sink, record))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (taxed("2.22", "2.43", whole="4.65"), order()),
+        (taxed("2.22", "0", whole="2.22"), taxed("0", "2.43", whole="2.43")),
+        (taxed("2.22", whole="2.62"), taxed("2.22", "2.43", whole="5.05")),
+        (taxed("0", whole="0.40"), taxed("0", "0", whole="0.40")),
+    ],
+    ids=["exempt now", "another line's", "line added", "freight's tax goes to the line added"],
+)
+async def test_tax_rows_follow_the_order(gp: Gp, sink: SalesOrderSink, before: Order, after: Order) -> None:
+    made = await written(sink, before)
+
+    changed = await written(sink, msgspec.structs.replace(after, source_version=2))
+
+    assert (changed.code, changed.document_number) == ("updated", made.document_number)
+    gp.connection.rollback()
+    summed = gp.rows(
+        'SELECT coalesce(sum("STAXAMNT"), 0) FROM dbo."SOP10105" WHERE "SOPNUMBE" = %s AND "LNITMSEQ" <> 0',
+        made.document_number,
+    )
+    assert summed == [(after.tax,)]
+
+
+async def test_another_tax_detail_takes_the_old_one_s_rows_away(gp: Gp, sink: SalesOrderSink) -> None:
+    made = await written(sink, taxed("2.22", "2.43", whole="4.65"))
+    with psycopg.connect(gp.sandbox.superuser_dsn) as superuser:
+        superuser.execute(
+            """
+            INSERT INTO dbo."TX00201"
+            SELECT (jsonb_populate_record(detail, '{"TAXDTLID": "OLDTAX", "DEX_ROW_ID": 99}')).* FROM dbo."TX00201" detail WHERE "TAXDTLID" = 'WEBTAX' ON CONFLICT DO NOTHING
+            """
+        )
+        superuser.execute('UPDATE dbo."SOP10105" SET "TAXDTLID" = %s', ["OLDTAX"])
+
+    changed = await written(
+        sink, msgspec.structs.replace(taxed("2.22", "2.43", whole="4.65"), source_version=2, note="x")
+    )
+
+    assert (changed.code, changed.document_number) == ("updated", made.document_number)
+
+
+async def test_mended_mapping_writes_the_same_version_again(gp: Gp, client: GpClient) -> None:
+    written_as: list[str] = []
+    for site in ("MAIN", "NORTH", "MAIN", "NORTH"):
+        options = {**OPTIONS, "site": site}
+        sink = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: options}), lambda: NOON)
+        settled = await written(sink, order())
+        gp.connection.rollback()
+        (row,) = gp.rows('SELECT trim("LOCNCODE") FROM dbo."SOP10100" WHERE "SOPNUMBE" = %s', settled.document_number)
+        written_as.append(row[0])
+
+    assert written_as == ["MAIN", "NORTH", "MAIN", "NORTH"]
+
+
+async def test_line_the_store_took_off_is_deleted(gp: Gp, sink: SalesOrderSink) -> None:
+    made = await written(sink, order())
+
+    await written(sink, msgspec.structs.replace(taxed("0", whole="0"), source_version=2))
+
+    assert lines_of(gp, made.document_number) == [(16384, 0, "COF-ESP-250", Decimal(3))]
+
+
+async def test_line_a_person_put_in_is_not_deleted(gp: Gp, sink: SalesOrderSink) -> None:
+    made = await written(sink, order())
+    assert gp.line(made.document_number, CUSTNMBR="NEVERSEEN", LNITMSEQ=24576) == []
+    gp.connection.commit()
+    standing = lines_of(gp, made.document_number)
+    intent = await prepared(sink, order(source_version=2, note="gift"))
+
+    with pytest.raises(TooLateError, match=r"gp\.changed_by_hand"):
+        await sink.deliver(intent)
+
+    assert lines_of(gp, made.document_number) == standing
+    assert len(standing) == 3
+    assert await sink.find(intent) == Absent()
+
+
+async def test_kit_is_taken_off_once_and_its_components_go_with_it(gp: Gp, sink: SalesOrderSink) -> None:
+    made = await written(sink, order())
+    with psycopg.connect(gp.sandbox.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute(
+            """
+            SELECT engine."add_SOP10200"(jsonb_populate_record(line, '{"CMPNTSEQ": 16384, "ITEMNMBR": "COF-DEC-250"}'))
+            FROM dbo."SOP10200" line WHERE "SOPNUMBE" = %s AND "LNITMSEQ" = 32768
+            """,
+            [made.document_number],
+        )
+
+    changed = await written(sink, msgspec.structs.replace(taxed("0", whole="0"), source_version=2))
+
+    assert changed.code == "updated"
+    assert [line for line in lines_of(gp, made.document_number) if not line[1]] == [
+        (16384, 0, "COF-ESP-250", Decimal(3))
+    ]

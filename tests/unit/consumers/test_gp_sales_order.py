@@ -1,5 +1,6 @@
 """An order as a GP document: to the cent, or not at all."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.dynamics_gp.econnect import customer_calls
 from consumers.dynamics_gp.rules import customer_number, fit, line_price, short_reference
 from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.steps import Step, Work, next_step
+from consumers.dynamics_gp.target import target_of
 from delivery.ports import Settlement
 from delivery.states import State
-from errors import MappingError, TooLateError
+from errors import ConfigurationError, MappingError, TooLateError
 from mapping.port import Lookups
 from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
@@ -130,14 +133,78 @@ def test_a_line_s_price_times_its_quantity_is_its_extended_price(
     assert Decimal(0) <= priced.above < Decimal("0.01") * quantity
 
 
+def customer_of(record: Order, rows: Mapping[str, str] = {}, **options: str) -> str:
+    tables = {"target": {"document_id": "WEB", "site": "MAIN", **options}, "gp_customers": rows}
+    lookups = Lookups(tables)
+    return customer_number(record, lookups, target_of(lookups))
+
+
 def test_customer_numbers_fit_and_stay() -> None:
-    assert customer_number(order()) == "C1007"
-    assert customer_number(order(customer_id="")) == customer_number(
-        order(customer_id="", customer_email="ZOE@example.org")
-    )
-    assert len(customer_number(order(customer_id="x" * 40))) == 15
+    assert customer_of(order()) == "C1007"
+    assert customer_of(order(customer_id="")) == customer_of(order(customer_id="", customer_email="ZOE@example.org"))
+    assert len(customer_of(order(customer_id="x" * 40))) == 15
+    assert customer_of(order(customer_id="Ω7")).startswith("WEB")
     with pytest.raises(MappingError, match="nobody to sell to"):
-        customer_number(order(customer_id="", customer_email=""))
+        customer_of(order(customer_id="", customer_email=""))
+
+
+def test_stores_that_count_alike_have_customers_of_their_own() -> None:
+    stores = [order(), order(connection="clarity-two")]
+
+    assert {customer_of(one) for one in stores} == {"C1007"}
+    assert len({customer_of(one, customer_numbers="by-store") for one in stores}) == 2
+
+
+def test_a_customer_in_the_lookup_table_has_the_number_there() -> None:
+    rows = {"clarity-main:c1007": "AARONFIT0001", "clarity-main:zoe@example.org": "GUEST-1"}
+
+    assert customer_of(order(), rows) == "AARONFIT0001"
+    assert customer_of(order(), rows, customer_numbers="by-store") == "AARONFIT0001"
+    assert customer_of(order(customer_id=""), rows) == "GUEST-1"
+    assert customer_of(order(connection="clarity-two"), rows) == "C1007"
+    with pytest.raises(MappingError, match="longer than GP's 15"):
+        customer_of(order(), {"clarity-main:c1007": "X" * 16})
+
+
+@pytest.mark.parametrize("sku", ["ITEM-Ω", "ITEM\x07", "名古屋"])
+def test_a_key_its_column_does_not_hold_is_refused(sku: str) -> None:
+    (first, *others) = order().lines
+    changed = order(lines=(msgspec.structs.replace(first, sku=sku), *others))
+
+    with pytest.raises(MappingError, match=r"lines\[1\]\.sku"):
+        sales_order(changed, LOOKUPS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "setting"),
+    [
+        ("currency_decimals", "two", "connections.gp-two.options.currency_decimals"),
+        ("currency_decimals", "6", "connections.gp-two.options.currency_decimals"),
+        ("code_page", "cp9999", "connections.gp-two.options.code_page"),
+        ("time_zone", "New York", "connections.gp-two.time_zone"),
+        ("customer_numbers", "shared", "connections.gp-two.options.customer_numbers"),
+        ("document_id", "", "connections.gp-two.options.document_id"),
+        ("site", " ", "connections.gp-two.options.site"),
+    ],
+)
+def test_an_impossible_option_is_named(option: str, value: str, setting: str) -> None:
+    options = {"document_id": "WEB", "site": "MAIN", option: value}
+
+    with pytest.raises(ConfigurationError, match=setting):
+        target_of(Lookups({"target": options}), "gp-two")
+
+
+def test_a_taxed_order_needs_the_tax_options() -> None:
+    lookups = Lookups({"target": {"document_id": "WEB", "site": "MAIN", "tax_schedule": "WEBTAX"}})
+
+    with pytest.raises(MappingError, match="tax_detail"):
+        sales_order(order(), lookups, NOW)
+
+
+def test_an_email_address_that_does_not_fit_is_left_out() -> None:
+    document = sales_order(order(customer_email="z" * 190 + "@example.org"), LOOKUPS, NOW)
+
+    assert [procedure for procedure, _ in customer_calls(document)] == ["taUpdateCreateCustomerRcd"]
 
 
 def test_a_reference_of_any_length_has_one_of_twenty() -> None:
@@ -163,7 +230,7 @@ def receipt(operation: str, digest: str = "d1") -> Receipt:
     ("cancelled", "receipts", "expected"),
     [
         (False, (), (Step.CREATE, "create", "")),
-        (False, (receipt("create", "d0"),), (Step.UPDATE, "update:17", "ORD0000007")),
+        (False, (receipt("create", "d0"),), (Step.UPDATE, "update:17:1", "ORD0000007")),
         (True, (receipt("create", "d0"),), (Step.CANCEL, "cancel", "ORD0000007")),
         (True, (receipt("create"),), (Step.CANCEL, "cancel", "ORD0000007")),
     ],
@@ -203,3 +270,14 @@ def test_a_void_document_is_not_taken_up_again() -> None:
 
     with pytest.raises(TooLateError):
         next_step("clarity-main:1001", 17, document, "d1", (receipt("create"), receipt("cancel")))
+
+
+def test_a_mapping_mended_to_and_fro_makes_every_step_anew() -> None:
+    document = sales_order(order(), LOOKUPS, NOW)
+    receipts = [receipt("create", "d0")]
+    for digest in ("d1", "d2", "d1"):
+        work = next_step("clarity-main:1001", 17, document, digest, tuple(receipts))
+        assert isinstance(work, Work)
+        receipts.append(receipt(work.operation, digest))
+
+    assert len({done.operation for done in receipts}) == 4
