@@ -24,7 +24,7 @@ def bus(local_stack: Addresses) -> Iterator[Outside]:
         towpath(*words)
     ran_before = bool(pids("gateway"))
     if not ran_before:
-        towpath("run", "all", "--detach")
+        towpath("run", "all", "--detach", "--no-wait")
     wait_until_ready(load(os.environ, ROOT), company_dsn(ROOT), print)
     outside = Outside(json.loads(towpath("info", "--json")))
     yield outside

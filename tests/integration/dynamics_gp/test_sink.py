@@ -287,7 +287,8 @@ async def test_another_tax_detail_takes_the_old_one_s_rows_away(gp: Gp, sink: Sa
         superuser.execute(
             """
             INSERT INTO dbo."TX00201"
-            SELECT (jsonb_populate_record(detail, '{"TAXDTLID": "OLDTAX", "DEX_ROW_ID": 99}')).* FROM dbo."TX00201" detail WHERE "TAXDTLID" = 'WEBTAX' ON CONFLICT DO NOTHING
+            SELECT (jsonb_populate_record(detail, '{"TAXDTLID": "OLDTAX", "DEX_ROW_ID": 99}')).*
+            FROM dbo."TX00201" detail WHERE "TAXDTLID" = 'WEBTAX' ON CONFLICT DO NOTHING
             """
         )
         superuser.execute('UPDATE dbo."SOP10105" SET "TAXDTLID" = %s', ["OLDTAX"])
