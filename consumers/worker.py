@@ -16,8 +16,9 @@ from consumers import agents
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
 from consumers.clarity.order_status_sink import OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
-from consumers.dynamics_gp.sales_order import TARGET, sales_order
+from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
+from consumers.dynamics_gp.target import TARGET, target_of
 from delivery.at_work import at_work, chosen, store_of
 from delivery.ports import Sink
 from delivery.store import Store
@@ -52,6 +53,7 @@ async def sinks_of(settings: Settings, connection: Connection, store: Store, cod
     match connection.system:
         case "dynamics-gp":
             lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
+            target_of(lookups, connection.name)  # a mistake in it stops us now, not at the first order
             async with aclosing(open_company(connection)) as company:
                 yield {"order": SalesOrderSink(company, codecs.of(topics.ORDERS), sales_order, lookups, now)}
         case "clarity":

@@ -1,17 +1,18 @@
 """A sales document as eConnect calls in the order GP wants them: customer, lines, taxes, user fields, header last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 
-from connect.systems.dynamics_gp.client import GpTransaction
-from connect.systems.dynamics_gp.dialect import Parameter
 from schemas.systems.dynamics_gp.sales_order import SalesLine
 from schemas.systems.dynamics_gp.sop_document import SopAddress, SopDocument, SopLine
 
-Call = tuple[str, dict[str, Parameter]]
+Value = str | int | Decimal | date | None
+Call = tuple[str, dict[str, Value]]
 ZERO = Decimal(0)
 #: A person ordered it: what is short is his to decide on in GP; 2 = sell it though it is short.
 _OVERRIDE_SHORTAGE = 2
+_EMAIL_LENGTH = 200
 
 
 def customer_calls(document: SopDocument) -> Iterator[Call]:
@@ -33,17 +34,16 @@ def customer_calls(document: SopDocument) -> Iterator[Call]:
             UpdateIfExists=0,
         ),
     )
-    if customer.email:
+    # cut, it would be somebody else's
+    if 0 < len(customer.email) <= _EMAIL_LENGTH:
         yield (
             "taCreateInternetAddresses",
-            _given(
-                Master_Type="CUS", Master_ID=customer.CUSTNMBR, ADRSCODE=address.ADRSCODE, INET1=customer.email[:200]
-            ),
+            _given(Master_Type="CUS", Master_ID=customer.CUSTNMBR, ADRSCODE=address.ADRSCODE, INET1=customer.email),
         )
 
 
 def line_call(document: SopDocument, number: str, line: SopLine, *, update: int) -> Call:
-    """Insert or change one line; `update` is eConnect's UpdateIfExists."""
+    """Insert or change one line, marked as ours; `update` is eConnect's UpdateIfExists."""
     return (
         "taSopLineIvcInsert",
         _given(
@@ -64,6 +64,7 @@ def line_call(document: SopDocument, number: str, line: SopLine, *, update: int)
             CURNCYID=document.CURNCYID,
             UpdateIfExists=update,
             QtyShrtOpt=_OVERRIDE_SHORTAGE,
+            INTEGRATIONID=document.USERDEF1,
         ),
     )
 
@@ -76,24 +77,19 @@ def line_delete_call(document: SopDocument, number: str, line: SalesLine) -> Cal
     )
 
 
-def tax_calls(document: SopDocument, number: str) -> Iterator[Call]:
-    """One tax row for each taxed line, so that a part transferred to an invoice takes its tax along."""
-    for line in document.lines:
-        if line.TAXAMNT:
-            yield (
-                "taSopLineIvcTaxInsert",
-                _given(
-                    SOPTYPE=document.SOPTYPE,
-                    SOPNUMBE=number,
-                    CUSTNMBR=document.customer.CUSTNMBR,
-                    LNITMSEQ=line.LNITMSEQ,
-                    TAXDTLID=document.TAXDTLID,
-                    SALESAMT=line.XTNDPRCE,
-                    STAXAMNT=line.TAXAMNT,
-                    TDTTXSLS=line.XTNDPRCE,
-                    TXDTOTTX=line.TAXAMNT,
-                ),
-            )
+def tax_calls(document: SopDocument, number: str, standing: Iterable[tuple[int, str]] = ()) -> Iterator[Call]:
+    """One tax row for each taxed line, so that a part transferred to an invoice takes its tax along.
+
+    Standing rows (line, tax detail) that are not wanted any more are set to zero, as eConnect has no call to delete
+    one; else the rows would come to more than the header's tax (712).
+    """
+    taxed = {line.LNITMSEQ: line for line in document.lines if line.TAXAMNT}
+    for sequence, detail in standing:
+        # 0 is the document's own row, which GP sums up itself
+        if sequence and (sequence not in taxed or detail != document.TAXDTLID):
+            yield _tax_call(document, number, sequence, detail, sales=ZERO, tax=ZERO)
+    for sequence, line in taxed.items():
+        yield _tax_call(document, number, sequence, document.TAXDTLID, sales=line.XTNDPRCE, tax=line.TAXAMNT)
 
 
 def user_defined_call(document: SopDocument, number: str) -> Call:
@@ -143,13 +139,24 @@ def void_call(document: SopDocument, number: str) -> Call:
     )
 
 
-def make(transaction: GpTransaction, calls: Iterator[Call]) -> None:
-    """Carry out calls one after the other; the first refusal ends it."""
-    for procedure, parameters in calls:
-        transaction.call(procedure, parameters)
+def _tax_call(document: SopDocument, number: str, sequence: int, detail: str, *, sales: Decimal, tax: Decimal) -> Call:
+    return (
+        "taSopLineIvcTaxInsert",
+        _given(
+            SOPTYPE=document.SOPTYPE,
+            SOPNUMBE=number,
+            CUSTNMBR=document.customer.CUSTNMBR,
+            LNITMSEQ=sequence,
+            TAXDTLID=detail,
+            SALESAMT=sales,
+            STAXAMNT=tax,
+            TDTTXSLS=sales,
+            TXDTOTTX=tax,
+        ),
+    )
 
 
-def _address(address: SopAddress) -> dict[str, Parameter]:
+def _address(address: SopAddress) -> dict[str, Value]:
     return {
         "CNTCPRSN": address.CNTCPRSN,
         "ADDRESS1": address.ADDRESS1,
@@ -164,6 +171,6 @@ def _address(address: SopAddress) -> dict[str, Parameter]:
     }
 
 
-def _given(**parameters: Parameter) -> dict[str, Parameter]:
+def _given(**parameters: Value) -> dict[str, Value]:
     """Parameters by their real names; None is not supplied, which GP takes as the customer's or the setup's."""
     return {f"I_v{name}": value for name, value in parameters.items() if value is not None}

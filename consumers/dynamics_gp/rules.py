@@ -7,11 +7,14 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 import msgspec
 from anyascii import anyascii
 
+from consumers.dynamics_gp.target import CustomerNumbers, Target
 from errors import MappingError
+from mapping.port import Lookups
 from schemas.canonical.order import Order, OrderLine
 
 ZERO = Decimal(0)
-#: Line sequence numbers step by this, so that people can insert between.
+#: GP's own step of line sequence numbers. A line that a person puts in between stays his: an update that would take
+#: it off again is refused (`sink._leaving`).
 LINE_STEP = 16384
 _CUSTOMER_LENGTH = 15
 _REFERENCE_LENGTH = 20
@@ -48,20 +51,33 @@ def line_taxes(order: Order) -> tuple[Decimal, ...]:
     return tuple(taxes)
 
 
-def customer_number(order: Order) -> str:
-    """GP's customer number: the store's account where it fits, else one made of it; a guest's is made of his e-mail."""
-    account = order.customer_id.strip().upper()
-    if account and len(account) <= _CUSTOMER_LENGTH:
-        return account
-    known_by = account or order.customer_email.strip().lower()
-    if not known_by:
+def customer_number(order: Order, lookups: Lookups, target: Target) -> str:
+    """GP's customer number of who ordered; a guest is known by his e-mail address.
+
+    A row of `gp_customers` (`<store>:<account or e-mail>` -> number) decides first. Else it is the account itself
+    where the connection's option `customer_numbers` says so and the column holds it, else made of what he is known by.
+
+    Raises:
+        MappingError: neither account nor e-mail address, or a row's number does not fit.
+    """
+    account, email = order.customer_id.strip(), order.customer_email.strip().lower()
+    if not account and not email:
         raise MappingError("customer_id", "neither an account nor an e-mail address: nobody to sell to")
-    return "WEB" + hashlib.sha256(known_by.encode()).hexdigest()[:12].upper()
+    row = lookups.find("gp_customers", f"{order.connection}:{account or email}")
+    if row is not None:
+        return key(row, _CUSTOMER_LENGTH, "gp_customers", target.code_page)
+    shared = target.customer_numbers is CustomerNumbers.ACCOUNT
+    number = account.upper()
+    if shared and 0 < len(number) <= _CUSTOMER_LENGTH and _held(number, target.code_page) == number:
+        return number
+    known_by = number or email
+    whole = known_by if shared else f"{order.connection}:{known_by}"
+    return "WEB" + hashlib.sha256(whole.encode()).hexdigest()[:12].upper()
 
 
 def short_reference(root_key: str) -> str:
-    """The root key where 20 characters hold it, else a digest of that length that never changes."""
-    if len(root_key) <= _REFERENCE_LENGTH:
+    """The root key where 20 plain characters hold it, else a digest of that length that never changes."""
+    if len(root_key) <= _REFERENCE_LENGTH and root_key.isascii() and root_key.isprintable():
         return root_key
     return hashlib.sha256(root_key.encode()).hexdigest()[:_REFERENCE_LENGTH].upper()
 
@@ -71,19 +87,25 @@ def fit(text: str, length: int, code_page: str) -> str:
 
     Only for names and addresses that people read; keys that do not fit are refused (`key`).
     """
-    printable = "".join(c for c in text if unicodedata.category(c)[0] != "C" or c == " ")
-    return _in_code_page(printable, code_page).strip()[:length].rstrip()
+    return _held(text, code_page).strip()[:length].rstrip()
 
 
-def key(text: str, length: int, field: str) -> str:
+def key(text: str, length: int, field: str, code_page: str) -> str:
     """A key as it is.
 
     Raises:
-        MappingError: too long for its column; cut, it would be another one.
+        MappingError: its column does not hold it; cut or written with other letters, it would be another one.
     """
     if len(text) > length:
         raise MappingError(field, f"{text!r} is longer than GP's {length} characters: add a row to the lookup table")
+    if _held(text, code_page) != text:
+        raise MappingError(field, f"{text!r} has characters that GP has not: add a row to the lookup table")
     return text
+
+
+def _held(text: str, code_page: str) -> str:
+    printable = "".join(c for c in text if unicodedata.category(c)[0] != "C")
+    return _in_code_page(printable, code_page)
 
 
 def _in_code_page(text: str, code_page: str) -> str:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from consumers.dynamics_gp.rules import LINE_STEP, customer_number, fit, key, line_price, line_taxes, short_reference
+from consumers.dynamics_gp.target import Target, target_of
 from errors import MappingError
 from mapping.port import Lookups, mapping
 from schemas.canonical.address import Address
@@ -13,8 +13,6 @@ from schemas.systems.dynamics_gp.sales_order import ORDER
 from schemas.systems.dynamics_gp.sop_document import SopAddress, SopCustomer, SopDocument, SopLine
 
 ZERO = Decimal(0)
-#: The lookup table that holds the target connection's options.
-TARGET = "target"
 _ADDRESS_CODE = "PRIMARY"
 
 
@@ -24,8 +22,8 @@ def sales_order(order: Order, lookups: Lookups, now: datetime) -> SopDocument:  
 
     Source: reference/dynamics-gp.md, 2.3 and 5.1.
     """
-    decimals = int(lookups.find(TARGET, "currency_decimals") or "2")
-    prices = [line_price(line, decimals) for line in order.lines]
+    target = target_of(lookups)
+    prices = [line_price(line, target.currency_decimals) for line in order.lines]
     subtotal = sum((price.extended for price in prices), ZERO)
     trade_discount = order.discount + sum((price.above for price in prices), ZERO)
     amount = subtotal + order.shipping_amount + order.handling_amount + order.tax - trade_discount
@@ -33,67 +31,72 @@ def sales_order(order: Order, lookups: Lookups, now: datetime) -> SopDocument:  
         raise MappingError(
             "total", f"the document comes to {amount}, the order to {order.total}: difference {order.total - amount}"
         )
-    day = order.ordered_at.astimezone(ZoneInfo(lookups.find(TARGET, "time_zone") or "UTC")).date()
-    document_id = lookups.get(TARGET, "document_id", "DOCID")
+    day = order.ordered_at.astimezone(target.zone).date()
     return SopDocument(
         SOPTYPE=ORDER,
-        DOCID=document_id,
+        DOCID=target.document_id,
         DOCDATE=day,
-        BACHNUMB=f"{document_id[:9]}{day:%y%m%d}",
-        CSTPONBR=key(order.number, 20, "number"),
+        BACHNUMB=f"{target.document_id[:9]}{day:%y%m%d}",
+        CSTPONBR=key(order.number, 20, "number", target.code_page),
         USERDEF1=short_reference(order.id),
-        LOCNCODE=_site("", lookups),
-        SHIPMTHD=lookups.find("gp_ship_methods", order.ship_method) or lookups.find(TARGET, "ship_method") or "",
+        LOCNCODE=target.site,
+        SHIPMTHD=lookups.find("gp_ship_methods", order.ship_method) or target.ship_method,
         CURNCYID=lookups.find("gp_currencies", order.currency) or "",
-        TAXSCHID=lookups.get(TARGET, "tax_schedule", "TAXSCHID") if order.tax else "",
-        TAXDTLID=lookups.get(TARGET, "tax_detail", "TAXDTLID") if order.tax else "",
+        TAXSCHID=_needed(target.tax_schedule, "tax_schedule") if order.tax else "",
+        TAXDTLID=_needed(target.tax_detail, "tax_detail") if order.tax else "",
         SUBTOTAL=subtotal,
         FREIGHT=order.shipping_amount,
         MISCAMNT=order.handling_amount,
         TRDISAMT=trade_discount,
         TAXAMNT=order.tax,
         DOCAMNT=amount,
-        customer=_customer(order, lookups),
-        ship_to=_address(order.shipping, lookups),
-        lines=_lines(order, lookups, decimals),
+        customer=_customer(order, lookups, target),
+        ship_to=_address(order.shipping, lookups, target),
+        lines=_lines(order, lookups, target),
         cancelled=order.state == "cancelled",
-        comment=fit(order.note, 500, _code_page(lookups)),
+        comment=fit(order.note, 500, target.code_page),
     )
 
 
-def _lines(order: Order, lookups: Lookups, decimals: int) -> tuple[SopLine, ...]:
+def _needed(value: str, option: str) -> str:
+    if not value:
+        raise MappingError("tax", f"the order is taxed: set the connection's option {option}")
+    return value
+
+
+def _lines(order: Order, lookups: Lookups, target: Target) -> tuple[SopLine, ...]:
+    page = target.code_page
     lines = []
     for number, (line, tax) in enumerate(zip(order.lines, line_taxes(order), strict=True), start=1):
-        price = line_price(line, decimals)
+        price = line_price(line, target.currency_decimals)
         lines.append(
             SopLine(
                 LNITMSEQ=number * LINE_STEP,
-                ITEMNMBR=key(lookups.find("gp_items", line.sku) or line.sku, 30, f"lines[{number}].sku"),
+                ITEMNMBR=key(lookups.find("gp_items", line.sku) or line.sku, 30, f"lines[{number}].sku", page),
                 QUANTITY=line.quantity,
-                UOFM=key(lookups.find("gp_units", line.unit) or line.unit, 8, f"lines[{number}].unit"),
+                UOFM=key(lookups.find("gp_units", line.unit) or line.unit, 8, f"lines[{number}].unit", page),
                 UNITPRCE=price.unit,
                 XTNDPRCE=price.extended,
-                LOCNCODE=_site(line.site, lookups),
+                LOCNCODE=key(_site(line.site, lookups, target), 10, f"lines[{number}].site", page),
                 TAXAMNT=tax,
             )
         )
     return tuple(lines)
 
 
-def _customer(order: Order, lookups: Lookups) -> SopCustomer:
-    code_page = _code_page(lookups)
+def _customer(order: Order, lookups: Lookups, target: Target) -> SopCustomer:
     name = order.customer_name or order.billing.company or order.billing.name or order.customer_email
     return SopCustomer(
-        CUSTNMBR=customer_number(order),
-        CUSTNAME=fit(name, 64, code_page),
-        CUSTCLAS=lookups.find(TARGET, "customer_class") or "",
+        CUSTNMBR=customer_number(order, lookups, target),
+        CUSTNAME=fit(name, 64, target.code_page),
+        CUSTCLAS=target.customer_class,
         email=order.customer_email,
-        billing=_address(order.billing, lookups),
+        billing=_address(order.billing, lookups, target),
     )
 
 
-def _address(address: Address, lookups: Lookups) -> SopAddress:
-    page = _code_page(lookups)
+def _address(address: Address, lookups: Lookups, target: Target) -> SopAddress:
+    page = target.code_page
     lines = (*address.lines, "", "", "")
     return SopAddress(
         ADRSCODE=_ADDRESS_CODE,
@@ -111,9 +114,5 @@ def _address(address: Address, lookups: Lookups) -> SopAddress:
     )
 
 
-def _site(site: str, lookups: Lookups) -> str:
-    return (lookups.find("gp_sites", site) or site) if site else lookups.get(TARGET, "site", "LOCNCODE")
-
-
-def _code_page(lookups: Lookups) -> str:
-    return lookups.find(TARGET, "code_page") or "cp1252"
+def _site(site: str, lookups: Lookups, target: Target) -> str:
+    return (lookups.find("gp_sites", site) or site) if site else target.site

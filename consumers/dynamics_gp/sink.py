@@ -17,7 +17,7 @@ from errors import RefusedError, RetryableError, TooLateError
 from mapping.port import Lookups, Mapping, stamp
 from schemas.canonical.order import Order
 from schemas.systems.dynamics_gp.receipt import Receipt
-from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument
+from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument, SalesLine
 from schemas.systems.dynamics_gp.sop_document import SopDocument
 
 _DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.CANCEL: "voided"}
@@ -113,13 +113,19 @@ def _carry_out(gp: GpTransaction, work: Work) -> None:
         )
     )
     if work.step is Step.CREATE:
-        econnect.make(gp, _creation(gp, work))
+        _make(gp, _creation(gp, work))
     else:
         standing = _still_changeable(gp, work)
-        econnect.make(gp, _change(work, standing))
+        _make(gp, _change(gp, work, standing))
     if work.step is not Step.CANCEL:
         _read_back(gp, work)
     gp.commit()
+
+
+def _make(gp: GpTransaction, calls: Iterator[Call]) -> None:
+    """Carry out calls one after the other; the first refusal ends it."""
+    for procedure, parameters in calls:
+        gp.call(procedure, parameters)
 
 
 def _creation(gp: GpTransaction, work: Work) -> Iterator[Call]:
@@ -132,22 +138,44 @@ def _creation(gp: GpTransaction, work: Work) -> Iterator[Call]:
     yield econnect.header_call(document, number, update=0)
 
 
-def _change(work: Work, standing: SalesDocument) -> Iterator[Call]:
+def _change(gp: GpTransaction, work: Work, standing: SalesDocument) -> Iterator[Call]:
     document, number = work.document, work.number
     if work.step is Step.CANCEL:
         yield econnect.void_call(document, number)
         return
-    wanted = {line.LNITMSEQ: line.ITEMNMBR for line in document.lines}
-    # a line cannot change its item (2902): such a one is taken off and put on again
-    kept = {line.LNITMSEQ for line in standing.lines if wanted.get(line.LNITMSEQ) == line.ITEMNMBR}
+    identity = DocumentId(SOPTYPE=document.SOPTYPE, SOPNUMBE=number)
+    leaving = _leaving(work, standing, gp.lines_marked(identity, document.USERDEF1))
+    staying = {line.LNITMSEQ for line in standing.lines} - {line.LNITMSEQ for line in leaving}
+    yield from (econnect.line_delete_call(document, number, line) for line in leaving)
     yield from (
-        econnect.line_delete_call(document, number, line) for line in standing.lines if line.LNITMSEQ not in kept
+        econnect.line_call(document, number, line, update=int(line.LNITMSEQ in staying)) for line in document.lines
     )
-    yield from (
-        econnect.line_call(document, number, line, update=int(line.LNITMSEQ in kept)) for line in document.lines
-    )
-    yield from econnect.tax_calls(document, number)
+    # read now that the lines which left have taken theirs along
+    yield from econnect.tax_calls(document, number, gp.tax_details(identity))
     yield econnect.header_call(document, number, update=1)
+
+
+def _leaving(work: Work, standing: SalesDocument, ours: frozenset[int]) -> list[SalesLine]:
+    """Standing lines the order does not have; the components of a kit go with their line.
+
+    A line cannot change its item (2902): such a one is taken off and put on again.
+
+    Raises:
+        TooLateError: a person put it there, so that a person has to take it off.
+    """
+    wanted = {line.LNITMSEQ: line.ITEMNMBR.upper() for line in work.document.lines}
+    leaving = [
+        line for line in standing.lines if not line.CMPNTSEQ and wanted.get(line.LNITMSEQ) != line.ITEMNMBR.upper()
+    ]
+    for line in leaving:
+        if line.LNITMSEQ not in ours:
+            raise TooLateError(
+                "gp.changed_by_hand",
+                "a line of a person's would be taken off the document",
+                document=work.number,
+                line=line.ITEMNMBR,
+            )
+    return leaving
 
 
 def _still_changeable(gp: GpTransaction, work: Work) -> SalesDocument:

@@ -26,7 +26,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One step on one document, as it is stored before it is sent."""
 
     step: Step
-    #: Name of the effect beside its reference, unique for ever: `create`, `update:<source version>`, `cancel`.
+    #: Name of the effect beside its reference, unique for ever: `create`, `update:<version>:<steps before>`, `cancel`.
     operation: str
     reference: str
     number: str
@@ -39,7 +39,8 @@ def next_step(
 ) -> Work | Settlement:
     """What to do, or why nothing.
 
-    An update is named by the order's version, not by its content: an order changed to and fro needs every step.
+    An update is named by the order's version and by how many steps went before, not by its content: an order changed
+    to and fro needs every step, and so does one written anew because the mapping or a lookup was mended.
     """
     if not receipts:
         if document.cancelled:
@@ -59,7 +60,7 @@ def next_step(
         )
     if last.digest == digest:
         return Settlement(state=State.SUPPRESSED, code="equal", document_number=number)
-    operation = f"update:{source_version}"
+    operation = f"update:{source_version}:{len(receipts)}"
     return Work(
         step=Step.UPDATE, operation=operation, reference=reference, number=number, digest=digest, document=document
     )
