@@ -1,4 +1,4 @@
-"""What Alembic runs: the connection and the schema come from `delivery/migrate.py`."""
+"""What Alembic runs: the connection and the schema come from `delivery/schema_steps.py`."""
 
 from alembic import context
 
