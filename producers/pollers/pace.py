@@ -34,6 +34,16 @@ async def keep_polling(rounds: Rounds, connection: str, interval_s: float, stop:
     Raises:
         BusError: what no asking again mends: credentials, a schema.
     """
+    try:
+        await _poll_on(rounds, connection, interval_s, stop)
+    finally:
+        try:
+            await rounds.leave()
+        except BusError as error:
+            log.warning("poller.lease_left_to_run_out", connection=connection, code=error.code)
+
+
+async def _poll_on(rounds: Rounds, connection: str, interval_s: float, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
         pause_s = interval_s
@@ -41,7 +51,7 @@ async def keep_polling(rounds: Rounds, connection: str, interval_s: float, stop:
             announced = await _unless(stop, rounds.round())
         except (RetryableError, RejectedError) as error:
             failures += 1
-            asked_for_s = getattr(error, "retry_after_s", None)
+            asked_for_s = error.retry_after_s if isinstance(error, RetryableError) else None
             pause_s = pause_after(failures, interval_s, asked_for_s)
             metrics.POLLS.labels(connection=connection, result=error.code).inc()
             log.warning("poller.waits", connection=connection, code=error.code, reason=error.message, pause_s=pause_s)
@@ -52,10 +62,6 @@ async def keep_polling(rounds: Rounds, connection: str, interval_s: float, stop:
             if announced:
                 log.info("poller.announced", connection=connection, changes=announced)
         await _pause(stop, pause_s)
-    try:
-        await rounds.leave()
-    except BusError as error:
-        log.warning("poller.lease_left_to_run_out", connection=connection, code=error.code)
 
 
 def pause_after(failures: int, interval_s: float, asked_for_s: float | None) -> float:

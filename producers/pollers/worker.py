@@ -5,12 +5,13 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
 
-from bus import clock, logs
+from bus import clock, logs, metrics
 from bus.codec import Codecs
 from bus.process import run_async
 from bus.producer import BusProducer, Publisher
@@ -19,11 +20,11 @@ from bus.settings import Connection, Settings
 from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from delivery.store import Store
-from errors import ConfigurationError
+from errors import ConfigurationError, FatalError
 from producers import routes
 from producers.pollers.clarity import Orders
 from producers.pollers.pace import keep_polling, until_possible
-from producers.pollers.rounds import Beat, Poller
+from producers.pollers.rounds import Beat, Lister, Poller
 from producers.routes import Poll
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ _SHORTEST_LEASE_S = 60.0
 
 
 def run(settings: Settings) -> int:
-    """Poll until SIGTERM or SIGINT (exit code 0) or until a connection can not be polled any more (1)."""
+    """Poll until SIGTERM or SIGINT (exit code 0) or until none can be polled any more (1)."""
     logs.set_up("pollers", level=settings.log_level)
     return run_async(lambda: serve(settings))
 
@@ -69,29 +70,49 @@ def polled(settings: Settings) -> list[tuple[Connection, Poll]]:
 
 
 async def _poll_all(settings: Settings, publisher: Publisher, stop: asyncio.Event) -> None:
+    """Until told to stop, or until none can be polled, or one fails in a way that is not its store's."""
     tasks = [
-        asyncio.create_task(_poll(settings, connection, poll, publisher, stop)) for connection, poll in polled(settings)
+        asyncio.create_task(_poll_if_possible(settings, connection, poll, publisher, stop))
+        for connection, poll in polled(settings)
     ]
-    # Where nothing is polled the process stays: a supervisor would start an ended one again and again.
     told = asyncio.create_task(stop.wait())
-    await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_EXCEPTION)
+    # Where nothing is polled the process stays: a supervisor would start an ended one again and again.
+    working = asyncio.create_task(asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION) if tasks else stop.wait())
+    await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    await told
-    await asyncio.gather(*tasks)
+    # Whatever ended it, each of the others gives its cursor back first.
+    await asyncio.gather(told, working, *tasks, return_exceptions=True)
+    left_out = [failure for task in tasks if (failure := task.result()) is not None]
+    if tasks and len(left_out) == len(tasks):
+        raise left_out[0]
+
+
+async def _poll_if_possible(
+    settings: Settings, connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
+) -> FatalError | None:
+    """One connection until told to stop; why it is left out, where its store can not be polled any more."""
+    try:
+        await _poll(settings, connection, poll, publisher, stop)
+    except FatalError as error:
+        metrics.POLLS.labels(connection=connection.name, result=error.code).inc()
+        log.error(  # noqa: TRY400 -- what the store said, not where in our code it was heard
+            "poller.left_out", connection=connection.name, code=error.code, reason=error.message
+        )
+        return error
+    return None
 
 
 async def _poll(
     settings: Settings, connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
 ) -> None:
-    """One connection until told to stop."""
     store = Store(connection.store_dsn.reveal(), connection.name, code_version=settings.code_version, pool_size=1)
-    async with open_client(connection) as client, contextlib.AsyncExitStack() as built:
+    async with _lister(connection) as lister, contextlib.AsyncExitStack() as built:
         built.push_async_callback(store.close)
         if not await until_possible(store.open, stop, connection.name):
             return
         poller = Poller(
             beat_of(connection, poll, clock.now()),
-            Orders(client),
+            lister,
             publisher,
             store,
             owner=f"{socket.gethostname()}/{os.getpid()}",
@@ -99,6 +120,17 @@ async def _poll(
             randomness=os.urandom,
         )
         await keep_polling(poller, connection.name, connection.poll_interval_s, stop)
+
+
+@contextlib.asynccontextmanager
+async def _lister(connection: Connection) -> AsyncIterator[Lister]:
+    """Who is asked what changed there."""
+    match connection.system:
+        case "clarity":
+            async with open_client(connection) as client:
+                yield Orders(client)
+        case other:
+            raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is polled at {other!r}")
 
 
 def beat_of(connection: Connection, poll: Poll, now: datetime) -> Beat:
