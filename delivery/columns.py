@@ -26,13 +26,13 @@ def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
         "kinds": [one.kind for one in arrivals],
         "source_versions": [one.source_version for one in arrivals],
         "payload_digests": [one.payload_digest for one in arrivals],
-        "mappings_in": [one.mapping_in for one in arrivals],
-        "origins": [one.origin for one in arrivals],
+        "mappings_in": [_kept(one.mapping_in) for one in arrivals],
+        "origins": [_kept(one.origin) for one in arrivals],
         "hops": [one.hops for one in arrivals],
-        "traceparents": [one.traceparent for one in arrivals],
+        "traceparents": [_kept(one.traceparent) for one in arrivals],
         "command_ids": [one.command_id for one in arrivals],
         "amounts": [one.amount for one in arrivals],
-        "currencies": [one.currency for one in arrivals],
+        "currencies": [_kept(one.currency) for one in arrivals],
     }
 
 
@@ -126,8 +126,12 @@ def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
 
 
 def _storable(values: Mapping[str, str]) -> str:
-    """As JSON that PostgreSQL keeps: a target's own words may hold the one character it has no room for."""
-    return json.dumps({name: text.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, text in values.items()})
+    return json.dumps({name: _kept(text) for name, text in values.items()})
+
+
+def _kept(text: str) -> str:
+    """As PostgreSQL keeps it: words from outside may hold the one character it has no room for."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:

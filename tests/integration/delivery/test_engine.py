@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -333,8 +334,8 @@ async def test_open_rows_are_counted_by_state(store: Store) -> None:
     }
 
 
-async def test_word_of_a_target_that_postgresql_cannot_hold_ends_its_row_all_the_same(store: Store) -> None:
-    await take_in(store, arrival(0, "s:1"))
+async def test_words_that_postgresql_cannot_hold_stop_nothing(store: Store) -> None:
+    await take_in(store, msgspec.structs.replace(arrival(0, "s:1"), currency="U\0D", origin="s\0"))
     (row,) = await store.claim(QUEUE, "me", 1, 60)
     error = RefusedError("no", "no", reply="caf\0")
 
