@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from bus.secret import Secret
-from bus.settings import Connection
+from bus.settings import ROOT, Connection, load
 from connect.systems.clarity.client import Action, ClarityClient, open_client
-from consumers.clarity.order_status_sink import OrderStatusSink
+from consumers.clarity.order_status_sink import OrderStatusSink, ways
 from consumers.clarity.rules import StatusStep, status_step
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
@@ -188,3 +188,10 @@ def test_a_site_s_own_words_for_shipped_and_cancelled_are_heeded() -> None:
 def test_a_completed_order_is_left_alone_whatever_is_wanted() -> None:
     for wanted in OrderState:
         assert status_step("Completed", "other", wanted, CEF) is StatusStep.FINISHED_AT_STORE
+
+
+def test_the_demonstration_s_tables_reach_every_state_there_is_to_tell() -> None:
+    text = (ROOT / "deployments" / "demo" / "towpath.toml").read_text(encoding="utf-8")
+    named = {part.split('"')[0] for part in text.split("env:")[1:] if part[0].isupper()}
+
+    assert ways(load(dict.fromkeys(named, "1"), ROOT).lookups, CEF).keys() == set(OrderState) - {OrderState.UNKNOWN}
