@@ -50,7 +50,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     record: str
     #: The business document, as both sides can name it: the order's root key.
     business: str
-    #: What is done to it: `create`, `update:<digest of the desired state>`, `cancel`.
+    #: What is done to it: `create`, `update:<source version>:<number>`, `cancel`.
     operation: str
 
     def __str__(self) -> str:

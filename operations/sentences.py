@@ -340,6 +340,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The GP database does not answer.",
         "Check that its SQL Server runs and can be reached; everything waits in order and goes on by itself.",
     ),
+    "gp.rolled_back": (
+        "A trigger or an add-on of GP undid the first half of {document}; the rest was taken back, too.",
+        "Ask who keeps GP's add-ons: they must not roll back a transaction they did not begin.",
+    ),
     "gp.too_slow": (
         "The GP database took longer than a document may take; all of it was undone.",
         "Nothing to do: it is tried again. If it stays, look what keeps the database busy or holds its locks.",

@@ -113,12 +113,14 @@ def _carry_out(gp: GpTransaction, work: Work) -> None:
         )
     )
     if work.step is Step.CREATE:
-        _make(gp, _creation(gp, work))
+        _make_known(gp, document)
+        _make(gp, _creation(work))
     else:
         standing = _still_changeable(gp, work)
         _make(gp, _change(gp, work, standing))
     if work.step is not Step.CANCEL:
         _read_back(gp, work)
+    _still_one_transaction(gp, work)
     gp.commit()
 
 
@@ -128,10 +130,20 @@ def _make(gp: GpTransaction, calls: Iterator[Call]) -> None:
         gp.call(procedure, parameters)
 
 
-def _creation(gp: GpTransaction, work: Work) -> Iterator[Call]:
+def _make_known(gp: GpTransaction, document: SopDocument) -> None:
+    """Create the customer unless he is there; another order of his may do the same at this moment."""
+    number = document.customer.CUSTNMBR
+    if gp.knows_customer(number):
+        return
+    try:
+        _make(gp, econnect.customer_calls(document))
+    except RefusedError:
+        if not gp.knows_customer(number):
+            raise
+
+
+def _creation(work: Work) -> Iterator[Call]:
     document, number = work.document, work.number
-    if not gp.knows_customer(document.customer.CUSTNMBR):
-        yield from econnect.customer_calls(document)
     yield from (econnect.line_call(document, number, line, update=0) for line in document.lines)
     yield from econnect.tax_calls(document, number)
     yield econnect.user_defined_call(document, number)
@@ -199,6 +211,12 @@ def _read_back(gp: GpTransaction, work: Work) -> None:
         raise RefusedError(
             "gp.not_written", "eConnect reported success but the document does not stand", document=work.number
         )
+
+
+def _still_one_transaction(gp: GpTransaction, work: Work) -> None:
+    """What an add-on rolls back in the middle takes our receipt along, while what follows would be committed."""
+    if all(receipt.operation != work.operation for receipt in gp.receipts_of(work.reference)):
+        raise RefusedError("gp.rolled_back", "something in GP undid the first half", document=work.number)
 
 
 def _settlement(work: Work, intent: Intent) -> Settlement:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 #: The document is open on somebody's screen: he will close it.
 _BUSY = frozenset({2022, 2079})
+#: Of a company database that says nothing else.
+CODE_PAGE = "cp1252"
 #: For everything but the call with an effect, which has its intent's own limit.
 READ_WITHIN_S = 60.0
 #: So many documents are asked for in one statement, far below the 2100 parameters SQL Server takes.
@@ -199,9 +201,9 @@ class GpTransaction:
 class GpClient:
     """One GP company database."""
 
-    def __init__(self, odbc: str, dialect: str, *, in_flight: int) -> None:
+    def __init__(self, odbc: str, dialect: str, *, in_flight: int, code_page: str = CODE_PAGE) -> None:
         self._dialect = dialect_of(dialect)
-        self._sessions = Sessions(odbc, self._dialect, in_flight=in_flight)
+        self._sessions = Sessions(odbc, self._dialect, in_flight=in_flight, code_page=code_page)
 
     async def aclose(self) -> None:
         """Let running transactions end, for a while, then hang up."""
@@ -234,7 +236,12 @@ def open_company(connection: Connection) -> GpClient:
     """
     if connection.odbc is None:
         raise ConfigurationError(f"connections.{connection.name}.odbc", "the ODBC connection string is missing")
-    return GpClient(connection.odbc.reveal(), connection.dialect, in_flight=connection.in_flight)
+    return GpClient(
+        connection.odbc.reveal(),
+        connection.dialect,
+        in_flight=connection.in_flight,
+        code_page=connection.options.get("code_page", CODE_PAGE),
+    )
 
 
 def _by_type(documents: Sequence[DocumentId]) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import pyodbc
 
-from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError
+from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
 
 Parameter = str | int | Decimal | date | datetime | None
 
@@ -52,8 +52,8 @@ class Dialect(Protocol):
     def call(self, procedure: str, parameters: Mapping[str, Parameter], outputs: tuple[Output, ...]) -> Statement:
         """Call an eConnect procedure by parameter name; its one result row holds the outputs in their order."""
 
-    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
-        """Let no statement run longer."""
+    def set_up(self, connection: pyodbc.Connection, timeout_s: int, code_page: str) -> None:
+        """Make a new connection ready: no statement runs longer, texts are sent as the company keeps them."""
 
     def kind_of(self, sql_state: str, number: int) -> type[BusError] | None:
         """What an error means; None: the connection was lost or timed out, the caller knows how far it was."""
@@ -70,6 +70,8 @@ class SqlServer:
     _RETRY = frozenset({1205, 1222, 3960})
     _REFUSED = frozenset({547, 515, 8152, 2628, 245, 8115})
     _DUPLICATE = frozenset({2627, 2601})
+    #: A procedure, or what somebody hung into it, ended our transaction.
+    _UNKNOWN = frozenset({266, 3903})
     _FATAL = frozenset({208, 207, 2812, 201, 8144, 8145, 18456, 4060, 229, 3952})
 
     def call(self, procedure: str, parameters: Mapping[str, Parameter], outputs: tuple[Output, ...]) -> Statement:
@@ -82,9 +84,10 @@ class SqlServer:
         text = f"SET NOCOUNT ON; DECLARE {declared}; EXEC dbo.{procedure} {', '.join(given)}; SELECT {selected}"
         return Statement(text=text, parameters=tuple(parameters.values()))
 
-    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
-        """The driver's own query time-out."""
+    def set_up(self, connection: pyodbc.Connection, timeout_s: int, code_page: str) -> None:
+        """The driver's own time-out; texts narrow, as a Unicode parameter has the server convert every key it meets."""
         connection.timeout = timeout_s
+        connection.setencoding(encoding=code_page, ctype=pyodbc.SQL_CHAR)
 
     def kind_of(self, sql_state: str, number: int) -> type[BusError] | None:
         """By number, never by text: texts differ between servers and languages."""
@@ -94,6 +97,8 @@ class SqlServer:
             return DuplicateKeyError
         if number in self._REFUSED:
             return RefusedError
+        if number in self._UNKNOWN:
+            return UnknownOutcomeError
         if number in self._FATAL or sql_state == "28000":
             return FatalError
         return None
@@ -118,7 +123,7 @@ class PostgreSql:
         text = f'SELECT {columns} FROM dbo."{procedure}"(CAST(? AS jsonb))'  # noqa: S608 - names of ours
         return Statement(text=text, parameters=(msgspec.json.encode(dict(parameters)).decode(),))
 
-    def limit_statements(self, connection: pyodbc.Connection, timeout_s: int) -> None:
+    def set_up(self, connection: pyodbc.Connection, timeout_s: int, code_page: str) -> None:  # noqa: ARG002 - UTF-8 always
         """The server's setting, as this driver has none of its own."""
         connection.execute(f"SET statement_timeout = {timeout_s * 1000}")
         connection.commit()

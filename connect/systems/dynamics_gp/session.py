@@ -37,20 +37,23 @@ class Session:
         self.deadline = math.inf
 
     def query(self, statement: Statement) -> list[pyodbc.Row]:
-        """All rows of the first result set; the statement surely did nothing when it raises.
+        """All rows of the last result set, which is ours: what triggers and add-ons select comes before it.
 
         Raises:
-            BusError: by kind; a connection lost before COMMIT is RetryableError, as the server rolls back.
+            BusError: by kind, also where the error hides behind a result; a connection lost before COMMIT is
+                RetryableError, as the server rolls back.
         """
         self._in_time()
+        rows: list[pyodbc.Row] = []
         try:
             # `closing`: pyodbc's own `with cursor` commits at its end
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
-                while cursor.description is None:
+                while True:
+                    if cursor.description is not None:
+                        rows = list(cursor.fetchall())
                     if not cursor.nextset():
-                        return []
-                return list(cursor.fetchall())
+                        return rows
         except pyodbc.Error as error:
             raise self._ours(error) from error
 
@@ -60,6 +63,8 @@ class Session:
         try:
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement.text, statement.parameters)
+                while cursor.nextset():
+                    pass  # a trigger's error shows only when it is its turn
         except pyodbc.Error as error:
             raise self._ours(error) from error
 
@@ -120,9 +125,10 @@ class Session:
 class Sessions:
     """A few connections, each used by one thread at a time; opened when needed, thrown away when broken."""
 
-    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int) -> None:
+    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int, code_page: str) -> None:
         self._odbc = odbc
         self._dialect = dialect
+        self._code_page = code_page
         self._idle: LifoQueue[Session] = LifoQueue()
         self._threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="gp")
         self._running: set[Future[Any]] = set()
@@ -175,7 +181,7 @@ class Sessions:
     def _open(self) -> Session:
         try:
             connection = pyodbc.connect(self._odbc, autocommit=False, timeout=_LOGIN_TIMEOUT_S)
-            self._dialect.limit_statements(connection, _STATEMENT_TIMEOUT_S)
+            self._dialect.set_up(connection, _STATEMENT_TIMEOUT_S, self._code_page)
         except pyodbc.Error as error:
             state, number = _numbers(error)
             kind = self._dialect.kind_of(state, number) or RetryableError

@@ -9,8 +9,8 @@ import pytest
 
 from connect.systems.dynamics_gp import session as session_module
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
-from connect.systems.dynamics_gp.dialect import Statement
-from errors import BusError, RefusedError, RetryableError
+from connect.systems.dynamics_gp.dialect import SqlServer, Statement
+from errors import BusError, RefusedError, RetryableError, UnknownOutcomeError
 
 LEVEL = "SET TRANSACTION ISOLATION LEVEL "
 
@@ -43,6 +43,10 @@ class Connection:
         #: What a statement's text is answered with.
         self.refuses: dict[str, pyodbc.Error] = {}
         self.timeout = 0
+        self.encoding = ("", 0)
+
+    def setencoding(self, encoding: str, ctype: int) -> None:
+        self.encoding = (encoding, ctype)
 
     def cursor(self) -> Cursor:
         return Cursor(self)
@@ -174,3 +178,52 @@ async def test_closing_waits_for_nobody_for_ever(
 
 def test_statements_may_take_the_minute_the_vendor_asks_for() -> None:
     assert session_module._STATEMENT_TIMEOUT_S >= 60
+
+
+async def test_texts_are_sent_as_the_company_keeps_them(opened: list[Connection], client: GpClient) -> None:
+    await asked(client, "SELECT 1")
+
+    assert [connection.encoding for connection in opened] == [("cp1252", pyodbc.SQL_CHAR)]
+
+
+class Results:
+    """A cursor with several results, as a procedure has on which somebody hung a SELECT of his own."""
+
+    def __init__(self, *results: list[int] | pyodbc.Error) -> None:
+        self._results = list(results)
+        self.description: object = None
+        self._rows: list[int] = []
+        self.nextset()
+
+    def execute(self, _text: str, _parameters: object = ()) -> None:
+        """The results are given."""
+
+    def nextset(self) -> bool:
+        if not self._results:
+            return False
+        found = self._results.pop(0)
+        if isinstance(found, pyodbc.Error):
+            raise found
+        self.description, self._rows = "columns", found
+        return True
+
+    def fetchall(self) -> list[int]:
+        return self._rows
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def queried(*results: list[int] | pyodbc.Error) -> Any:
+    connection: Any = Connection()
+    connection.cursor = lambda: Results(*results)
+    return session_module.Session(connection, SqlServer()).query(Statement(text="EXEC it"))
+
+
+def test_own_result_is_the_last_one() -> None:
+    assert queried([7, 8], [0]) == [0]
+
+
+def test_error_behind_a_result_is_raised() -> None:
+    with pytest.raises(UnknownOutcomeError):
+        queried([0], sql_error("25000", 266))
