@@ -262,7 +262,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "log_truncated": (
         "{topic} ends at {end} in partition {partition}, though it was taken in up to {position}: Kafka lost its end.",
-        "Find out what the broker lost. Then let the sources tell it again (`towpath census` lists what is missing), and "
+        "Find out what the broker lost, let the sources tell it again (`towpath census` lists what is missing), and "
         "have the store's position of the partition set to the topic's end.",
     ),
     "no_root_key": (
