@@ -416,6 +416,15 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The store does not list its orders as asked: sorted by their last change, page after page.",
         "Ask who keeps the site about its order search; until then only webhooks tell of changes.",
     ),
+    "clarity.older_reading": (
+        "The store shows the order as older than it was before: from a copy that lags, or its clock was set back.",
+        "Nothing to do: it is read again, and believed if it stays so.",
+    ),
+    "clarity.other_id": (
+        "Asked for order {asked} the store answered with order {is_}.",
+        "Nothing to do if the order came under its own id, too; else have the sender of the webhook write ids as the "
+        "store does.",
+    ),
     "clarity.stale_read": (
         "The store told of a change that it does not show yet.",
         "Nothing to do: it is read again. If it stays, look for a cache before the store's API.",

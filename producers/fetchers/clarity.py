@@ -2,11 +2,13 @@
 
 import hashlib
 
+import msgspec
+
 from bus.clock import Clock
 from connect.systems.clarity.client import ClarityClient, Document
 from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
 from delivery.states import State
-from errors import DecodeError, RetryableError
+from errors import DecodeError, RejectedError, RetryableError
 from schemas import topics
 from schemas.bus.change import Change
 from schemas.bus.fetched import Fetched
@@ -15,6 +17,8 @@ from schemas.systems.clarity.aspects import own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 
 RECORD = "order"
+#: So many readings in a row that seem older than what was seen are no lagging replica, but a clock that was set back.
+BELIEVED_AFTER = 4
 
 
 class OrderFetcher(OnlyReads):
@@ -54,16 +58,34 @@ class OrderFetcher(OnlyReads):
         except DecodeError:
             # The streams make a dead letter of its bytes. Nothing is remembered: the next reading would count as older.
             return self._fetched(row, change, document, hashlib.sha256(document.body).hexdigest())
+        if str(order.id) != change.id:
+            # An id in other letters: under it the order would be another one, and be carried out twice.
+            raise RejectedError("clarity.other_id", "the store has it under another id", asked=change.id, is_=order.id)
         if order.updated_date < change.source_version:
             # From a cache or replica that lags. As nobody tells of the change again, it has to be waited for.
             raise RetryableError("clarity.stale_read", "older than told", retry_after_s=self._settling_delay_s)
         digest = hashlib.sha256(own_aspect(order, self._client.site)).hexdigest()
         reading = LastSeen(record=RECORD, key=row.root_key, digest=digest, source_version=int(order.updated_date))
-        return await self._known(row, change, reading) or self._fetched(row, change, document, digest, reading)
-
-    async def _known(self, row: Row, change: Change, reading: LastSeen) -> Settlement | None:
-        """How a reading ends that is no news; None for news."""
         seen = await self._memory.last_seen(RECORD, row.root_key)
+        return await self._known(row, change, reading, seen) or self._fetched(
+            row, change, document, digest, self._newer(row, reading, seen)
+        )
+
+    def _newer(self, row: Row, reading: LastSeen, seen: LastSeen | None) -> LastSeen:
+        """The reading with a version above what was seen before: under the lease the later reading is the newer one.
+
+        Raises:
+            RetryableError: it is dated before what was seen, as from a replica that lags; a clock that was set back
+                says so again and again.
+        """
+        if seen is None or reading.source_version >= seen.source_version:
+            return reading
+        if row.code != "clarity.older_reading" or row.attempts < BELIEVED_AFTER:
+            raise RetryableError("clarity.older_reading", "older than seen", retry_after_s=self._settling_delay_s)
+        return msgspec.structs.replace(reading, source_version=seen.source_version + 1)
+
+    async def _known(self, row: Row, change: Change, reading: LastSeen, seen: LastSeen | None) -> Settlement | None:
+        """How a reading ends that is no news; None for news."""
         if seen is not None and seen.digest != reading.digest:
             if reading.digest in await self._memory.expected(RECORD, row.root_key):
                 return _settled(change, State.SUPPRESSED, code="echo")
@@ -71,8 +93,6 @@ class OrderFetcher(OnlyReads):
             seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
             return _settled(change, State.SUPPRESSED, code="unchanged")
-        if seen is not None and seen.source_version > reading.source_version:
-            return _settled(change, State.SUPERSEDED, code="older_reading")
         return None
 
     def _fetched(

@@ -44,7 +44,8 @@ class SalesOrderFetcher(OnlyReads):
         seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == digest:
             return Settlement(state=State.SUPPRESSED, code="unchanged", document_number=order.number)
-        version = int(order.read_at.timestamp() * 1_000_000)
+        # under the lease the later reading is the newer one, should the database's clock have been set back
+        version = max(int(order.read_at.timestamp() * 1_000_000), seen.source_version + 1 if seen else 0)
         fetched = Fetched(
             connection=self._connection,
             id=order.number,

@@ -140,6 +140,8 @@ def encode(record: Wire) -> bytes:
 def _as_text(value: object) -> str:
     if isinstance(value, Ticks):
         return value.text
+    if isinstance(value, FreeText):
+        return str(value)
     raise NotImplementedError
 
 

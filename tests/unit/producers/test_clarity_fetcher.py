@@ -12,7 +12,7 @@ from connect.systems.clarity.client import Document
 from consumers.clarity.order_status_sink import digest
 from delivery.ports import LastSeen, Row, Settlement
 from delivery.states import Kind, State
-from errors import RetryableError
+from errors import RejectedError, RetryableError
 from producers.fetchers.clarity import OrderFetcher
 from schemas.bus.change import Change
 from schemas.systems.clarity import wire
@@ -150,3 +150,32 @@ async def test_moments_without_an_offset_are_the_site_s_local_time() -> None:
     settled = await read(local, Remembered(AFTER), site=Site(zone=ZoneInfo("America/Chicago")))
 
     assert settled.last_seen[0].source_version == ORDER.updated_date
+
+
+async def test_an_answer_under_another_id_is_no_order_of_ours() -> None:
+    class Other(Changes):
+        def decode(self, data: bytes) -> Change:
+            return msgspec.structs.replace(super().decode(data), id="01001")
+
+    fetcher = OrderFetcher(Shop(BODY), Other(0), Remembered(BEFORE), "clarity-main", 5.0, lambda: AT)  # type: ignore[arg-type]  # a store with one route
+
+    with pytest.raises(RejectedError, match="another id"):
+        await fetcher.prepare(ROW)
+
+
+class Later(Remembered):
+    """What was seen carries a version beyond the reading's."""
+
+    async def last_seen(self, record: str, key: str) -> LastSeen | None:
+        return LastSeen(record=record, key=key, digest="another", source_version=int(ORDER.updated_date) + 50)
+
+
+async def test_a_reading_that_seems_older_is_waited_for_and_believed_if_it_stays_so() -> None:
+    with pytest.raises(RetryableError) as first:
+        await read(BODY, Later("another"))
+    again = msgspec.structs.replace(ROW, code=first.value.code, attempts=4)
+
+    settled = await read(BODY, Later("another"), row=again)
+
+    assert (settled.code, settled.last_seen[0].source_version) == ("fetched", int(ORDER.updated_date) + 51)
+    assert settled.publications[0].document.source_version == int(ORDER.updated_date) + 51
