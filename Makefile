@@ -36,7 +36,7 @@ test: check ## everything: check, then integration and end to end on the real st
 check: setup ## format, lint, types, import contracts, unit and contract tests
 	@$(RUN) ruff format --quiet --check --diff . && $(RUN) ruff check --quiet .
 	@$(RUN) mypy $(wildcard $(CODE))
-	@$(RUN) lint-imports
+	@$(RUN) lint-imports --no-cache
 	@$(PYTEST) -q -n auto tests/unit tests/contract
 
 test-integration: setup ## single parts on the real stack

@@ -1,4 +1,4 @@
-"""What the gateway writes to Kafka for a webhook: a thin change, or how it ended; pure."""
+"""What the gateway writes to Kafka for a webhook: a thin change, or how it ended, decided from what it is given alone."""
 
 import uuid
 from datetime import UTC, datetime
