@@ -1,4 +1,4 @@
-"""What the gateway writes to Kafka for a webhook: a thin change, or how it ended, decided from what it is given alone."""
+"""What the gateway writes to Kafka for a webhook, told from what it is given: a thin change, or how it ended."""
 
 import uuid
 from datetime import UTC, datetime
