@@ -126,28 +126,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             self.connections[name] for name in sorted(self.connections) if self.connections[name].system == system
         )
 
-    def erp_of(self, store: str) -> Connection:
-        """The ERP that works on a store's orders.
-
-        Raises:
-            ConfigurationError: no pair names the store.
-        """
-        for pair in self.pairs:
-            if pair.store == store:
-                return self.connection(pair.erp)
-        raise ConfigurationError("pairs", f"no ERP for the store {store}: add [[pairs]] with store and erp")
-
-    def store_of(self, erp: str) -> Connection:
-        """The store whose orders an ERP works on.
-
-        Raises:
-            ConfigurationError: no pair names the ERP.
-        """
-        for pair in self.pairs:
-            if pair.erp == erp:
-                return self.connection(pair.store)
-        raise ConfigurationError("pairs", f"no store for the ERP {erp}: add [[pairs]] with store and erp")
-
 
 def current() -> Settings:
     """Settings of this process: the real environment over what runs locally."""

@@ -206,12 +206,6 @@ def restart_failed(settings: Settings) -> tuple[str, ...]:
     return failed
 
 
-def delete(settings: Settings, connector: str) -> None:
-    """Take a connector out of Connect; its replication slot and topics stay."""
-    with _connect(settings) as client:
-        _ask(client, "DELETE", f"/connectors/{connector}")
-
-
 def validate(client: httpx.Client, config: Mapping[str, str]) -> Validation:
     """Let Connect check every setting's name and type, and whether the database answers."""
     name = config["connector.class"].rsplit(".", 1)[-1]

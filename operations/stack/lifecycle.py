@@ -115,13 +115,6 @@ def restart(
         return _start(settings, (name,), progress)
 
 
-def kill(settings: StackSettings, name: PartName, progress: Progress | None = None) -> None:
-    """Stop one part as in a power cut, and leave it down."""
-    places = Places(root=settings.root)
-    with _locked(places):
-        _stop_part(places, name, Ending.CRASH, progress or Silent())
-
-
 def status(settings: StackSettings) -> list[PartStatus]:
     """How each part is, also where the stack never ran."""
     places = Places(root=settings.root)

@@ -84,8 +84,6 @@ def test_deployment_is_read_whole(root: Path) -> None:
     assert erp.capture is not None
     assert (erp.capture.port, erp.in_flight, erp.dialect) == (5432, 8, "postgresql")
     assert settings.lookups.find("sites", "north") == "NORTH"
-    assert settings.erp_of("shop").name == "erp"
-    assert settings.store_of("erp").name == "shop"
     assert [each.name for each in settings.of_system("clarity")] == ["shop"]
 
 
