@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.systems.clarity.order import ClarityOrder, ClaritySalesItem
+from schemas.systems.clarity.order import ClarityOrder, ClaritySalesItem, ClaritySalesOrderPayment
 from schemas.systems.clarity.site import Site
 from schemas.systems.clarity.wire import Ticks, encode
 
@@ -27,6 +27,7 @@ def own_aspect(order: ClarityOrder, site: Site) -> bytes:
             actual_ship_date=None,
             balance_due=Decimal(0),
             sales_items=tuple(_own_line(item) for item in order.sales_items),
+            sales_order_payments=tuple(_own_payment(paid) for paid in order.sales_order_payments),
             serializable_attributes=dict(sorted(order.serializable_attributes.items())),
         )
     )
@@ -47,3 +48,8 @@ def _own_line(item: ClaritySalesItem) -> ClaritySalesItem:
         quantity_pre_sold=Decimal(0),
         status_key="",
     )
+
+
+def _own_payment(paid: ClaritySalesOrderPayment) -> ClaritySalesOrderPayment:
+    """What is paid with is the customer's choice; how far the payment got follows the order's status, which we set."""
+    return msgspec.structs.replace(paid, payment=msgspec.structs.replace(paid.payment, status_key=""))

@@ -13,8 +13,10 @@ from bus.settings import Connection
 from connect.systems.clarity.client import Action, ClarityClient, open_client
 from errors import ConfigurationError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
+from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.clarity.shipment import ClarityShipmentItem, UpsertShipment
+from schemas.systems.clarity.site import CEF
 from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
 from schemas.systems.clarity.wire import Ticks, decode, ticks_from
 
@@ -112,6 +114,34 @@ async def test_actions_are_carried_out_or_refused_in_the_stores_words(site: Site
     assert caught.value.code == "clarity.refused"
     with pytest.raises(RefusedError):
         await site.client.act(Action.SHIP, "999999")
+
+
+@pytest.mark.parametrize("action", [Action.CONFIRM, Action.BACKORDER, Action.CREATE_PICK_TICKET, Action.SHIP])
+async def test_what_we_do_to_an_order_is_no_change_of_the_customer_s(site: Site, action: Action) -> None:
+    order_id = await site.place(discount=1, custom={"gift": "yes"})
+    before = await site.client.order(order_id)
+    for each in dict.fromkeys((Action.CONFIRM, action)):
+        await site.client.act(each, order_id)
+    assert before is not None
+    await site.client.set_tracking(before.custom_key, "1Z1")
+
+    after = await site.client.order(order_id)
+
+    assert after is not None
+    assert after.status_key != before.status_key
+    assert own_aspect(after, CEF) == own_aspect(before, CEF)
+
+
+async def test_an_order_we_void_reads_as_we_foresaw(site: Site) -> None:
+    order_id = await site.place()
+    before = await site.client.order(order_id)
+    await site.client.act(Action.VOID, order_id)
+
+    after = await site.client.order(order_id)
+
+    assert before is not None
+    assert after is not None
+    assert own_aspect(after, CEF) == own_aspect(cancelled(before, CEF), CEF)
 
 
 async def test_tracking_and_shipments_are_written_by_key(site: Site) -> None:
