@@ -78,7 +78,7 @@ def test_idle_it_takes_less_than_two_gibibytes(settings: StackSettings, running:
 
 @pytest.mark.parametrize(
     "names",
-    [(PartName.KAFKA, PartName.SANDBOX), (PartName.REGISTRY,), (PartName.CONNECT, PartName.BUS)],
+    [(PartName.KAFKA, PartName.SANDBOX), (PartName.REGISTRY, PartName.CONNECT, PartName.BUS)],
     ids="+".join,
 )
 def test_what_was_killed_is_started_again_alone(
