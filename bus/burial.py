@@ -133,7 +133,8 @@ class Burial:
             at=event.at,
             mapping=self._mapping,
             origin=connection,
-            body_digest=source.body_digest,
+            # several records of one root may end here; each is told of
+            body_digest=event.root,
         )
         key = event.root_key or connection or event.topic
         return Outgoing(topic=topic, key=key, value=value, headers=to_headers(lineage))

@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 #: After this long a crash that hangs ends by SIGKILL; the supervisor starts the process again.
 KILL_AFTER_S = 30.0
+#: Faust's own patience is thirty seconds, and its end is taken for a stop.
+ENDS_WITHIN_S = 15.0
 #: How long a rebalance or a stop waits for what is in flight; below the rebalance timeout.
 DRAIN_LIMIT_S = 5.0
 
@@ -126,7 +128,7 @@ class NothingSkipped(faust_consumer.Consumer):
 
     async def _seek_kept(self, topic: str, keeper: "KeptPositions", partitions: list[int]) -> None:
         known = await keeper.read(topic, sorted(partitions))
-        ends = await self.highwaters(*(TP(topic, partition) for partition in partitions))
+        ends = await self._ends([TP(topic, partition) for partition in partitions])
         for partition in partitions:
             tp = TP(topic, partition)
             offset = known.get(partition)
@@ -137,6 +139,20 @@ class NothingSkipped(faust_consumer.Consumer):
             self._read_offset[tp] = offset or None
             # else acknowledgements below the group's offset would be ignored after the store was set back
             self._committed_offset[tp] = offset or None
+
+    async def _ends(self, partitions: list[TP]) -> Mapping[TP, int]:
+        """Where the log ends; a partition without a leader stops the worker, which would else wait without a word.
+
+        Raises:
+            FatalError: no answer in time; the next start asks again.
+        """
+        try:
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                return await self.highwaters(*partitions)
+        except TimeoutError:
+            error = FatalError("log_end_unknown", f"Kafka does not say where {partitions[0].topic} ends")
+            await self.app.die(error)
+            raise error from None
 
     async def _stop_for_a_person(self, tp: TP, position: int, end: int) -> None:
         """The log lost its end, in a crash or by going back to an older copy: what comes now is not what was read.

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -10,6 +11,7 @@ from structlog.typing import Processor
 
 from errors import BusError
 
+_ROOT = Path(__file__).parents[1]
 #: Where it happened, never with what values: local variables hold payloads and secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _SHARED: tuple[Processor, ...] = (
@@ -38,9 +40,13 @@ def described(failure: BaseException) -> dict[str, str]:
     """
     if isinstance(failure, BusError):
         return {"error": type(failure).__name__, "code": failure.code, "reason": failure.message}
-    frames = traceback.extract_tb(failure.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return {"error": type(failure).__name__, "at": place}
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(failure.__traceback__)]
+    ours = [(path, line) for path, line in frames if path.is_relative_to(_ROOT) and "site-packages" not in path.parts]
+    return {
+        "error": type(failure).__name__,
+        "at": "".join(f"{path.relative_to(_ROOT)}:{line}" for path, line in ours[-1:]),
+        "in": "".join(f"{path.name}:{line}" for path, line in frames[-1:]),
+    }
 
 
 def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -71,6 +72,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval_s: float = 60.0
     #: How far a poll looks back behind the last one.
     poll_overlap_s: float = 300.0
+    #: How long a write may take there. Longer lets slow ones through; a worker that dies in one holds its key as long.
+    send_timeout_s: float = 60.0
     #: How long an unknown outcome is left alone before it is looked for.
     settling_delay_s: float = 5.0
     capture: Capture | None = None
@@ -273,6 +276,12 @@ def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection
         raise ConfigurationError(
             f"connections.{name}", "a name is lower case, without `:` and `/`: it begins root keys"
         )
+    try:
+        ZoneInfo(connection.time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"connections.{name}.time_zone", f"{connection.time_zone!r} is no time zone: write one like Europe/Vienna"
+        ) from error
     if connection.webhook_secrets == () and table.get("webhook_secrets"):
         raise ConfigurationError(f"connections.{name}.webhook_secrets", "none of them is set: set the first variable")
     return connection

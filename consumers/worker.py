@@ -55,7 +55,11 @@ async def sinks_of(settings: Settings, connection: Connection, store: Store, cod
             lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
             target_of(lookups, connection.name)  # a mistake in it stops us now, not at the first order
             async with aclosing(open_company(connection)) as company:
-                yield {"order": SalesOrderSink(company, codecs.of(topics.ORDERS), sales_order, lookups, now)}
+                yield {
+                    "order": SalesOrderSink(
+                        company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
+                    )
+                }
         case "clarity":
             async with open_client(connection) as site:
                 yield {

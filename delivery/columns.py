@@ -19,7 +19,7 @@ ROOT_KEY: Final = 7
 def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
     return {
         "offsets": [one.offset for one in arrivals],
-        "roots": [one.root for one in arrivals],
+        "roots": [_kept(one.root) for one in arrivals],
         "root_keys": [one.root_key for one in arrivals],
         "message_keys": [one.message_key for one in arrivals],
         "records": [one.record for one in arrivals],

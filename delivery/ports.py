@@ -67,8 +67,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     document_number: str = ""
     #: `id@version+digest` of the mapping that made the body.
     mapping: str = ""
-    #: The call is only started if it can end within this time of the lease. With a margin it stays below the lease's
-    #: own length, so that a dead worker's keys are not held longer than those of one that only prepared.
+    #: The call is only started if it can end within this time of the lease, which is made longer where it must be: so
+    #: long are the keys held of a worker that dies in it.
     timeout_s: float = 15.0
     #: How the other end's own documents will read once it is done, for whoever reads one before we settle.
     leaves: tuple["LastSeen", ...] = ()

@@ -71,7 +71,6 @@ class Relay:
         self._publisher = publisher
         self._headers = headers
         self._owner = owner
-        self._send_within_s = send_within_s
         self._turn_s = send_within_s + MARGIN_S
         self._stopping = asyncio.Event()
         self._log = log.bind(connection=store.connection)

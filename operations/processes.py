@@ -25,7 +25,7 @@ HEALTHY_S = 30.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 #: From SIGTERM to SIGKILL; the workers drain within five seconds.
-STOP_WITHIN_S = 15.0
+STOP_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.2
 RESTART_CONNECTORS_EVERY_S = 15.0
 
@@ -254,7 +254,7 @@ def require_none_runs(root: Path, names: Sequence[str]) -> None:
         raise RetryableError("run.already", f"{', '.join(left)} run already: `towpath stop` first")
 
 
-def stop(root: Path, within_s: float = 20.0) -> tuple[str, ...]:
+def stop(root: Path, within_s: float = STOP_WITHIN_S + 5.0) -> tuple[str, ...]:
     """Stop everything `run` started here: the supervisor first, as it would start the others again.
 
     Returns the names of what was stopped.

@@ -227,7 +227,6 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "merged": ("A later event about the same document covers it.", NOTHING),
     "superseded": ("A newer state of the same record replaced it before it was sent.", NOTHING),
     "older": ("A newer version had been taken in before.", NOTHING),
-    "older_reading": ("A newer reading of the document had come before.", NOTHING),
     "timed_out": (
         "The target gave no answer in {timeout_s} seconds, so it is not known whether it was done.",
         "Nothing to do: the target is asked before anything is sent again.",
@@ -259,6 +258,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "store_refused": (
         "The connection's store refused a value ({sql_state}).",
         "Report it with the log of the process: this is a defect of the bus. Nothing is lost; the event waits.",
+    ),
+    "log_end_unknown": (
+        "Kafka does not say where a topic ends: a partition has no leader.",
+        "Look at the brokers; the process starts again by itself and asks again.",
     ),
     "log_truncated": (
         "{topic} ends at {end} in partition {partition}, though it was taken in up to {position}: Kafka lost its end.",
@@ -344,9 +347,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "A trigger or an add-on of GP undid the first half of {document}; the rest was taken back, too.",
         "Ask who keeps GP's add-ons: they must not roll back a transaction they did not begin.",
     ),
+    "gp.code_page": (
+        "GP's code page {code_page} has no letter {letter}.",
+        "Correct the option or the lookup row it comes from; names and addresses are written in other letters by us.",
+    ),
     "gp.too_slow": (
         "The GP database took longer than a document may take; all of it was undone.",
-        "Nothing to do: it is tried again. If it stays, look what keeps the database busy or holds its locks.",
+        "Nothing to do: it is tried again. If it stays, look what keeps the database busy or holds its locks, or "
+        "give it more time: the connection's send_timeout_s.",
     ),
     "gp.absent": (
         "The document is neither in GP's work nor in its history; it may be on its way between them.",

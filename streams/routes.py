@@ -14,7 +14,6 @@ from schemas.canonical.inventory_level import InventoryLevel
 from schemas.canonical.order import Order
 from schemas.canonical.order_status import OrderStatus
 from schemas.canonical.shipment import Shipment
-from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import ItemSiteRow
 from schemas.systems.dynamics_gp.sales_order import SalesOrder
 from schemas.topics import Topic
@@ -55,14 +54,9 @@ def everything(part: Any) -> None:
     """Nothing is left out."""
 
 
-def as_captured(row: Captured[Any]) -> Captured[Any]:
-    """A captured row is read as it is."""
-    return row
-
-
-def as_fetched(fetched: Fetched) -> Fetched:
-    """A document whose mapping reads the body itself, as that takes what the connection says of the site."""
-    return fetched
+def as_it_is(decoded: Any) -> Any:
+    """A captured row, or a document whose mapping reads the body itself with what the connection says of the site."""
+    return decoded
 
 
 def gp_sales_order(fetched: Fetched) -> Seen[SalesOrder]:
@@ -93,7 +87,7 @@ def id_of_record(record: Order | OrderStatus | Shipment | InventoryLevel) -> str
 ROUTES: tuple[Route, ...] = (
     Route(
         source=topics.CLARITY_ORDERS,
-        read=as_fetched,
+        read=as_it_is,
         split=whole,
         leave_out=everything,
         mapping=order_from_clarity,
@@ -123,7 +117,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         source=topics.GP_IV00102,
-        read=as_captured,
+        read=as_it_is,
         row_type=ItemSiteRow,
         split=whole,
         leave_out=not_one_site,

@@ -98,9 +98,14 @@ def key(text: str, length: int, field: str, code_page: str) -> str:
     """
     if len(text) > length:
         raise MappingError(field, f"{text!r} is longer than GP's {length} characters: add a row to the lookup table")
-    if _held(text, code_page) != text:
+    if not holds(text, code_page):
         raise MappingError(field, f"{text!r} has characters that GP has not: add a row to the lookup table")
     return text
+
+
+def holds(text: str, code_page: str) -> bool:
+    """Whether GP can keep the text as it is."""
+    return _held(text, code_page) == text
 
 
 def _held(text: str, code_page: str) -> str:

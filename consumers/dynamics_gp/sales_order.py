@@ -3,7 +3,16 @@
 from datetime import datetime
 from decimal import Decimal
 
-from consumers.dynamics_gp.rules import LINE_STEP, customer_number, fit, key, line_price, line_taxes, short_reference
+from consumers.dynamics_gp.rules import (
+    LINE_STEP,
+    customer_number,
+    fit,
+    holds,
+    key,
+    line_price,
+    line_taxes,
+    short_reference,
+)
 from consumers.dynamics_gp.target import Target, target_of
 from errors import MappingError
 from mapping.port import Lookups, mapping
@@ -90,7 +99,7 @@ def _customer(order: Order, lookups: Lookups, target: Target) -> SopCustomer:
         CUSTNMBR=customer_number(order, lookups, target),
         CUSTNAME=fit(name, 64, target.code_page),
         CUSTCLAS=target.customer_class,
-        email=order.customer_email,
+        email=order.customer_email if holds(order.customer_email, target.code_page) else "",
         billing=_address(order.billing, lookups, target),
     )
 

@@ -39,12 +39,14 @@ class SalesOrderSink:
         mapping: Mapping[Order, SopDocument],
         lookups: Lookups,
         clock: Clock,
+        send_timeout_s: float,
     ) -> None:
         self._client = client
         self._decoder = decoder
         self._mapping = mapping
         self._lookups = lookups
         self._clock = clock
+        self._send_timeout_s = send_timeout_s
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Map, look what was done before, and take a number where a document is to be made."""
@@ -66,6 +68,7 @@ class SalesOrderSink:
             body=msgspec.json.encode(work),
             document_number=work.number,
             mapping=stamp(self._mapping, self._lookups),
+            timeout_s=self._send_timeout_s,
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
@@ -135,11 +138,14 @@ def _make_known(gp: GpTransaction, document: SopDocument) -> None:
     number = document.customer.CUSTNMBR
     if gp.knows_customer(number):
         return
+    customer, *details = econnect.customer_calls(document)
     try:
-        _make(gp, econnect.customer_calls(document))
+        gp.call(*customer)
     except RefusedError:
         if not gp.knows_customer(number):
             raise
+    else:
+        _make(gp, iter(details))
 
 
 def _creation(work: Work) -> Iterator[Call]:

@@ -58,6 +58,7 @@ def require_simulators(settings: Settings) -> None:
 def _addresses(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Setting, its value, and the variable under which this machine's own is kept."""
     yield "kafka.bootstrap", settings.kafka, "TOWPATH_KAFKA"
+    yield "registry.url", settings.registry, "TOWPATH_REGISTRY"
     yield "connect.url", settings.connect, "TOWPATH_CONNECT"
     yield "projection.dsn", settings.projection_dsn.reveal(), "TOWPATH_PROJECTION_DSN"
     for each in settings.connections.values():

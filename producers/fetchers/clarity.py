@@ -17,8 +17,8 @@ from schemas.systems.clarity.aspects import own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 
 RECORD = "order"
-#: So many readings in a row that seem older than what was seen are no lagging replica, but a clock that was set back.
-BELIEVED_AFTER = 4
+#: A reading that still seems older than what was seen after this long comes of a clock that was set back.
+LAGS_AT_MOST_S = 30.0
 
 
 class OrderFetcher(OnlyReads):
@@ -75,13 +75,12 @@ class OrderFetcher(OnlyReads):
         """The reading with a version above what was seen before: under the lease the later reading is the newer one.
 
         Raises:
-            RetryableError: it is dated before what was seen, as from a replica that lags; a clock that was set back
-                says so again and again.
+            RetryableError: it is dated before what was seen, as from a copy that lags; the next one is believed.
         """
         if seen is None or reading.source_version >= seen.source_version:
             return reading
-        if row.code != "clarity.older_reading" or row.attempts < BELIEVED_AFTER:
-            raise RetryableError("clarity.older_reading", "older than seen", retry_after_s=self._settling_delay_s)
+        if row.code != "clarity.older_reading":
+            raise RetryableError("clarity.older_reading", "older than seen", retry_after_s=LAGS_AT_MOST_S)
         return msgspec.structs.replace(reading, source_version=seen.source_version + 1)
 
     async def _known(self, row: Row, change: Change, reading: LastSeen, seen: LastSeen | None) -> Settlement | None:

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 #: Where the first round of all begins, unless the connection's option `poll_since` names a date.
 FIRST_LOOK_BACK = timedelta(days=1)
-_SHORTEST_LEASE_S = 20.0
+_SHORTEST_LEASE_S = 30.0
 
 
 def run(settings: Settings) -> int:

@@ -66,7 +66,7 @@ def test_killed_processes_lose_nothing_and_double_nothing(bus: Outside, processe
     for process in processes:
         kill(process)
     starting = {process: came_back(process, before[process]) for process in processes}
-    time.sleep(random.uniform(0, 3))  # anywhere between its first line and its first events
+    time.sleep(random.uniform(0, 3))  # anywhere between the first line and the first events
     for process in processes:
         kill(process)
 

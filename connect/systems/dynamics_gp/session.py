@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pyodbc
 
 from connect.systems.dynamics_gp.dialect import Dialect, DuplicateKeyError, Statement
-from errors import BusError, RetryableError, UnknownOutcomeError
+from errors import BusError, RefusedError, RetryableError, UnknownOutcomeError
 
 T = TypeVar("T")
 
@@ -56,6 +56,8 @@ class Session:
                         return rows
         except pyodbc.Error as error:
             raise self._ours(error) from error
+        except UnicodeEncodeError as error:
+            raise _not_in_code_page(error) from None
 
     def execute(self, statement: Statement) -> None:
         """Run a statement that gives no rows."""
@@ -67,6 +69,8 @@ class Session:
                     pass  # a trigger's error shows only when it is its turn
         except pyodbc.Error as error:
             raise self._ours(error) from error
+        except UnicodeEncodeError as error:
+            raise _not_in_code_page(error) from None
 
     def restore(self, texts: tuple[str, ...]) -> None:
         """Give the session back as it was, however late; where that fails it is not used again."""
@@ -195,6 +199,11 @@ class Sessions:
                 self._idle.get_nowait().close()
             except Empty:
                 return
+
+
+def _not_in_code_page(error: UnicodeEncodeError) -> RefusedError:
+    character = error.object[error.start : error.start + 1]
+    return RefusedError("gp.code_page", "GP has no such letter", letter=ascii(character), code_page=error.encoding)
 
 
 def _numbers(error: pyodbc.Error) -> tuple[str, int]:

@@ -74,7 +74,7 @@ def row(record: Order) -> Row:
 
 @pytest.fixture
 def sink(client: GpClient) -> SalesOrderSink:
-    return SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: OPTIONS}), lambda: NOON)
+    return SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: OPTIONS}), lambda: NOON, 15.0)
 
 
 async def prepared(sink: SalesOrderSink, record: Order) -> Intent:
@@ -304,7 +304,7 @@ async def test_mended_mapping_writes_the_same_version_again(gp: Gp, client: GpCl
     written_as: list[str] = []
     for site in ("MAIN", "NORTH", "MAIN", "NORTH"):
         options = {**OPTIONS, "site": site}
-        sink = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: options}), lambda: NOON)
+        sink = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: options}), lambda: NOON, 15.0)
         settled = await written(sink, order())
         gp.connection.rollback()
         (row,) = gp.rows('SELECT trim("LOCNCODE") FROM dbo."SOP10100" WHERE "SOPNUMBE" = %s', settled.document_number)

@@ -227,3 +227,17 @@ def test_own_result_is_the_last_one() -> None:
 def test_error_behind_a_result_is_raised() -> None:
     with pytest.raises(UnknownOutcomeError):
         queried([0], sql_error("25000", 266))
+
+
+def test_letter_the_company_cannot_keep_is_refused_by_name() -> None:
+    class Narrow(Results):
+        def execute(self, _text: str, _parameters: object = ()) -> None:
+            "Ł".encode("cp1252")
+
+    connection: Any = Connection()
+    connection.cursor = lambda: Narrow([0])
+
+    with pytest.raises(RefusedError) as refused:
+        session_module.Session(connection, SqlServer()).query(Statement(text="EXEC it"))
+
+    assert (refused.value.code, refused.value.facts["letter"]) == ("gp.code_page", "'\\u0141'")
