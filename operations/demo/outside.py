@@ -145,6 +145,11 @@ class Erp(_Desk):
         quantities = None if lines is None else {item: str(quantity) for item, quantity in lines.items()}
         await self._ask("POST", "/user/ship", {"number": number, "lines": quantities, "tracking": list(tracking)})
 
+    async def is_in_history(self, number: str) -> bool:
+        """Whether an order is done with."""
+        found = await self._ask("GET", "/documents", type=2, number=number, limit=1)
+        return any(document["state"] == "history" for document in found["documents"])
+
     async def invoices(self, order_number: str) -> int:
         """How many invoices an order has, posted or not."""
         found = await self._ask("GET", "/documents", type=3, reference=order_number, limit=PAGE)
