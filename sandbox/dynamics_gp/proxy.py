@@ -24,6 +24,8 @@ class ProxyFaults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     lose_commit_answers: Count = 0
     #: the next n commits never reach the server, which rolls back
     lose_commits: Count = 0
+    #: the next n commits meet a server that crashes: it warns the client and is gone
+    crash_at_commits: Count = 0
     #: count only commits of transactions that ran a statement with this text
     commit_of: str = ""
     #: every chunk a client sends waits this long
@@ -138,7 +140,7 @@ class Proxy:
         """Both directions at once; the first that ends, ends both."""
         conversation = wire.Conversation()
         directions: list[Awaitable[None]] = [
-            self._to_database(client, to_database, conversation),
+            self._to_database(client, to_client, to_database, conversation),
             self._to_client(database, to_client, conversation),
         ]
         tasks = [asyncio.ensure_future(direction) for direction in directions]
@@ -152,7 +154,11 @@ class Proxy:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _to_database(
-        self, client: asyncio.StreamReader, to_database: asyncio.StreamWriter, conversation: wire.Conversation
+        self,
+        client: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+        to_database: asyncio.StreamWriter,
+        conversation: wire.Conversation,
     ) -> None:
         messages = wire.Messages()
         while data := await client.read(CHUNK):
@@ -163,6 +169,12 @@ class Proxy:
                 conversation.said(message)
                 if wire.asks_to_commit(message) and self._take("lose_commits", conversation):
                     LOG.info("a commit was lost on its way")
+                    return
+                if wire.asks_to_commit(message) and self._take("crash_at_commits", conversation):
+                    LOG.info("the server crashed at a commit")
+                    to_client.write(wire.CRASH_WARNING)
+                    await to_client.drain()
+                    to_client.close()
                     return
                 to_database.write(raw)
             await to_database.drain()
@@ -182,7 +194,9 @@ class Proxy:
                 to_client.write(raw)
             await to_client.drain()
 
-    def _take(self, fault: Literal["lose_commits", "lose_commit_answers"], conversation: wire.Conversation) -> bool:
+    def _take(
+        self, fault: Literal["lose_commits", "lose_commit_answers", "crash_at_commits"], conversation: wire.Conversation
+    ) -> bool:
         left: int = getattr(self.faults, fault)
         if left == 0 or not conversation.has_run(self.faults.commit_of):
             return False

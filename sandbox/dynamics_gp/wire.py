@@ -6,6 +6,9 @@ import msgspec
 
 #: first packet of a client: asks for encryption, or to cancel a query elsewhere
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
+#: What PostgreSQL's processes tell their clients in an immediate shutdown.
+_CRASH_FIELDS = b"SWARNING\0VWARNING\0C57P02\0Mterminating connection because of crash of another server process\0\0"
+CRASH_WARNING = b"N" + (len(_CRASH_FIELDS) + 4).to_bytes(4) + _CRASH_FIELDS
 #: a message larger than this is no message; something else speaks on this port
 LARGEST_MESSAGE = 1 << 30
 

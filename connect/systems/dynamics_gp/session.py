@@ -91,6 +91,9 @@ class Session:
         self._in_time()
         try:
             self._connection.commit()
+            # psqlODBC reports success where it has noticed, behind a statement, that the connection is dead
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute("SELECT 1")
         except pyodbc.Error as error:
             self.broken = True
             state, number = _numbers(error)

@@ -191,6 +191,17 @@ async def test_lost_commit_is_unknown_and_not_found_and_may_be_sent_again(gp: Gp
     assert standing(gp) == ONE_ORDER
 
 
+async def test_server_that_crashes_at_the_commit_leaves_it_unknown(gp: Gp, sink: SalesOrderSink) -> None:
+    intent = await prepared(sink, order())
+    set_faults(gp, proxy={"crash_at_commits": 1, "commit_of": "taSopHdrIvcInsert"})
+
+    with pytest.raises(UnknownOutcomeError):
+        await sink.deliver(intent)
+
+    assert await sink.find(intent) == Absent()
+    assert standing(gp) == NOTHING
+
+
 @pytest.mark.parametrize("procedure", ["taUpdateCreateCustomerRcd", "taSopLineIvcInsert", "taSopHdrIvcInsert"])
 async def test_database_that_goes_away_in_the_middle_leaves_nothing(
     gp: Gp, sink: SalesOrderSink, procedure: str

@@ -241,3 +241,14 @@ def test_letter_the_company_cannot_keep_is_refused_by_name() -> None:
         session_module.Session(connection, SqlServer()).query(Statement(text="EXEC it"))
 
     assert (refused.value.code, refused.value.facts["letter"]) == ("gp.code_page", "'\\u0141'")
+
+
+def test_commit_on_a_connection_that_died_unnoticed_is_unknown_though_the_driver_says_success() -> None:
+    connection = Connection()
+    connection.refuses["SELECT 1"] = sql_error("08S01", 0)
+    session = session_module.Session(connection, SqlServer())
+
+    with pytest.raises(UnknownOutcomeError):
+        session.commit()
+
+    assert session.broken
