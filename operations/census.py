@@ -151,5 +151,8 @@ def _heard(settings: Settings, topics: Sequence[str], keys: Sequence[str]) -> di
 
 def window(now: datetime, since: datetime, settings: Settings) -> tuple[datetime, datetime]:
     """From when to when a census can be asked for now: the pollers must have had their turn twice."""
-    slowest_s = max((each.poll_interval_s for each in settings.connections.values()), default=0.0)
+    polled = {poll.system for poll in POLLS}
+    slowest_s = max(
+        (each.poll_interval_s for each in settings.connections.values() if each.system in polled), default=0.0
+    )
     return since, now - timedelta(seconds=2 * slowest_s)

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from bus.settings import Settings
 from delivery.states import ENDS, ParkedFor, State
-from errors import RetryableError
+from errors import ConfigurationError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
 from operations.projection import books, migrate, open_work
 from operations.projection.books import Books, Event, OpenDelivery, OpenRoot
@@ -115,9 +115,12 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     """Both books for what arrived in a time; exact while the bus runs.
 
     Raises:
+        ConfigurationError: the time lies ahead or ends before it begins.
         RetryableError: a store, Kafka or the projection cannot be read, or the projector is behind after `wait_s`.
     """
     as_of = datetime.now(UTC)
+    if not since < min(until, as_of):
+        raise ConfigurationError("since", "the books of a time that has not begun, or ends before it begins, are empty")
     admin = admin_of(settings.kafka)
     scope = Scope()
     places = describe(admin, (topic.name for topic in scope.topics))
