@@ -129,6 +129,7 @@ def test_local_values_lie_below_the_environment(root: Path) -> None:
         ('"file:secrets/odbc"', '"file:secrets/none"', "connections.erp.odbc", "cannot read"),
         ('["env:NEW", "env:OLD"]', '["env:OLD"]', "connections.shop.webhook_secrets", "none of them is set"),
         ('erp = "erp"', 'erp = "other"', "connections.other", "there are: erp, shop"),
+        ("in_flight = 8", 'time_zone = "Mars"', "connections.erp.time_zone", "no time zone"),
         ("[connections.shop]", "[connections.Shop]", "connections.Shop", "lower case"),
     ],
 )

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.secret import Secret
-from bus.settings import Gateway, Settings
+from bus.settings import Connection, Gateway, Settings
 from errors import ConfigurationError
 from mapping.port import Lookups
-from operations.census import by_hour, census, topics_of, uncaptured
+from operations.census import by_hour, census, topics_of, uncaptured, window
 from producers.pollers.rounds import Listed
 from producers.routes import POLLS
 
@@ -81,3 +82,13 @@ def test_hours_add_up() -> None:
         (12, 2, 1, 1),
         (13, 1, 1, 0),
     ]
+
+
+def test_only_stores_that_are_polled_are_waited_for() -> None:
+    connections = {
+        name: Connection(name=name, system=system, store_dsn=Secret(""), poll_interval_s=interval_s)
+        for name, system, interval_s in (("shop", "clarity", 5.0), ("erp", "dynamics-gp", 600.0))
+    }
+    settings = msgspec.structs.replace(DEPLOYMENT, connections=connections)
+
+    assert window(CHANGED, CHANGED, settings) == (CHANGED, CHANGED - timedelta(seconds=10))

@@ -1,12 +1,13 @@
 """The ledger's arithmetic: everything without an end is where somebody knows of it, or it is the remainder."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from errors import RetryableError
-from operations.ledger import Ledger, Standing, balance, wait_for_projector
+from errors import ConfigurationError, RetryableError
+from operations.ledger import Ledger, Standing, balance, ledger, wait_for_projector
 from operations.projection.books import Books, DeliveryAccount, IntakeAccount, OpenDelivery, OpenRoot
 
 HOUR = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -164,3 +165,9 @@ def test_projector_that_is_behind_is_waited_for_and_then_named() -> None:
 
     with pytest.raises(RetryableError, match="2 records behind"):
         wait_for_projector(lambda: {("id", 0): 3}, {("id", 0): 5}, within_s=0)
+
+
+@pytest.mark.parametrize("since", [HOUR + timedelta(hours=1), datetime(9000, 1, 1, tzinfo=UTC)])
+def test_books_of_no_time_at_all_are_refused(since: datetime) -> None:
+    with pytest.raises(ConfigurationError):
+        ledger(cast("Any", None), since, HOUR if since.year < 9000 else since + timedelta(hours=1))
