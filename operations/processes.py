@@ -1,7 +1,9 @@
 """Our own processes: what `towpath run` can start, and how `run all` supervises them and is stopped."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -252,6 +254,22 @@ def require_none_runs(root: Path, names: Sequence[str]) -> None:
     alive = running(root)
     if left := [name for name in names if name in alive]:
         raise RetryableError("run.already", f"{', '.join(left)} run already: `towpath stop` first")
+
+
+def require_gateway_address(root: Path, names: Sequence[str], host: str, port: int) -> None:
+    """Refuse to start a gateway on an address another program has: it would be tried again and again, into a log.
+
+    Raises:
+        ConfigurationError: the address cannot be had; in the gateway's own words.
+    """
+    # not by the gateway's own function: its libraries would stay in the supervisor's memory
+    if "gateway" not in names or "gateway" in running(root):
+        return
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        why = "is in use by another process" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ConfigurationError("gateway.port", f"{host}:{port} {why}") from error
 
 
 def stop(root: Path, within_s: float = STOP_WITHIN_S + 5.0) -> tuple[str, ...]:

@@ -32,16 +32,17 @@ def run(
     """
     given = settings()
     wanted = processes.check(names, list(given.connections))
+    if len(wanted) == 1 and not (detach or supervised):
+        from operations.workers import run_one  # noqa: PLC0415  the process itself needs it, its supervisor does not
+
+        raise typer.Exit(run_one(given, wanted[0]))
+    processes.require_gateway_address(given.root, wanted, given.gateway.host, given.gateway.port)
     if detach:
         pid = processes.detach(given.root, wanted)
         if wait:
             _wait(given, wanted)
         out().print(f"running in the background under process {pid}: {', '.join(wanted)}")
         return
-    if len(wanted) == 1 and not supervised:
-        from operations.workers import run_one  # noqa: PLC0415  the process itself needs it, its supervisor does not
-
-        raise typer.Exit(run_one(given, wanted[0]))
     raise typer.Exit(processes.supervise(given.root, wanted, _restart_connectors, _Told()))
 
 

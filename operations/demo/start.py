@@ -37,7 +37,9 @@ def bring_up(root: Path, progress: Progress, say: Say) -> Settings:
     connectors.apply(settings)
     if processes.SUPERVISOR not in processes.running(root):
         say("the bus")
-        processes.detach(root, processes.check(["all"], list(settings.connections)))
+        names = processes.check(["all"], list(settings.connections))
+        processes.require_gateway_address(root, names, settings.gateway.host, settings.gateway.port)
+        processes.detach(root, names)
     return settings
 
 

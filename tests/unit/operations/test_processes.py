@@ -1,14 +1,17 @@
 """Which processes a command line means, how restarts are paced, and whose process ids are believed."""
 
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from errors import ConfigurationError
 from operations import processes
+from producers.gateway.worker import listening
 
 CONNECTIONS = ["gp-two", "clarity-main"]
 
@@ -79,3 +82,38 @@ def test_stop_ends_what_runs(tmp_path: Path) -> None:
     child.wait(5)
     assert stopped == ("streams",)
     assert processes.running(tmp_path) == {}
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def test_taken_port_is_refused_in_the_gateway_s_own_words(tmp_path: Path, taken: int) -> None:
+    with pytest.raises(ConfigurationError) as own, listening("127.0.0.1", taken):
+        pass
+
+    with pytest.raises(ConfigurationError) as refused:
+        processes.require_gateway_address(tmp_path, ["pollers", "gateway"], "127.0.0.1", taken)
+
+    assert refused.value.message == own.value.message
+    assert refused.value.facts == own.value.facts
+
+
+def test_address_is_asked_for_only_where_a_gateway_is_to_be_started(tmp_path: Path, taken: int) -> None:
+    processes.require_gateway_address(tmp_path, ["streams"], "127.0.0.1", taken)
+    processes.announce(tmp_path, "gateway")
+
+    processes.require_gateway_address(tmp_path, ["gateway"], "127.0.0.1", taken)
+
+
+def test_free_port_stays_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+
+    processes.require_gateway_address(tmp_path, ["gateway"], "127.0.0.1", port)
+
+    with listening("127.0.0.1", port):
+        pass
