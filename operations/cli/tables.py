@@ -29,16 +29,19 @@ STYLES = {
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their columns; numbers to the right."""
+    """Print rows under their columns, numbers to the right; without rows, a pipe gets the header and people `none`."""
     listed = [tuple(row) for row in rows]
     if not sys.stdout.isatty():
         for row in [columns, *listed]:
             sys.stdout.write("\t".join(text(value) for value in row) + "\n")
         return
+    if not listed:
+        out().print("none")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric and listed else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         # Text, not markup: keys and messages may hold brackets
         table.add_row(*(Text(shown := text(value), style=STYLES.get(shown, "")) for value in row))
