@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from operations.cli.deployment import settings
+from operations.cli.filters import require_known
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 
@@ -44,6 +45,8 @@ def routes(
     from operations.route_table import arrows, way_of  # noqa: PLC0415  the routes bring every system's client
 
     found = way_of(record) if record else arrows()
+    if not found:
+        require_known("RECORD", record, dict.fromkeys(each.record for each in arrows()))
     if as_json:
         print_json({"routes": found})
         return

@@ -8,6 +8,7 @@ import typer
 
 from operations import dead_letters
 from operations.cli.deployment import settings
+from operations.cli.filters import require_known, stages
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
@@ -27,10 +28,12 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Dead letters, newest first, and how many there are by code."""
-    now = datetime.now(UTC)
+    now, deployment = datetime.now(UTC), settings()
+    require_known("--connection", connection, deployment.connections)
+    require_known("--stage", stage, stages() if stage else ())
     given = {"connection": connection, "stage": stage, "code": code, "root_key": key}
     filters = {name: value for name, value in given.items() if value}
-    found = dead_letters.dead_letters(settings(), filters, moment(since, now), moment(until, now), limit)
+    found = dead_letters.dead_letters(deployment, filters, moment(since, now), moment(until, now), limit)
     if as_json:
         print_json(found)
         return

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from delivery.states import State
 from operations.cli.deployment import settings
+from operations.cli.filters import require_known, stages
 from operations.cli.output import AsJson, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
@@ -16,7 +18,7 @@ def outcomes(
     since: Since = "24h",
     until: Until = "now",
     connection: Annotated[str, typer.Option(help="Only of this connection.")] = "",
-    stage: Annotated[str, typer.Option(help="Only of this stage: gateway, fetchers, streams, consumers.")] = "",
+    stage: Annotated[str, typer.Option(help="Only of this stage: gateway, router, fetchers, streams, consumers.")] = "",
     state: Annotated[str, typer.Option(help="Only in this state: delivered, parked, dead …")] = "",
     code: Annotated[str, typer.Option(help="Only with this code.")] = "",
     key: Annotated[str, typer.Option(help="Only of this root key.")] = "",
@@ -24,10 +26,13 @@ def outcomes(
     as_json: AsJson = False,
 ) -> None:
     """What became of events, newest first."""
-    now = datetime.now(UTC)
+    now, deployment = datetime.now(UTC), settings()
+    require_known("--connection", connection, deployment.connections)
+    require_known("--stage", stage, stages() if stage else ())
+    require_known("--state", state, State)
     given = {"connection": connection, "stage": stage, "state": state, "code": code, "root_key": key}
     filters = {name: value for name, value in given.items() if value}
-    found = listed(settings(), filters, moment(since, now), moment(until, now), limit)
+    found = listed(deployment, filters, moment(since, now), moment(until, now), limit)
     if as_json:
         print_json({"outcomes": found})
         return

@@ -9,6 +9,7 @@ import typer
 
 from bus.logs import set_up
 from bus.settings import Settings
+from errors import ConfigurationError
 from operations import processes
 from operations.cli.deployment import settings
 from operations.cli.output import AsJson, err, out, print_json
@@ -31,7 +32,10 @@ def run(
     There are gateway, pollers, fetchers, streams, consumers and projector.
     """
     given = settings()
-    wanted = processes.check(names, list(given.connections))
+    try:
+        wanted = processes.check(names, list(given.connections))
+    except ConfigurationError as error:
+        raise typer.BadParameter(error.message) from error
     if len(wanted) == 1 and not (detach or supervised):
         from operations.workers import run_one  # noqa: PLC0415  the process itself needs it, its supervisor does not
 

@@ -6,11 +6,14 @@ from bus.secret import Secret
 from bus.settings import Connection, Gateway, Pair, Settings
 from consumers import agents as consumers
 from mapping.port import Lookups
+from operations.cli.filters import stages
 from operations.readers import FETCHERS_GROUP, STREAMS_GROUP, readers, routed
 from operations.workers import MODULES
 from producers import agents as producers
+from producers.gateway import written as gateway
 from schemas import topics
 from schemas.topics import Stage
+from streams import agents as streams
 from streams.worker import GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +77,7 @@ def test_canonical_records_go_to_the_connections_of_their_pair() -> None:
 def test_every_process_has_its_worker() -> None:
     for module in MODULES.values():
         assert "\ndef run(" in (ROOT / Path(*module.split(".")).with_suffix(".py")).read_text(encoding="utf-8")
+
+
+def test_every_stage_that_tells_outcomes_can_be_asked_for() -> None:
+    assert {gateway.STAGE, "router", producers.QUEUE, streams.STAGE, consumers.QUEUE} <= set(stages())

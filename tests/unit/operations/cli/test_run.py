@@ -62,3 +62,13 @@ def test_nothing_is_started_while_another_program_has_the_gateway_s_port(
     assert isinstance(refused, ConfigurationError)
     assert refused.message == f"gateway.port: 127.0.0.1:{port} is in use by another process"
     assert started == []
+
+
+@pytest.mark.parametrize("name", ["nonsense", "consumers@nonsense"])
+def test_misspelt_process_is_wrong_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setattr(run_command, "settings", lambda: deployment(tmp_path))
+
+    answer = run(name)
+
+    assert answer.exit_code == 2
+    assert "no 'nonsense'; there are" in answer.output
