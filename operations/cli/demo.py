@@ -26,7 +26,7 @@ def demo(
         typer.Option(help="Hostile webhooks, lost ones, unknown goods, late changes, a database restarted."),
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything that is left to chance.")] = 1,
-    report: Annotated[Path | None, typer.Option(help="Write the report to this file, as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the report to this file, as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Play a store and a Dynamics GP company at work, then compare store, GP and topics row by row.
@@ -37,6 +37,8 @@ def demo(
     if faults and orders < plan.FEWEST:
         err().print(f"towpath demo: with faults at least {plan.FEWEST} orders are needed", style="red")
         raise typer.Exit(2)
+    if report is not None and not report.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {report.parent.absolute()}", param_hint="'--report'")
     try:
         found = _demonstrate(orders, per_second, seed, faults=faults)
     except KeyboardInterrupt:
