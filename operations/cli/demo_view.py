@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.live import Live
@@ -102,7 +102,7 @@ def print_report(found: Report) -> None:
     _print_latencies(found)
     _print_books(found)
     if found.differences:
-        heading(f"{len(found.differences)} differences")
+        heading(_counted(found.differences, "difference"))
         shown = found.differences[:MOST_DIFFERENCES]
         print_table(("what", "field", "store", "GP", "topics"), (_columns(each) for each in shown))
         if len(found.differences) > len(shown):
@@ -145,7 +145,7 @@ def _print_troubles(found: Report) -> None:
     if found.gp_away_s is not None:
         out().print(f"GP's database killed and started again: away for {found.gp_away_s} s")
     if found.dead_letter_list:
-        heading(f"{found.dead_letters} dead letters")
+        heading(_counted(found.dead_letter_list, "dead letter"))
         print_table(
             ("key", "stage", "says", "to do"),
             ((each.key, each.stage, each.happened, each.to_do) for each in found.dead_letter_list),
@@ -183,11 +183,23 @@ def _print_verdict(found: Report) -> None:
             f"Store, GP and topics agree row by row; the ledger closes; nothing is uncaptured. {found.duration_s} s.",
             style="green",
         )
-        out().print("Everything goes on running for a look: `towpath trace`, `towpath ledger`; `towpath down` ends it.")
-        return
-    reasons = [f"{len(found.differences)} differences"] if found.differences else []
-    reasons += [f"the ledger's remainder is {found.ledger_remainder}"] if found.ledger_remainder else []
-    reasons += [f"{found.uncaptured} uncaptured"] if found.uncaptured else []
-    reasons += ["something is still under way"] if found.waiting else []
-    reasons += [f"{len(found.not_played)} things were not played"] if found.faults and found.not_played else []
-    out().print(f"The demonstration failed: {', '.join(reasons)}. {found.duration_s} s.", style="red")
+    else:
+        out().print(f"The demonstration failed: {', '.join(_reasons(found))}. {found.duration_s} s.", style="red")
+    out().print("Everything goes on running for a look: `towpath trace`, `towpath ledger`; `towpath down` ends it.")
+
+
+def _reasons(found: Report) -> Iterator[str]:
+    if found.differences:
+        yield _counted(found.differences, "difference")
+    if found.ledger_remainder:
+        yield f"the ledger's remainder is {found.ledger_remainder}"
+    if found.uncaptured:
+        yield f"{found.uncaptured} uncaptured"
+    if found.waiting:
+        yield "something is still under way"
+    if found.faults and found.not_played:
+        yield f"{_counted(found.not_played, 'thing')} {'was' if len(found.not_played) == 1 else 'were'} not played"
+
+
+def _counted(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from operations.census import Census
 from operations.cli import demo_view
 from operations.demo.board import Board
 from operations.demo.books import Books
+from operations.demo.reconcile import Difference
 from operations.demo.report import Report, Setting, Witnessed, report
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from tests.doubles.demo_world import ERP, STORE, agreeing
@@ -45,9 +47,38 @@ def test_troubles_that_were_asked_for_must_have_been_played(faults: bool, not_pl
     assert ended(faults=faults, not_played=not_played).agreed is agreed
 
 
-def test_report_says_what_was_not_played(capsys: pytest.CaptureFixture[str]) -> None:
-    demo_view.print_report(ended(faults=True, not_played=["order 7: too late"]))
+@pytest.mark.parametrize(
+    ("not_played", "verdict"),
+    [(["order 7: too late"], "1 thing was not played"), (["one", "two"], "2 things were not played")],
+)
+def test_report_says_what_was_not_played(
+    capsys: pytest.CaptureFixture[str], not_played: list[str], verdict: str
+) -> None:
+    demo_view.print_report(ended(faults=True, not_played=not_played))
 
     told = capsys.readouterr().out
-    assert "not played: order 7: too late" in told
-    assert "The demonstration failed: 1 things were not played." in told
+    assert f"not played: {not_played[0]}" in told
+    assert f"The demonstration failed: {verdict}." in told
+
+
+@pytest.mark.parametrize("not_played", [[], ["order 7: too late"]])
+def test_report_ends_with_what_goes_on_running_and_how_it_is_ended(
+    capsys: pytest.CaptureFixture[str], not_played: list[str]
+) -> None:
+    demo_view.print_report(ended(faults=True, not_played=not_played))
+
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Everything goes on running for a look: `towpath trace`, `towpath ledger`; `towpath down` ends it."
+    )
+
+
+def test_one_difference_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    found = msgspec.structs.replace(
+        ended(faults=True, not_played=[]), agreed=False, differences=(Difference(subject="1", field="total"),)
+    )
+
+    demo_view.print_report(found)
+
+    told = capsys.readouterr().out
+    assert "\n1 difference\n" in told
+    assert "The demonstration failed: 1 difference." in told
