@@ -36,7 +36,8 @@ def census(since: Since = "24h", until: Until = "settled", as_json: AsJson = Fal
             line = f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}"
             # a key may hold brackets that are no markup
             err().print(line, style="red", markup=False)
-        if found.complete:
-            out().print("Nothing is uncaptured.")
+        # the last hour is most often not over: what changes in it later is not in the table
+        what = "Nothing is uncaptured" if found.complete else "Looked"
+        out().print(f"{what} up to {found.until:%Y-%m-%d %H:%M:%S}Z.")
     if not found.complete:
         raise typer.Exit(1)

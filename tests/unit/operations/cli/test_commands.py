@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from errors import ConfigurationError
-from operations.census import Census, Uncaptured
+from operations.census import Census, CensusLine, Uncaptured
 from operations.cli import app as command_line
 from operations.cli import census as census_command
 from operations.cli import ledger as ledger_command
@@ -159,6 +159,25 @@ def test_census_names_an_uncaptured_key_with_brackets_whole(monkeypatch: pytest.
 
     assert answer.exit_code == 1
     assert "uncaptured: shop:[red]1[/red] changed 2026-11-21 12:00:00Z, never heard of" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("complete", "told"),
+    [(True, "Nothing is uncaptured up to 2026-11-21 12:34:56Z."), (False, "Looked up to 2026-11-21 12:34:56Z.")],
+)
+def test_census_says_up_to_when_it_looked(monkeypatch: pytest.MonkeyPatch, complete: bool, told: str) -> None:
+    until = NOW + timedelta(minutes=34, seconds=56)
+    line = CensusLine(connection="shop", record="order", hour=NOW, listed=1, captured=1, uncaptured=0)
+    found = Census(since=NOW, until=until, complete=complete, lines=(line,), uncaptured=())
+    monkeypatch.setattr(census_command, "settings", lambda: None)
+    monkeypatch.setattr(census_command, "window", lambda *_given: (NOW, until))
+    monkeypatch.setattr(census_command, "compared", lambda *_given: found)
+    app = typer.Typer()
+    app.command()(census_command.census)
+
+    answer = CliRunner().invoke(app, [])
+
+    assert answer.output.splitlines()[-1] == told
 
 
 def test_ledger_for_people(run_ledger: Callable[..., Any]) -> None:
