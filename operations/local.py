@@ -12,6 +12,8 @@ from operations.stack.places import Places
 from operations.stack.state import write_private
 
 LOOPBACK = "127.0.0.1"
+#: The file with the addresses of the local stack.
+STACK = "stack"
 
 
 def folder(root: Path) -> Path:
@@ -36,6 +38,11 @@ def write(root: Path, name: str, values: Mapping[str, str]) -> None:
     write_private(folder(root) / f"{name}.json", content)
 
 
+def forget(root: Path, name: str) -> None:
+    """Drop the values of one file, whose servers are gone."""
+    (folder(root) / f"{name}.json").unlink(missing_ok=True)
+
+
 def write_stack(root: Path) -> dict[str, str]:
     """Keep the addresses of the running stack, and a port for the gateway.
 
@@ -52,7 +59,7 @@ def write_stack(root: Path) -> dict[str, str]:
         "TOWPATH_STORE_DSN": stack.bus.dsn,
         "TOWPATH_PROJECTION_DSN": stack.bus.dsn,
     }
-    write(root, "stack", values)
+    write(root, STACK, values)
     return values | write_gateway(root)
 
 

@@ -284,6 +284,14 @@ def stop(root: Path, within_s: float = STOP_WITHIN_S + 5.0) -> tuple[str, ...]:
     return tuple(name for name in before if name != SUPERVISOR)
 
 
+def drop_logs(root: Path) -> None:
+    """Remove the logs of processes that do not run."""
+    alive = running(root)
+    for log in (folder(root) / "logs").glob("*.log"):
+        if log.stem not in alive:
+            log.unlink(missing_ok=True)
+
+
 def command_of(root: Path, name: str) -> tuple[str, ...]:
     """How one process is started."""
     return (str(root / "towpath"), "run", name)

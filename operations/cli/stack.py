@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from operations import local, sandbox
+from operations import local, processes, sandbox
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.stack_progress import shown
 from operations.stack import lifecycle
@@ -29,7 +29,9 @@ def up(as_json: AsJson = False) -> None:
 
 @app.command()
 def down(
-    purge: Annotated[bool, typer.Option("--purge", help="Drop the data, too, the simulators' as well.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Drop data, addresses and logs, the simulators' as well.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop every process of the stack; its data stays unless --purge is given."""
@@ -38,6 +40,11 @@ def down(
         sandbox.purge(REPOSITORY_ROOT)
     with shown() as progress:
         (lifecycle.purge if purge else lifecycle.down)(_settings(), progress)
+    if purge:
+        # the simulated ERP lives in the stack's cluster; the gateway's port stays, as senders know it
+        for name in (local.STACK, sandbox.KEPT):
+            local.forget(REPOSITORY_ROOT, name)
+        processes.drop_logs(REPOSITORY_ROOT)
     if as_json:
         print_json({"down": True, "purged": purge})
 

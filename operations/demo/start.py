@@ -49,7 +49,7 @@ def require_simulators(settings: Settings) -> None:
     Raises:
         ConfigurationError: names the first address that is not one of the local stack's or the simulators'.
     """
-    here = local.read(settings.root, "stack") | local.read(settings.root, sandbox.KEPT)
+    here = local.read(settings.root, local.STACK) | local.read(settings.root, sandbox.KEPT)
     for name, value, variable in _addresses(settings):
         if value != here.get(variable):
             raise ConfigurationError(

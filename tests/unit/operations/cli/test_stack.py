@@ -1,10 +1,11 @@
-"""What `towpath stack down --purge` forgets."""
+"""What `towpath stack` prints, and what `down --purge` forgets."""
 
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from operations import local, processes, sandbox
 from operations.cli import stack as stack_command
 
 
@@ -21,3 +22,40 @@ def test_purge_forgets_the_orders_of_the_simulated_store(
 
     assert answer.exit_code == 0, answer.output
     assert orders.exists() is kept
+
+
+@pytest.mark.parametrize(("words", "kept"), [(["down"], True), (["down", "--purge"], False)])
+def test_purge_forgets_addresses_and_passwords_of_servers_that_are_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], kept: bool
+) -> None:
+    stack, simulators = {"TOWPATH_KAFKA": "127.0.0.1:20001"}, {"TOWPATH_CLARITY_PASSWORD": "one"}
+    gateway = {"TOWPATH_GATEWAY_PORT": "20002"}
+    for name, values in (("stack", stack), (sandbox.KEPT, simulators), ("gateway", gateway)):
+        local.write(tmp_path, name, values)
+    monkeypatch.setattr(stack_command, "REPOSITORY_ROOT", tmp_path)
+
+    answer = CliRunner().invoke(stack_command.app, words)
+
+    assert answer.exit_code == 0, answer.output
+    assert local.read(tmp_path, "stack") == (stack if kept else {})
+    assert local.read(tmp_path, sandbox.KEPT) == (simulators if kept else {})
+    # senders know it
+    assert local.read(tmp_path, "gateway") == gateway
+
+
+@pytest.mark.parametrize(("words", "kept"), [(["down"], True), (["down", "--purge"], False)])
+def test_purge_drops_the_logs_of_what_does_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], kept: bool
+) -> None:
+    processes.announce(tmp_path, "gateway")
+    logs = {name: processes.log_of(tmp_path, name) for name in ("gateway", "streams")}
+    for log in logs.values():
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("yesterday's")
+    monkeypatch.setattr(stack_command, "REPOSITORY_ROOT", tmp_path)
+
+    answer = CliRunner().invoke(stack_command.app, words)
+
+    assert answer.exit_code == 0, answer.output
+    assert logs["gateway"].exists()
+    assert logs["streams"].exists() is kept
