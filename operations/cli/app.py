@@ -71,7 +71,9 @@ def main() -> None:
     try:
         command()(prog_name="towpath")
     except BusError as error:
-        fail(error)
+        from operations.cli.hints import hint  # noqa: PLC0415  keeps `towpath --help` fast
+
+        fail(error, hint(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -37,6 +37,7 @@ def _as_text(value: object) -> str:
     raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 
-def fail(error: BusError) -> None:
-    """Say an error on stderr; its message may hold brackets that are no markup."""
-    err().print(f"towpath: {error.message}", markup=False, style="red")
+def fail(error: BusError, hint: str = "") -> None:
+    """Say an error and what to do about it on stderr; its message may hold brackets that are no markup."""
+    said = f"{error.message.removesuffix('.')}. {hint}" if hint else error.message
+    err().print(f"towpath: {said}", markup=False, style="red")
