@@ -157,22 +157,31 @@ def announce(root: Path, name: str) -> Path:
 
 
 def running(root: Path) -> dict[str, tuple[int, ...]]:
-    """The living processes by name; files of dead ones are removed on the way."""
+    """The living processes by name; files of dead ones are removed on the way.
+
+    A dead supervisor's stays until it is stopped or another one starts: nothing else shows that it was killed.
+    """
     found: dict[str, list[int]] = {}
     for path in sorted(folder(root).glob("*.pid")):
         name, pid, _ = path.name.rsplit(".", 2)
         if _is_alive(int(pid), path):
             found.setdefault(name, []).append(int(pid))
-        else:
+        elif name != SUPERVISOR:
             path.unlink(missing_ok=True)
     return {name: tuple(pids) for name, pids in found.items()}
 
 
+def _supervisor_files(root: Path) -> list[Path]:
+    return list(folder(root).glob(f"{SUPERVISOR}.*.pid"))
+
+
 def states(root: Path, connections: Sequence[str]) -> tuple[ProcessState, ...]:
-    """All processes of a deployment, running or not, and whatever else was started under a name."""
+    """All processes of a deployment, running or not, whatever else was started under a name, and their supervisor."""
     alive = running(root)
     known = every(connections)
     names = [*known, *sorted(name for name in alive if name not in known and name != SUPERVISOR)]
+    if _supervisor_files(root):
+        names.append(SUPERVISOR)
     pids = {name: alive.get(name, ()) for name in names}
     for name in PER_CONNECTION:
         # the name alone stands for all of its kind
@@ -200,6 +209,7 @@ def supervise(
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, _frame: told.append(which))
+    _forget_supervisor(root)
     mark = announce(root, SUPERVISOR)
     children = [Child(name, command_of(root, name), log_of(root, name)) for name in names]
     # a daemon: the supervisor ends while Connect still thinks
@@ -281,7 +291,16 @@ def stop(root: Path, within_s: float = STOP_WITHIN_S + 5.0) -> tuple[str, ...]:
     _stop_processes(before.get(SUPERVISOR, ()), within_s)
     _stop_processes([pid for pids in running(root).values() for pid in pids], within_s)
     running(root)
+    _forget_supervisor(root)
     return tuple(name for name in before if name != SUPERVISOR)
+
+
+def _forget_supervisor(root: Path) -> None:
+    """Remove what a killed supervisor left behind."""
+    alive = running(root).get(SUPERVISOR, ())
+    for path in _supervisor_files(root):
+        if int(path.name.rsplit(".", 2)[1]) not in alive:
+            path.unlink(missing_ok=True)
 
 
 def drop_logs(root: Path) -> None:

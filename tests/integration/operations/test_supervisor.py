@@ -126,3 +126,22 @@ def test_children_of_a_killed_supervisor_are_named_and_not_started_a_second_time
         processes.supervise(root, ["streams", "pollers"], tuple, processes.Watcher())
     assert sorted(processes.stop(root)) == ["gateway", "streams"]
     processes.require_none_runs(root, ["gateway", "streams"])
+
+
+def supervisors(root: Path) -> list[tuple[int, ...]]:
+    return [each.pids for each in processes.states(root, []) if each.name == processes.SUPERVISOR]
+
+
+def test_a_supervisor_is_listed_from_its_start_until_it_is_stopped_also_when_killed(
+    root: Path, supervisor: subprocess.Popen[str]
+) -> None:
+    until(lambda: {"gateway", "streams"} <= processes.running(root).keys())
+    assert supervisors(root) == [(supervisor.pid,)]
+
+    supervisor.kill()
+    supervisor.wait()
+
+    # looked at twice: the first look must not be the last that sees it
+    assert [supervisors(root), supervisors(root)] == [[()], [()]]
+    processes.stop(root)
+    assert supervisors(root) == []

@@ -1,6 +1,7 @@
 """Which processes a command line means, how restarts are paced, and whose process ids are believed."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -67,6 +68,30 @@ def test_process_id_that_belongs_to_another_by_now_is_not_believed(tmp_path: Pat
 
     assert processes.running(tmp_path) == {}
     assert not mark.exists()
+
+
+def test_a_supervisor_that_starts_takes_the_place_of_a_killed_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = processes.pid_file(tmp_path, processes.SUPERVISOR, 2**30)
+    killed.parent.mkdir(parents=True)
+    killed.write_text("12.5\n", encoding="ascii")
+    states: list[processes.ProcessState] = []
+
+    def look(_root: Path, _children: object, _watcher: object) -> None:
+        states.extend(processes.states(tmp_path, []))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(processes, "_keep_running", look)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        processes.supervise(tmp_path, [], tuple, processes.Watcher())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert [each.pids for each in states if each.name == processes.SUPERVISOR] == [(os.getpid(),)]
+    assert not killed.exists()
 
 
 def test_stop_ends_what_runs(tmp_path: Path) -> None:
