@@ -15,11 +15,10 @@ def lag(
     as_json: AsJson = False,
 ) -> None:
     """How far each process is behind: records not read, and rows its store still works on."""
-    lines = behind(settings())
+    shown = [line for line in behind(settings()) if everything or line.behind or line.open]
     if as_json:
-        print_json({"lag": lines})
+        print_json({"lag": shown})
         return
-    shown = [line for line in lines if everything or line.behind or line.open]
     if not shown:
         out().print("nobody is behind")
         return
