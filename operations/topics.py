@@ -224,7 +224,9 @@ def _register(registry: Registry, topic: Topic) -> list[Change]:
         subject = f"{topic.name}-{side}"
         if registry.compatibility(subject) != topic.compatibility.value:
             registry.set_compatibility(subject, topic.compatibility.value)
-            changes.append(Change(topic=topic.name, what="compatibility", detail=topic.compatibility.value))
+            changes.append(
+                Change(topic=topic.name, what="compatibility", detail=f"{topic.compatibility.value} of the {side}")
+            )
     if topic.record is not None:
         subject = f"{topic.name}-value"
         before = registry.latest(subject)

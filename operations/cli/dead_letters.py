@@ -76,7 +76,7 @@ def show(
             *((f"  {name}", value) for name, value in sorted(letter.code_values.items())),
             ("connection", letter.connection),
             ("record", letter.record),
-            ("original", f"{letter.topic}/{letter.source_partition}/{letter.source_offset}"),
+            ("original", _original(letter.topic, letter.source_partition, letter.source_offset)),
             ("size", f"{letter.size_bytes} bytes"),
             ("mapping", letter.mapping),
             ("code version", letter.code_version),
@@ -87,6 +87,11 @@ def show(
         out().print()
         print_table(("header", "value"), ((name, _readable(value)) for name, value in original.headers.items()))
         out().print(f"key: {_readable(original.key)}\n{_readable(original.value)}", markup=False)
+
+
+def _original(topic: str, partition: int, offset: int) -> str:
+    """Where the original lies; a request that reached no topic lies nowhere else."""
+    return f"{topic}/{partition}/{offset}" if topic else "the request itself, kept in the dead letter"
 
 
 def _readable(value: bytes) -> str:

@@ -26,7 +26,9 @@ def _lines(found: Info) -> list[tuple[str, str]]:
         lines.append((name, each.url or each.odbc))
         if each.user:
             lines.append(("  user, password", f"{each.user} {each.password}"))
-    lines += [(f"simulator {name}", each.control_url) for name, each in found.sandbox.items()]
+    # first under their own names, then under those of connections
+    simulators = {each.control_url: name for name, each in reversed(found.sandbox.items())}
+    lines += [(f"simulator {name}", url) for url, name in reversed(simulators.items())]
     for name, process in found.processes.items():
         lines.append((f"process {name}", ", ".join(map(str, process.pids)) if process.pids else "down"))
     return lines

@@ -85,8 +85,8 @@ def _print_state(started: StackState, *, as_json: bool) -> None:
     out().print(f"kafka     {started.kafka}")
     out().print(f"registry  {started.registry}")
     out().print(f"connect   {started.connect}")
-    out().print(f"bus       {started.bus!r}")
-    out().print(f"sandbox   {started.sandbox!r}")
+    out().print(f"bus       {started.bus.address}")
+    out().print(f"sandbox   {started.sandbox.address}")
 
 
 def without_passwords(started: StackState) -> dict[str, object]:

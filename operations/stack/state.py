@@ -24,6 +24,11 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
         """A libpq address; the generated passwords need no quoting."""
         return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
 
+    @property
+    def address(self) -> str:
+        """For people: without the password."""
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.database}"
+
     def __repr__(self) -> str:
         return f"Database({self.user}@{self.host}:{self.port}/{self.database})"
 

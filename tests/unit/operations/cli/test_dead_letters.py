@@ -1,8 +1,8 @@
-"""How the bytes of a dead letter are shown."""
+"""How a dead letter and its bytes are shown."""
 
 import pytest
 
-from operations.cli.dead_letters import _readable
+from operations.cli.dead_letters import _original, _readable
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,16 @@ from operations.cli.dead_letters import _readable
 )
 def test_what_would_command_the_terminal_is_escaped(value: bytes, shown: str) -> None:
     assert _readable(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("topic", "partition", "offset", "shown"),
+    [
+        ("clarity.orders.v1", 4, 7, "clarity.orders.v1/4/7"),
+        ("", -1, -1, "the request itself, kept in the dead letter"),
+    ],
+)
+def test_original_is_a_place_on_a_topic_or_the_request_that_reached_none(
+    topic: str, partition: int, offset: int, shown: str
+) -> None:
+    assert _original(topic, partition, offset) == shown

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from operations import local, processes, sandbox
 from operations.cli import stack as stack_command
+from operations.stack.state import Database, StackState
 
 
 @pytest.mark.parametrize(("words", "kept"), [(["down"], True), (["down", "--purge"], False)])
@@ -59,3 +60,18 @@ def test_purge_drops_the_logs_of_what_does_not_run(
     assert answer.exit_code == 0, answer.output
     assert logs["gateway"].exists()
     assert logs["streams"].exists() is kept
+
+
+def test_up_prints_addresses_of_databases_without_their_passwords(capsys: pytest.CaptureFixture[str]) -> None:
+    bus = Database(host="127.0.0.1", port=20004, user="towpath", password="hidden", database="towpath")
+    sandbox_cluster = Database(host="127.0.0.1", port=20005, user="postgres", password="hidden")
+    started = StackState(
+        kafka="127.0.0.1:20001", registry="", connect="", bus=bus, sandbox=sandbox_cluster, ports={}, parts={}
+    )
+
+    stack_command._print_state(started, as_json=False)
+
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "bus       postgresql://towpath@127.0.0.1:20004/towpath",
+        "sandbox   postgresql://postgres@127.0.0.1:20005/postgres",
+    ]
