@@ -440,7 +440,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "clarity.throttled": ("The store asked us to slow down.", "Nothing to do: it is tried again when the store said."),
     "clarity.refused": (
         "The store refused it: {reply}.",
-        "Correct the order at the store, then redrive it, or discard this.",
+        "Correct what the store names, there or in the ERP it comes from, then redrive it, or discard this.",
     ),
     "clarity.not_found": (
         "The store knows no such address: {reply}.",

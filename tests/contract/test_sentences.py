@@ -134,3 +134,10 @@ def test_unknown_code_still_names_itself_and_its_values() -> None:
 
 def test_unknown_number_of_gp_says_where_gp_explains_it() -> None:
     assert "taErrorCode" in sentence("gp.4711", {}).to_do
+
+
+def test_what_a_store_refuses_need_be_no_order() -> None:
+    said = sentence("clarity.refused", {"reply": "no such section"})
+
+    assert said.happened == "The store refused it: no such section."
+    assert "order" not in said.to_do
