@@ -1,5 +1,6 @@
-"""What to do about a server that does not answer: start our own, or look at the setting that names somebody else's."""
+"""What to do about a server that does not answer or is not named: start our own, or look at somebody else's setting."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from bus.settings import Settings
@@ -30,9 +31,16 @@ AWAY: Mapping[str, Server] = {
     "store_unavailable": STORES,
 }
 
+#: How settings name a variable that is missing.
+UNSET = re.compile(r"environment variable (\w+) is not set")
+OF_SANDBOX = ("TOWPATH_CLARITY_", "TOWPATH_GP_")
+OF_STACK = ("TOWPATH_GATEWAY_PORT", *(variable for _, _, variable in AWAY.values()))
+
 
 def hint(error: BusError) -> str:
     """What to do about an error, for behind its message; empty where nothing more is known."""
+    if (unset := UNSET.search(error.message)) is not None:
+        return _hint_to_set(unset[1])
     if error.code not in AWAY:
         return ""
     try:
@@ -47,3 +55,11 @@ def hint_for(code: str, given: Settings) -> str:
     if values(given) == {local.read(given.root, local.STACK).get(variable)}:
         return "Start it with `./towpath stack up`."
     return f"Its address is the setting {setting}."
+
+
+def _hint_to_set(variable: str) -> str:
+    """Which command keeps a variable; empty for one that is the operator's own."""
+    if not variable.startswith((*OF_SANDBOX, *OF_STACK)):
+        return ""
+    command = "sandbox" if variable.startswith(OF_SANDBOX) else "stack"
+    return f"Set it; where all of it runs here, `./towpath {command} up` does."

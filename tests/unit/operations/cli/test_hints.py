@@ -1,5 +1,6 @@
 """What people are told to do about a server that does not answer."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,15 +10,16 @@ from confluent_kafka import KafkaError, KafkaException
 
 from bus.registry import Registry
 from bus.secret import Secret
-from bus.settings import Capture, Connection, Gateway, Settings
+from bus.settings import Capture, Connection, Gateway, Settings, load
 from delivery import migrate as store
-from errors import BusError
+from errors import BusError, ConfigurationError
 from mapping.port import Lookups
 from operations import connectors, local, offsets
 from operations.cli import app as command_line
 from operations.cli import hints
 from operations.cli import lag as lag_command
 from operations.projection import migrate, open_work
+from operations.stack.settings import REPOSITORY_ROOT
 
 NOBODY = "127.0.0.1:1"
 DSN = f"postgresql://bus:hidden@{NOBODY}/bus"
@@ -91,6 +93,26 @@ def test_somebody_else_s_server_is_named_by_its_setting(
 
     assert told == f"Its address is the setting {setting}."
     assert "hidden" not in told
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({}, "Set it; where all of it runs here, `./towpath stack up` does."),
+        (HERE | {"TOWPATH_GATEWAY_PORT": "2"}, "Set it; where all of it runs here, `./towpath sandbox up` does."),
+    ],
+)
+def test_variable_that_is_not_set_is_led_to_who_sets_it_here(
+    tmp_path: Path, written: dict[str, str], told: str
+) -> None:
+    shutil.copytree(REPOSITORY_ROOT / "deployments" / "demo", tmp_path / "deployments" / "demo")
+    local.write(tmp_path, local.STACK, written)
+
+    assert hints.hint(error_of(lambda _given: load({}, tmp_path), deployment(tmp_path / "other"))) == told
+
+
+def test_variable_of_somebody_else_s_is_not_explained() -> None:
+    assert hints.hint(ConfigurationError("smtp.host", "the environment variable COMPANY_MAIL is not set")) == ""
 
 
 @pytest.mark.parametrize(
