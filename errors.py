@@ -78,8 +78,8 @@ class DecodeError(RejectedError):
 class MappingError(RejectedError):
     """A field cannot be turned into what the target needs."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__("mapping", f"{field}: {reason}", field=field, reason=reason)
+    def __init__(self, field: str, reason: str, **facts: str | int | None) -> None:
+        super().__init__("mapping", f"{field}: {reason}", field=field, reason=reason, **facts)
         self.field = field
         self.reason = reason
 

@@ -1,6 +1,7 @@
 """What the bus says aloud about a row: outcomes, dead letters, cross references; made here, kept in the outbox."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -8,7 +9,8 @@ import msgspec
 
 from delivery.decide import Turn
 from delivery.ports import Arrival, Publication, Row
-from delivery.states import ENDS, State
+from delivery.states import ENDS, ParkedFor, State
+from schemas.bus.command import Command
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
@@ -18,6 +20,10 @@ from schemas.types import root_at
 
 #: Namespace of the ids of dead letters.
 DEAD_LETTER_IDS = uuid.UUID("6f5a2c0e-8d0b-5b6e-9a3c-2f1f6f0f7c11")
+
+
+#: State of the outcome that answers a command.
+ANSWERED = "answered"
 
 
 class What(StrEnum):
@@ -84,7 +90,7 @@ def of_turn(speaker: Speaker, turn: Turn, at: datetime) -> list[Announcement]:
     row, settlement = turn.row, turn.settlement
     if turn.state in ENDS or (turn.state, turn.cause) != (row.state, row.cause):
         said.append(_about(row, What.OUTCOME, OUTCOMES.name, row.root_key, _outcome(speaker, turn, at)))
-    if turn.state is State.DEAD:
+    if turn.cause is ParkedFor.REFUSED:
         said.append(_about(row, What.DEAD_LETTER, DEAD_LETTERS.name, row.message_key, _dead_letter(speaker, turn, at)))
     if settlement is None:
         return said
@@ -115,14 +121,14 @@ def of_replaced(
     speaker: Speaker, event: Arrival | Row, state: State, code: str, merged_into: str, at: datetime
 ) -> Announcement:
     """An event that take-in ended: older than what is known, or made needless by a newer one."""
-    outcome = _outcome_of_event(speaker, event, state, code, at)
+    outcome = of_event(speaker, event, state, code, at)
     outcome = msgspec.structs.replace(outcome, merged_into=merged_into)
     return _about(event, What.OUTCOME, OUTCOMES.name, event.root_key, outcome)
 
 
 def of_expired(speaker: Speaker, row: Row, code: str, at: datetime) -> Announcement:
     """A row whose worker went away while it was sending."""
-    outcome = _outcome_of_event(speaker, row, State.UNKNOWN, code, at)
+    outcome = of_event(speaker, row, State.UNKNOWN, code, at)
     outcome = msgspec.structs.replace(
         outcome,
         attempts=row.attempts,
@@ -132,6 +138,64 @@ def of_expired(speaker: Speaker, row: Row, code: str, at: datetime) -> Announcem
         taken_in_at=row.taken_in_at,
     )
     return _about(row, What.OUTCOME, OUTCOMES.name, row.root_key, outcome)
+
+
+def of_queue(speaker: Speaker, state: str, code: str, values: Mapping[str, str], at: datetime) -> Announcement:
+    """What happened to a whole queue; keyed by the connection."""
+    outcome = Outcome(
+        at=at, stage=speaker.stage, state=state, code=code, values=dict(values), connection=speaker.connection
+    )
+    return _of_connection(speaker, outcome)
+
+
+def of_act(
+    speaker: Speaker, row: Row, cause: str, command: Command, state: State, code: str, at: datetime
+) -> Announcement:
+    """What a command did to a row that was parked for a cause."""
+    outcome = msgspec.structs.replace(
+        of_event(speaker, row, state, code, at),
+        values={"was": row.code, "parked_for": cause},
+        attempts=row.attempts,
+        reference=row.reference or "",
+        document_number=row.document_number or "",
+        mapping_out=row.mapping_out,
+        command_id=command.id,
+        taken_in_at=row.taken_in_at,
+        who=command.who,
+        why=command.why,
+    )
+    return _about(row, What.OUTCOME, OUTCOMES.name, row.root_key, outcome)
+
+
+def of_answer(speaker: Speaker, command: Command, code: str, values: Mapping[str, str], at: datetime) -> Announcement:
+    """How a command ended; keyed by the connection."""
+    outcome = Outcome(
+        at=at,
+        stage=speaker.stage,
+        state=ANSWERED,
+        code=code,
+        values=dict(values),
+        connection=speaker.connection,
+        root_key=command.root_key,
+        command_id=command.id,
+        who=command.who,
+        why=command.why,
+    )
+    return _of_connection(speaker, outcome)
+
+
+def _of_connection(speaker: Speaker, outcome: Outcome) -> Announcement:
+    return Announcement(
+        what=What.OUTCOME,
+        topic=OUTCOMES.name,
+        key=speaker.connection,
+        value=outcome,
+        root="",
+        origin=speaker.connection,
+        mapping="",
+        hops=0,
+        traceparent="",
+    )
 
 
 def document_number_of(turn: Turn) -> str | None:
@@ -192,7 +256,8 @@ def _publication(row: Row, publication: Publication, mapping: str) -> Announceme
     )
 
 
-def _outcome_of_event(speaker: Speaker, event: Arrival | Row, state: State, code: str, at: datetime) -> Outcome:
+def of_event(speaker: Speaker, event: Arrival | Row, state: State, code: str, at: datetime) -> Outcome:
+    """The outcome of an event, as far as the event itself says it."""
     return Outcome(
         at=at,
         stage=speaker.stage,

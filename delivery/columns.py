@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from delivery import announcements
 from delivery.announcements import Announcement, What
@@ -123,6 +125,14 @@ def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
         "o_hops": [one.hops for one in said],
         "o_traceparents": [one.traceparent for one in said],
     }
+
+
+async def rows(
+    wire: AsyncConnection[TupleRow], statement: LiteralString, parameters: Mapping[str, object]
+) -> list[tuple[Any, ...]]:
+    """All rows of a result; binary, as payloads come as they are then, and times and numbers need no parsing."""
+    cursor = await wire.execute(statement, parameters, binary=True)
+    return await cursor.fetchall()
 
 
 def _storable(values: Mapping[str, str]) -> str:

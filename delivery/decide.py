@@ -89,14 +89,8 @@ def after(error: BusError, step: Step, row: Row, intent: Intent | None, pace: Pa
     if step is Step.FIND:
         return still_unknown(row, intent, error.code, facts_of(error), pace, jitter)
     if isinstance(error, RejectedError):
-        return Turn(
-            row=row,
-            state=State.DEAD,
-            code=error.code,
-            values=facts_of(error),
-            attempts=row.attempts + 1,
-            intent=intent,
-        )
+        # A dead letter: it heads its key until somebody redrives, skips or discards it.
+        return _parked(row, intent, ParkedFor.REFUSED, None, error)
     if isinstance(error, DependencyError):
         delay_s = recheck_s(row.attempts, pace, jitter)
         return _parked(row, intent, ParkedFor.DEPENDENCY, delay_s, error)
@@ -161,7 +155,7 @@ def _rising(first_s: float, longest_s: float, attempts: int, jitter: float) -> f
     return float(min(longest_s, first_s * 2 ** min(attempts, 30)) * (0.5 + jitter / 2))
 
 
-def _parked(row: Row, intent: Intent | None, cause: ParkedFor, delay_s: float, error: BusError) -> Turn:
+def _parked(row: Row, intent: Intent | None, cause: ParkedFor, delay_s: float | None, error: BusError) -> Turn:
     return Turn(
         row=row,
         state=State.PARKED,

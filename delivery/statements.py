@@ -86,7 +86,7 @@ WITH newer AS MATERIALIZED (
     DELETE FROM rows r
     USING newer n
     WHERE r.queue = n.queue AND r.root_key = n.root_key AND r.message_key = n.message_key AND r.record = n.record
-        AND (r.state = 'ready' OR (r.state = 'parked' AND r.cause = 'backoff'))
+        AND (r.state = 'ready' OR (r.state = 'parked' AND r.cause IN ('backoff', 'dependency', 'refused')))
         AND r.id NOT IN (SELECT id FROM in_hand)
     RETURNING r.*, n.new_state, n.new_merged_into
 ), kept AS (
@@ -133,10 +133,13 @@ NOTIFY = "SELECT pg_notify(%(channel)s, %(queue)s)"
 
 # ---- claim
 
-CLAIM = """
+_NOT_PAUSED = """NOT EXISTS (
+    SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp()))"""
+
+CLAIM = f"""
 WITH due AS MATERIALIZED (
     SELECT queue, root_key FROM keys
-    WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp()
+    WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp() AND {_NOT_PAUSED}
     ORDER BY due LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -159,9 +162,9 @@ DELETE FROM keys WHERE queue = %(queue)s AND root_key = ANY(%(root_keys)b::text[
     AND state = 'leased' AND lease_owner = %(owner)s
 """
 
-DUE_IN = """
+DUE_IN = f"""
 SELECT EXTRACT(epoch FROM due - statement_timestamp())::float8
-FROM keys WHERE queue = %(queue)s AND state = 'ready' ORDER BY due LIMIT 1
+FROM keys WHERE queue = %(queue)s AND state = 'ready' AND {_NOT_PAUSED} ORDER BY due LIMIT 1
 """
 
 # ---- intend
@@ -294,7 +297,7 @@ SELECT id FROM waiting
 # of those that are due, or waits as long as its first row does, or disappears with its last row.
 GO_ON = f"""
 WITH head AS MATERIALIZED (
-    SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, k.wanted, r.*
+    SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
     FROM unnest(%(root_keys)b::text[], %(wanted)b::boolean[]) AS k (root_key, wanted)
     LEFT JOIN LATERAL (
         SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
@@ -358,6 +361,86 @@ SET state = 'unknown', due = statement_timestamp() + make_interval(secs => %(set
 WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)b::text[]) AND r.state = 'sending'
 RETURNING {ROW}
 """
+
+# ---- commands
+
+BEGIN_COMMAND = """
+INSERT INTO commands AS c (id, queue, act, who, why) VALUES (%(id)s, %(queue)s, %(act)s, %(who)s, %(why)s)
+ON CONFLICT (id, queue) DO UPDATE SET begun_at = c.begun_at
+RETURNING done_at IS NOT NULL
+"""
+COUNT_COMMAND = "UPDATE commands SET rows = rows + %(rows)s WHERE id = %(id)s AND queue = %(queue)s"
+FINISH_COMMAND = """
+UPDATE commands SET done_at = statement_timestamp() WHERE id = %(id)s AND queue = %(queue)s RETURNING rows
+"""
+
+# Parked rows are the first of their keys.
+SELECTED = """
+SELECT id, root_key, cause FROM rows
+WHERE queue = %(queue)s AND state = 'parked' AND id > %(after)s AND cause = ANY(%(causes)b::text[])
+    AND command_id <> %(command_id)s
+    AND (%(root_key)s = '' OR root_key = %(root_key)s) AND (%(record)s = '' OR record = %(record)s)
+    AND (%(code)s = '' OR code = %(code)s) AND code_values @> %(values)s::jsonb
+    AND (%(topic_id)s = '' OR topic_id = %(topic_id)s) AND (%(partition)s < 0 OR partition = %(partition)s)
+    AND (%(offset)s < 0 OR event_offset = %(offset)s)
+ORDER BY id LIMIT %(limit)s
+"""
+LOCK_FREE = """
+SELECT root_key FROM keys
+WHERE queue = %(queue)s AND root_key = ANY(%(root_keys)b::text[]) AND state <> 'leased'
+ORDER BY root_key FOR UPDATE
+"""
+_BARE_ROW = ROW.replace("r.payload,", "''::bytea,")
+# What was sent and may be there is looked for first; the rest is prepared anew.
+LET_GO = f"""
+UPDATE rows r
+SET state = CASE WHEN r.intent IS NULL THEN 'ready' ELSE 'unknown' END, cause = NULL, attempts = 0,
+    due = statement_timestamp() + make_interval(secs => %(pace_s)s * (
+        t.place - 1 + (SELECT c.rows FROM commands c WHERE c.id = %(command_id)s AND c.queue = %(queue)s))),
+    command_id = %(command_id)s
+FROM unnest(%(ids)b::bigint[]) WITH ORDINALITY AS t (id, place)
+WHERE r.id = t.id AND r.state = 'parked' AND r.root_key = ANY(%(root_keys)b::text[])
+RETURNING {_BARE_ROW}
+"""
+END = f"""
+WITH gone AS (
+    DELETE FROM rows r
+    WHERE r.id = ANY(%(ids)b::bigint[]) AND r.state = 'parked' AND r.root_key = ANY(%(root_keys)b::text[])
+    RETURNING r.*
+), kept AS (
+    INSERT INTO history ({KEPT}, state, code, code_values, attempts, epoch, reference, document_number, mapping_out,
+        payload)
+    SELECT {KEPT.replace("command_id", "%(command_id)s")}, %(state)s, %(code)s, code_values, attempts, epoch, reference,
+        document_number, mapping_out, CASE WHEN %(state)s = 'dead' THEN payload END
+    FROM gone
+)
+SELECT {_BARE_ROW} FROM gone r
+"""
+# A key that nobody holds waits as its first row does, or disappears with its last one.
+FREE = """
+WITH head AS MATERIALIZED (
+    SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, r.id, r.due
+    FROM unnest(%(root_keys)b::text[]) AS k (root_key)
+    LEFT JOIN LATERAL (
+        SELECT id, due FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
+), gone AS (
+    DELETE FROM keys k USING head
+    WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND k.state <> 'leased' AND head.id IS NULL
+)
+UPDATE keys k
+SET state = CASE WHEN head.due IS NULL THEN 'parked' ELSE 'ready' END,
+    due = CASE WHEN head.due IS NOT NULL THEN GREATEST(head.due, statement_timestamp()) END
+FROM head
+WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND k.state <> 'leased' AND head.id IS NOT NULL
+"""
+
+PAUSE = """
+INSERT INTO pauses (queue, since, until, who, why, command_id)
+VALUES (%(queue)s, statement_timestamp(), %(until)s, %(who)s, %(why)s, %(id)s)
+ON CONFLICT (queue) DO UPDATE SET until = excluded.until, who = excluded.who, why = excluded.why,
+    command_id = excluded.command_id
+"""
+RESUME = "DELETE FROM pauses WHERE queue = %(queue)s"
 
 # ---- relay
 

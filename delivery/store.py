@@ -136,9 +136,9 @@ class Store:
     ) -> None:
         self.connection = connection
         self._dsn = dsn
-        self._schema = schema_of(connection)
+        self.schema = schema_of(connection)
         self._code_version = code_version
-        self._clock = clock
+        self.now: Clock = clock
         self._pool = AsyncConnectionPool(
             dsn,
             open=False,
@@ -206,9 +206,9 @@ class Store:
         place = {"queue": queue, "topic": topic, "topic_id": topic_id, "partition": partition, "next": next_offset}
         attempt = (queue, topic_id, partition, expected, next_offset)
         try:
-            async with self._transaction() as wire:
+            async with self.transaction() as wire:
                 if not await self._move(wire, place, expected):
-                    at = dict(await _rows(wire, statements.POSITIONS, place)).get(partition)
+                    at = dict(await columns.rows(wire, statements.POSITIONS, place)).get(partition)
                     if attempt in self._doubtful and at == next_offset:
                         self._doubtful.discard(attempt)
                         return TakenIn(repeats=len(arrivals))
@@ -234,8 +234,8 @@ class Store:
         await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": root_keys})
         batch = await self._sorted_out(wire, queue, arrivals)
         announced: list[Announcement] = []
-        at = self._clock()
-        speaker = self._speaker(queue)
+        at = self.now()
+        speaker = self.speaker(queue)
         replaced = await self._replace(wire, queue, batch)
         for row, state, merged_into in replaced:
             announced.append(announcements.of_replaced(speaker, row, state, state.value, merged_into, at))
@@ -256,18 +256,21 @@ class Store:
             ]
         if batch.versions:
             await wire.execute(statements.RAISE_VERSIONS, {"queue": queue, **columns.of_versions(batch.versions)})
-        await self._announce(wire, announced)
+        await self.announce(wire, announced)
+        if parked := sorted({row.root_key for row, _, _ in replaced if row.cause is ParkedFor.REFUSED}):
+            # the new first row waits for nobody
+            await wire.execute(statements.FREE, {"queue": queue, "root_keys": parked})
         empty = set(root_keys) - {arrival.root_key for arrival in batch.queued}
         if empty:
             await wire.execute(statements.DROP_EMPTY_KEYS, {"queue": queue, "root_keys": sorted(empty)})
-        await wire.execute(statements.NOTIFY, {"channel": self._schema, "queue": queue})
+        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
         return TakenIn(queued=len(batch.queued), ended=len(batch.ended), replaced=len(replaced))
 
     async def _sorted_out(self, wire: Connection, queue: str, arrivals: Sequence[Arrival]) -> Batch:
         numbered = sorted({(one.message_key, one.record) for one in arrivals if one.source_version > 0})
         known: dict[tuple[str, str], int] = {}
         if numbered:
-            found = await _rows(
+            found = await columns.rows(
                 wire,
                 statements.VERSIONS,
                 {
@@ -283,7 +286,7 @@ class Store:
         if not batch.replacing:
             return []
         newer = list(batch.replacing.values())
-        found = await _rows(
+        found = await columns.rows(
             wire,
             statements.REPLACE,
             {
@@ -305,11 +308,11 @@ class Store:
         The row's `epoch` is the lease's; `intend` and `settle` write only while it is the key's.
         """
         lease = {"queue": queue, "owner": owner, "limit": limit, "lease_s": lease_s}
-        async with self._transaction() as wire:
-            epochs = dict(await _rows(wire, statements.CLAIM, lease))
+        async with self.transaction() as wire:
+            epochs = dict(await columns.rows(wire, statements.CLAIM, lease))
             if not epochs:
                 return []
-            found = await _rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
+            found = await columns.rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
             rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
             empty = epochs.keys() - {row.root_key for row in rows}
             if empty:
@@ -357,7 +360,7 @@ class Store:
         """
         if not turns:
             return Settled()
-        async with self._transaction() as wire:
+        async with self.transaction() as wire:
             mine = await self._lock_mine(wire, queue, owner, [turn.row for turn in turns])
             ours = [turn for turn in turns if turn.row.epoch in mine]
             if not ours:
@@ -371,26 +374,26 @@ class Store:
     async def _write_turns(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> set[int]:
         """Ids of the rows that were there to be written."""
         written: set[int] = set()
-        at, speaker = self._clock(), self._speaker(queue)
+        at, speaker = self.now(), self.speaker(queue)
         ends = [turn for turn in turns if turn.state in ENDS]
         waits = [turn for turn in turns if turn.state not in ENDS]
         if ends:
             said = [one for turn in ends for one in announcements.of_turn(speaker, turn, at)]
             parameters = {"connection": self.connection, **columns.of_ends(ends), **columns.of_announcements(said)}
-            written |= {id_ for (id_,) in await _rows(wire, statements.SETTLE, parameters)}
+            written |= {id_ for (id_,) in await columns.rows(wire, statements.SETTLE, parameters)}
         if waits:
             said = [one for turn in waits for one in announcements.of_turn(speaker, turn, at)]
             parameters = {**columns.of_waits(waits), **columns.of_announcements(said)}
-            written |= {id_ for (id_,) in await _rows(wire, statements.POSTPONE, parameters)}
+            written |= {id_ for (id_,) in await columns.rows(wire, statements.POSTPONE, parameters)}
         return written
 
     async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
         """Give keys back untouched, for rows that were claimed and not tried."""
-        async with self._transaction() as wire:
+        async with self.transaction() as wire:
             mine = await self._lock_mine(wire, queue, owner, rows)
             if mine:
                 ours = [row.root_key for row in rows if row.epoch in mine]
-                await _rows(wire, statements.GO_ON, _freeing(queue, ours))
+                await columns.rows(wire, statements.GO_ON, _freeing(queue, ours))
 
     async def renew(self, queue: str, owner: str, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
         """Lengthen the leases of these rows' keys; answers the epochs that are still ours."""
@@ -410,13 +413,13 @@ class Store:
             "root_keys": [row.root_key for row in rows],
             "epochs": [row.epoch for row in rows],
         }
-        return {epoch for (epoch,) in await _rows(wire, statements.LOCK_MINE, keys)}
+        return {epoch for (epoch,) in await columns.rows(wire, statements.LOCK_MINE, keys)}
 
     async def _go_on(
         self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
     ) -> dict[int, Row]:
         epochs = {turn.row.root_key: turn.row.epoch for turn in turns}
-        found = await _rows(
+        found = await columns.rows(
             wire,
             statements.GO_ON,
             {
@@ -448,8 +451,8 @@ class Store:
     async def _free(
         self, queue: str, taking: LiteralString, parameters: Parameters, code: str, settling_delay_s: float
     ) -> int:
-        async with self._transaction() as wire:
-            root_keys = {root_key for (root_key,) in await _rows(wire, taking, parameters)}
+        async with self.transaction() as wire:
+            root_keys = {root_key for (root_key,) in await columns.rows(wire, taking, parameters)}
             if not root_keys:
                 return 0
             doubt = {
@@ -458,10 +461,11 @@ class Store:
                 "settling_delay_s": settling_delay_s,
                 "code": code,
             }
-            at, speaker = self._clock(), self._speaker(queue)
-            doubtful = [columns.row_of(values, "", 0) for values in await _rows(wire, statements.DOUBT_SENDING, doubt)]
-            await self._announce(wire, [announcements.of_expired(speaker, row, code, at) for row in doubtful])
-            await _rows(wire, statements.GO_ON, _freeing(queue, root_keys))
+            at, speaker = self.now(), self.speaker(queue)
+            found = await columns.rows(wire, statements.DOUBT_SENDING, doubt)
+            doubtful = [columns.row_of(values, "", 0) for values in found]
+            await self.announce(wire, [announcements.of_expired(speaker, row, code, at) for row in doubtful])
+            await columns.rows(wire, statements.GO_ON, _freeing(queue, root_keys))
         self._arrival(queue).set()
         return len(root_keys)
 
@@ -498,7 +502,7 @@ class Store:
                 async with await psycopg.AsyncConnection.connect(
                     self._dsn, autocommit=True, application_name=f"towpath {self.connection} listener"
                 ) as wire:
-                    await wire.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._schema)))
+                    await wire.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.schema)))
                     async for notice in wire.notifies():
                         self._arrival(notice.payload).set()
             except psycopg.Error:
@@ -521,11 +525,20 @@ class Store:
         """The broker will never take it; kept aside and counted."""
         await self._execute(statements.OUTBOX_REFUSED, {"id": id_, "reason": reason})
 
-    async def _announce(self, wire: Connection, said: Sequence[Announcement]) -> None:
+    async def tell(self, queue: str, state: str, code: str, values: Mapping[str, str]) -> None:
+        """Announce what happened to a whole queue: an outcome keyed by the connection."""
+        async with self.transaction() as wire:
+            said = announcements.of_queue(self.speaker(queue), state, code, values, self.now())
+            await self.announce(wire, [said])
+        self._announced.set()
+
+    async def announce(self, wire: Connection, said: Sequence[Announcement]) -> None:
+        """Put announcements into the outbox, inside a transaction of the store."""
         if said:
             await wire.execute(statements.ANNOUNCE_ALL, columns.of_announcements(said))
 
-    def _speaker(self, queue: str) -> Speaker:
+    def speaker(self, queue: str) -> Speaker:
+        """Who announces something about a queue."""
         return Speaker(connection=self.connection, stage=queue, code_version=self._code_version)
 
     # ---- what is known of the other end
@@ -596,11 +609,11 @@ class Store:
 
     async def counts(self) -> Counts:
         """What the store holds now, in one snapshot."""
-        async with self._transaction() as wire:
+        async with self.transaction() as wire:
             await wire.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            states = await _rows(wire, statements.OPEN_BY_STATE, {})
-            partitions = await _rows(wire, statements.OPEN_BY_PARTITION, {})
-            unsent = await _rows(wire, statements.UNSENT, {})
+            states = await columns.rows(wire, statements.OPEN_BY_STATE, {})
+            partitions = await columns.rows(wire, statements.OPEN_BY_PARTITION, {})
+            unsent = await columns.rows(wire, statements.UNSENT, {})
         return Counts(
             open_rows=tuple(
                 OpenRows(
@@ -624,7 +637,7 @@ class Store:
         """Make the partitions of the coming days and drop those of days long past."""
         wanted = {_partition(today + DAY * ahead): today + DAY * ahead for ahead in range(days_ahead + 1)}
         oldest = _partition(today - DAY * days_kept)
-        async with self._transaction() as wire:
+        async with self.transaction() as wire:
             found = await self._days(wire)
             if wanted.keys() <= found and min(found) >= oldest:
                 return
@@ -638,7 +651,7 @@ class Store:
                     await wire.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
     async def _days(self, wire: Connection) -> set[str]:
-        return {name for (name,) in await _rows(wire, statements.HISTORY_PARTITIONS, {})}
+        return {name for (name,) in await columns.rows(wire, statements.HISTORY_PARTITIONS, {})}
 
     async def _add_day(self, wire: Connection, name: str, day: date) -> None:
         """What ended that day before its partition was there lies in the default one, and moves."""
@@ -653,7 +666,7 @@ class Store:
     # ---- PostgreSQL
 
     async def _configure(self, wire: Connection) -> None:
-        await wire.execute(SESSION, [sql.Identifier(self._schema).as_string(wire)])
+        await wire.execute(SESSION, [sql.Identifier(self.schema).as_string(wire)])
 
     @contextlib.asynccontextmanager
     async def _wire(self) -> AsyncIterator[Connection]:
@@ -672,13 +685,14 @@ class Store:
             raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
 
     @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction on a connection of the pool; foreign errors become ours."""
         async with self._wire() as wire, wire.transaction():
             yield wire
 
     async def _fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
         async with self._wire() as wire:
-            return await _rows(wire, statement, parameters)
+            return await columns.rows(wire, statement, parameters)
 
     async def _execute(self, statement: LiteralString, parameters: Parameters) -> int:
         async with self._wire() as wire:
@@ -688,12 +702,6 @@ class Store:
 def _freeing(queue: str, root_keys: Iterable[str]) -> dict[str, object]:
     keys = sorted(root_keys)
     return {"queue": queue, "root_keys": keys, "wanted": [False] * len(keys), "lease_s": 0.0}
-
-
-async def _rows(wire: Connection, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
-    # Binary: payloads come as they are, and times and numbers need no parsing.
-    cursor = await wire.execute(statement, parameters, binary=True)
-    return await cursor.fetchall()
 
 
 def _partition(day: date) -> str:

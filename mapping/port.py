@@ -34,7 +34,7 @@ class Lookups:
         """
         value = self.find(table, key)
         if value is None:
-            raise MappingError(field, f"no row for {key!r} in lookup table {table!r}: add it")
+            raise MappingError(field, f"no row for {key!r} in lookup table {table!r}: add it", table=table, key=key)
         return value
 
     def also(self, table: str, *, known_as: str) -> "Lookups":

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.bus.change import Change
+from schemas.bus.command import Command
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
@@ -176,6 +177,20 @@ CROSS_REFERENCES = Topic(
     compatibility=Compatibility.FULL_TRANSITIVE,
 )
 
+COMMANDS = Topic(
+    name="bus.commands.v1",
+    record=Command,
+    key="<connection>:commands",
+    written_by=Stage.BUS,
+    retention_ms=400 * DAY_MS,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+    # few, and every connection's workers read all of them
+    partitions=1,
+)
+
+#: What a worker with a connection's store announces, and is asked for.
+OF_STORES = (OUTCOMES, DEAD_LETTERS, CROSS_REFERENCES, COMMANDS)
+
 TOPICS: tuple[Topic, ...] = (
     CLARITY_CHANGES,
     CLARITY_ORDERS,
@@ -194,6 +209,7 @@ TOPICS: tuple[Topic, ...] = (
     OUTCOMES,
     DEAD_LETTERS,
     CROSS_REFERENCES,
+    COMMANDS,
 )
 
 

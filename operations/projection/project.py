@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from delivery.states import ENDS, ParkedFor, State
+from operations.causes import cause_of
 from schemas.bus.change import Change
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
@@ -200,13 +201,27 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
         _note(rows, outcome.root, fact, outcome.merged_into)
     if outcome.stage in QUEUES and outcome.connection and outcome.offset >= 0:
         key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection)
-        told = (outcome.stage, outcome.state, outcome.cause, outcome.code, outcome.at)
+        told = (
+            outcome.stage,
+            outcome.state,
+            outcome.cause,
+            outcome.code,
+            outcome.at,
+            outcome.root_key,
+            outcome.record,
+            outcome.values,
+            outcome.attempts,
+            Decimal(outcome.amount),
+            outcome.currency,
+            outcome.document_number,
+            outcome.taken_in_at,
+        )
         rows.deliveries[key] = max(told, rows.deliveries.get(key, told), key=_standing)
 
 
 def _standing(delivery: tuple[Any, ...]) -> tuple[bool, datetime]:
     """What stands is the last end, before there is one the last parking: what is told again may come behind its end."""
-    _, state, _, _, told_at = delivery
+    _, state, _, _, told_at, *_ = delivery
     return state in ENDS, told_at
 
 
@@ -242,6 +257,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
         letter.code_version,
         letter.mapping,
         letter.reference,
+        cause_of(letter.code, letter.values),
     )
 
 

@@ -39,7 +39,10 @@ ON CONFLICT (topic_id, partition, event_offset) DO UPDATE SET
 MERGE_DELIVERIES = """
 INSERT INTO deliveries AS d SELECT * FROM pg_temp.new_deliveries
 ON CONFLICT (topic_id, partition, event_offset, connection) DO UPDATE SET
-    stage = excluded.stage, state = excluded.state, cause = excluded.cause, code = excluded.code, at = excluded.at
+    stage = excluded.stage, state = excluded.state, cause = excluded.cause, code = excluded.code, at = excluded.at,
+    root_key = excluded.root_key, record = excluded.record, code_values = excluded.code_values,
+    attempts = excluded.attempts, amount = excluded.amount, currency = excluded.currency,
+    document_number = excluded.document_number, taken_in_at = coalesce(excluded.taken_in_at, d.taken_in_at)
 WHERE (excluded.state = ANY(%(ends)s), excluded.at) >= (d.state = ANY(%(ends)s), d.at)
 """
 # A dead letter told twice is the same one; the later telling is the one whose bytes lie longer.
@@ -47,7 +50,7 @@ MERGE_DEAD_LETTERS = """
 INSERT INTO dead_letters SELECT * FROM pg_temp.new_dead_letters
 ON CONFLICT (id) DO UPDATE SET
     topic_id = excluded.topic_id, partition = excluded.partition, event_offset = excluded.event_offset,
-    at = excluded.at, code = excluded.code,
+    at = excluded.at, code = excluded.code, cause = excluded.cause,
     code_values = excluded.code_values, code_version = excluded.code_version, mapping = excluded.mapping
 """
 MERGE_CROSS_REFERENCES = """

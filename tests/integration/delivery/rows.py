@@ -1,6 +1,7 @@
 """Makes events for the tests of the store and looks into it behind the store's back."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import msgspec
@@ -12,6 +13,8 @@ from delivery.migrate import schema_of
 from delivery.ports import Arrival, Intent, Reference, Row, Settlement
 from delivery.states import Kind, State
 from delivery.store import Store
+from schemas.bus.command import Command
+from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
 from schemas.types import root_of
 
@@ -59,6 +62,13 @@ async def take_in(store: Store, *arrivals: Arrival, queue: str = QUEUE) -> None:
     await store.take_in(queue, TOPIC, TOPIC_ID, partition, expected, arrivals[-1].offset + 1, arrivals)
 
 
+def command(act: str, *, id_: str = "c-1", **more: Any) -> Command:
+    """What an operator asks for."""
+    return Command(
+        id=id_, at=datetime(2026, 3, 2, tzinfo=UTC), who="mara", why="because", connection="any", act=act, **more
+    )
+
+
 def intent_of(row: Row, *, timeout_s: float = 5.0) -> Intent:
     """To create what the row is about."""
     reference = Reference(record=row.record, business=row.message_key, operation=f"update:{row.offset}")
@@ -88,6 +98,12 @@ def outcomes(dsn: str, connection: str) -> list[Outcome]:
     """All that waits in the outbox about what became of events, in order."""
     found = look(dsn, connection, "SELECT value FROM outbox WHERE what = 'outcome' ORDER BY id")
     return [msgspec.msgpack.decode(one["value"], type=Outcome) for one in found]
+
+
+def letters(dsn: str, connection: str) -> list[DeadLetter]:
+    """All dead letters that wait in the outbox, in order."""
+    found = look(dsn, connection, "SELECT value FROM outbox WHERE what = 'dead_letter' ORDER BY id")
+    return [msgspec.msgpack.decode(one["value"], type=DeadLetter) for one in found]
 
 
 def history(dsn: str, connection: str) -> list[dict[str, Any]]:

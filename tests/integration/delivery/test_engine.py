@@ -12,7 +12,7 @@ from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement,
 from delivery.states import ParkedFor, State
 from delivery.store import OpenRows, Store
 from errors import DependencyError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
-from tests.integration.delivery.rows import QUEUE, arrival, assert_sound, history, look, outcomes, take_in
+from tests.integration.delivery.rows import QUEUE, arrival, assert_sound, letters, look, outcomes, take_in
 from tests.integration.delivery.running import LIMITS, deliverer, running, until, until_done
 from tests.integration.delivery.target import Target
 
@@ -75,7 +75,7 @@ async def test_head_of_a_key_blocks_its_key_and_no_other(store: Store) -> None:
     assert (State.PARKED, ParkedFor.DEPENDENCY) in await open_rows(store)
 
 
-async def test_refused_row_lets_its_key_go_on(store: Store, bus_dsn: str) -> None:
+async def test_refused_row_is_a_dead_letter_and_holds_its_key(store: Store, bus_dsn: str) -> None:
     class Refusing(Target):
         async def deliver(self, intent: Intent) -> Settlement:
             if intent.body == b"0":
@@ -83,12 +83,14 @@ async def test_refused_row_lets_its_key_go_on(store: Store, bus_dsn: str) -> Non
             return await super().deliver(intent)
 
     target = Refusing()
-    await take_in(store, arrival(0), arrival(1))
+    await take_in(store, arrival(0, "s:1"), arrival(1, "s:1"), arrival(2, "s:2"))
 
     async with running(deliverer(store, {"order": target})):
-        await until_done(store)
+        await until(lambda: target.effects and letters(bus_dsn, store.connection))
 
-    assert [one["state"] for one in history(bus_dsn, store.connection)] == ["dead", "delivered"]
+    assert target.effects == {"s:2": [2]}
+    assert await open_rows(store) == {(State.PARKED, ParkedFor.REFUSED), (State.READY, None)}
+    assert_sound(bus_dsn, store.connection)
 
 
 async def test_outage_never_makes_a_dead_letter(store: Store, bus_dsn: str) -> None:
@@ -341,4 +343,4 @@ async def test_words_that_postgresql_cannot_hold_stop_nothing(store: Store) -> N
 
     await store.settle(QUEUE, "me", [after(error, Step.PREPARE, row, None, Pace(), 0.5)], [], 60)
 
-    assert (await store.counts()).open_rows == ()
+    assert await open_rows(store) == {(State.PARKED, ParkedFor.REFUSED)}

@@ -1,16 +1,20 @@
 """Everything goes wrong at once: each effect once, in the order of its key, each event in exactly one known place."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import random
 import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from delivery.acts import Acts
 from delivery.decide import Pace
 from delivery.engine import Limits
 from delivery.migrate import migrate
@@ -18,6 +22,8 @@ from delivery.ports import Row
 from delivery.states import ENDS, State
 from delivery.store import Intended, Store
 from errors import LostPartitionError, RetryableError
+from schemas.bus.command import Act
+from schemas.topics import COMMANDS
 from tests.integration.delivery.cluster import Cluster
 from tests.integration.delivery.rows import (
     QUEUE,
@@ -26,8 +32,10 @@ from tests.integration.delivery.rows import (
     arrival,
     assert_sound,
     change,
+    command,
     history,
     intent_of,
+    letters,
     look,
     outcomes,
     take_in,
@@ -83,9 +91,32 @@ def assert_everything_ended_once(dsn: str, connection: str, target: Target, even
         if one["state"] == State.DELIVERED:
             delivered[one["message_key"]].append(one["event_offset"])
     assert target.effects == delivered
-    dead = [one for one in ended if one["state"] == State.DEAD]
-    letters = look(dsn, connection, "SELECT * FROM outbox WHERE what = 'dead_letter'")
-    assert len(letters) == len(dead)
+    dead = {(one["partition"], one["event_offset"]) for one in ended if one["state"] == State.DEAD}
+    assert dead <= {(letter.partition, letter.offset) for letter in letters(dsn, connection)}
+
+
+@contextlib.asynccontextmanager
+async def an_operator(store: Store, seed: int) -> AsyncIterator[None]:
+    """Somebody who redrives, skips and discards dead letters, and releases what waits, without much thought."""
+    chance = random.Random(seed)
+    acts = Acts(store, QUEUE, COMMANDS.name)
+    numbers = itertools.count(1)
+
+    async def at_work() -> None:
+        while True:
+            with contextlib.suppress(RetryableError):
+                act = chance.choice([Act.REDRIVE, Act.REDRIVE, Act.SKIP, Act.RELEASE])
+                cause = "refused" if act is Act.SKIP else ""
+                await acts.carry_out(command(act, id_=f"{seed}-{next(numbers)}", cause=cause))
+            await asyncio.sleep(chance.random() * 0.1)
+
+    work = asyncio.create_task(at_work())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
 
 
 async def taking_in(store: Store, events: int, seed: int) -> None:
@@ -116,8 +147,9 @@ async def test_troubled_target_and_healthy_workers(bus_dsn: str, store: Store, s
     pace = Pace(first_backoff_s=0.01, longest_backoff_s=0.1, first_recheck_s=0.01, settling_delay_s=SETTLING_S)
     limits = Limits(in_flight=8, lease_s=20.0, poll_s=0.2)
 
-    async with running(
-        *(deliverer(mine, {"order": target}, limits=limits, pace=pace, seed=seed) for mine in (store, other))
+    async with (
+        running(*(deliverer(mine, {"order": target}, limits=limits, pace=pace, seed=seed) for mine in (store, other))),
+        an_operator(store, seed),
     ):
         await taking_in(store, EVENTS, seed)
         assert_sound(bus_dsn, store.connection)
@@ -138,7 +170,8 @@ async def test_workers_that_stall_past_their_leases(bus_dsn: str, store: Store, 
         await one.open()
     target = TroubledTarget(seed, settling_s=SETTLING_S, timeout_s=0.1)
 
-    async with running(*(deliverer(mine, {"order": target}, limits=limits, pace=pace, seed=seed) for mine in stores)):
+    workers = [deliverer(mine, {"order": target}, limits=limits, pace=pace, seed=seed) for mine in stores]
+    async with running(*workers), an_operator(store, seed):
         await taking_in(store, EVENTS, seed)
         assert_sound(bus_dsn, store.connection)
         await until_done(store)
@@ -211,7 +244,7 @@ async def test_postgresql_crashes_under_load() -> None:
                 await asyncio.to_thread(cluster.crash)
                 await asyncio.to_thread(cluster.start)
             await taking
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(120), an_operator(store, 9):
                 while await _open(store):
                     await asyncio.sleep(0.05)
 

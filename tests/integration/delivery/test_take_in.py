@@ -259,7 +259,7 @@ async def test_row_in_backoff_is_replaced_and_its_time_kept(store: Store, bus_ds
     assert_sound(bus_dsn, store.connection)
 
 
-@pytest.mark.parametrize("cause", [ParkedFor.PERSON, ParkedFor.REFUSED, ParkedFor.OPERATOR, ParkedFor.LOOP])
+@pytest.mark.parametrize("cause", [ParkedFor.PERSON, ParkedFor.OPERATOR, ParkedFor.LOOP])
 async def test_row_that_waits_for_a_person_is_not_replaced(store: Store, bus_dsn: str, cause: ParkedFor) -> None:
     await take_in(store, stock(0))
     change(bus_dsn, store.connection, "UPDATE rows SET state = 'parked', cause = %s, due = NULL", cause)

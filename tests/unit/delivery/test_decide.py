@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from delivery.decide import Pace, Step, Turn, after, backoff_s, for_a_person, settled, still_unknown
 from delivery.ports import Intent, Reference, Row, Settlement
-from delivery.states import ENDS, OPEN, SWEEPS, Kind, ParkedFor, State
+from delivery.states import ENDS, OPEN, SWEEPS, Kind, ParkedFor, State, Sweep
 from errors import (
     BusError,
     DependencyError,
@@ -88,7 +88,8 @@ def test_every_row_ends_or_is_found_by_some_sweep(error: BusError, step: Step, r
     turn = after(error, step, row, INTENT, PACE, jitter)
 
     assert turn.state in ENDS or (turn.state, turn.cause) in SWEEPS
-    assert (turn.delay_s is None) == (turn.state in ENDS)
+    found_by = SWEEPS.get((turn.state, turn.cause))
+    assert (turn.delay_s is None) == (turn.state in ENDS or found_by is Sweep.COMMAND)
     assert turn.attempts == row.attempts + 1
 
 
@@ -105,7 +106,7 @@ def test_person_is_waited_for_without_a_time(row: Row, jitter: float) -> None:
 
 @given(st.sampled_from([error for error in ERRORS if not isinstance(error, RejectedError)]), steps, rows, jitters)
 def test_nothing_but_a_refusal_makes_a_dead_letter(error: BusError, step: Step, row: Row, jitter: float) -> None:
-    assert after(error, step, row, INTENT, PACE, jitter).state in OPEN
+    assert after(error, step, row, INTENT, PACE, jitter).cause is not ParkedFor.REFUSED
 
 
 @given(errors, rows, jitters)
@@ -156,7 +157,8 @@ def test_first_look_is_after_the_settling_delay_however_often_it_was_tried_befor
 
 def test_facts_become_values() -> None:
     turn = after(RefusedError("gp.4628", "no", number=4628, item=None), Step.DELIVER, a_row(), INTENT, PACE, 0.5)
-    assert (turn.state, turn.code, turn.values) == (State.DEAD, "gp.4628", {"number": "4628"})
+    assert (turn.state, turn.cause, turn.delay_s) == (State.PARKED, ParkedFor.REFUSED, None)
+    assert (turn.code, turn.values) == ("gp.4628", {"number": "4628"})
 
 
 @pytest.mark.parametrize(

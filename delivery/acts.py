@@ -1,0 +1,187 @@
+"""Carries out operators' commands on one queue: parked rows are let go, skipped or discarded, the queue is paused.
+
+For the workers of a connection. A command may match a hundred thousand rows: it goes through them in portions, a
+transaction each, and a row remembers the last command that touched it, so that a worker killed half way and its
+successor touch each row once.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from delivery import announcements, columns, statements
+from delivery.announcements import Announcement
+from delivery.ports import Row
+from delivery.states import ParkedFor, State
+from delivery.store import Connection, Store
+from schemas.bus.command import Act, Command
+
+log = structlog.get_logger(__name__)
+
+#: Rows in one transaction.
+PORTION: Final = 500
+
+#: What an act makes of parked rows, and of which; None: they are tried again.
+WAITING: Final = frozenset(ParkedFor) - {ParkedFor.REFUSED}
+ENDS_OF: Final[Mapping[str, State | None]] = {
+    Act.RELEASE: None,
+    Act.REDRIVE: None,
+    Act.SKIP: State.DEAD,
+    Act.DISCARD: State.DISCARDED,
+}
+CAUSES_OF: Final[Mapping[str, frozenset[ParkedFor]]] = {
+    Act.RELEASE: WAITING,
+    Act.REDRIVE: frozenset({ParkedFor.REFUSED}),
+    Act.SKIP: frozenset(ParkedFor),
+    Act.DISCARD: frozenset(ParkedFor),
+}
+#: Code of the outcome of a row.
+CODES: Final[Mapping[str, str]] = {
+    Act.RELEASE: "released",
+    Act.REDRIVE: "redriven",
+    Act.SKIP: "skipped",
+    Act.DISCARD: "discarded",
+}
+
+
+class Portion(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction did."""
+
+    touched: int
+    #: The last row looked at; None: there are no more.
+    last_id: int | None
+
+
+class Acts:
+    """Commands for one queue of a connection; the transaction `bus.take_in` asks for."""
+
+    def __init__(self, store: Store, queue: str, topic: str) -> None:
+        self._store = store
+        self._queue = queue
+        self._topic = topic
+        self._log = log.bind(connection=store.connection, queue=queue)
+
+    async def __call__(
+        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[Command]
+    ) -> None:
+        """Carry out the commands of a batch, then move the position behind it.
+
+        Raises:
+            LostPartitionError: another worker carried them out.
+            RetryableError: the store is away; what was done is not done again.
+        """
+        for command in events:
+            await self.carry_out(command)
+        await self._store.take_in(self._queue, self._topic, topic_id, partition, expected, next_offset, [])
+
+    async def carry_out(self, command: Command) -> None:
+        """Do what the command asks and answer it; a repeat does nothing."""
+        async with self._store.transaction() as wire:
+            if await self._is_done(wire, command):
+                return
+        if command.act in ENDS_OF:
+            after = 0
+            while (portion := await self._go_through(command, after)).last_id is not None:
+                after = portion.last_id
+        async with self._store.transaction() as wire:
+            if await self._is_done(wire, command):
+                return
+            code = await self._switch(wire, command)
+            rows = await self._finish(wire, command)
+            answer = code or ("command.done" if rows else "command.nothing")
+            values = {"act": command.act, "rows": str(rows)} | _until(command)
+            at, speaker = self._store.now(), self._store.speaker(self._queue)
+            await self._store.announce(wire, [announcements.of_answer(speaker, command, answer, values, at)])
+            await wire.execute(statements.NOTIFY, {"channel": self._store.schema, "queue": self._queue})
+        self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=rows)
+        self._store.wake_relay()
+        self._store.wake(self._queue)
+
+    async def _is_done(self, wire: Connection, command: Command) -> bool:
+        begun = {"id": command.id, "queue": self._queue, "act": command.act, "who": command.who, "why": command.why}
+        found = await columns.rows(wire, statements.BEGIN_COMMAND, begun)
+        return bool(found[0][0])
+
+    async def _finish(self, wire: Connection, command: Command) -> int:
+        found = await columns.rows(wire, statements.FINISH_COMMAND, {"id": command.id, "queue": self._queue})
+        return int(found[0][0])
+
+    async def _switch(self, wire: Connection, command: Command) -> str:
+        """Pause or resume the queue; the code of the answer, empty where the act is about rows."""
+        queue = {"queue": self._queue}
+        match command.act:
+            case Act.PAUSE:
+                pause = {"until": command.until, "who": command.who, "why": command.why, "id": command.id}
+                await wire.execute(statements.PAUSE, {**queue, **pause})
+                return "command.paused_until" if command.until else "command.paused"
+            case Act.RESUME:
+                resumed = (await wire.execute(statements.RESUME, queue)).rowcount
+                return "command.resumed" if resumed else "command.was_not_paused"
+            case act if act in ENDS_OF:
+                return ""
+        return "command.unknown"
+
+    async def _go_through(self, command: Command, after: int) -> Portion:
+        """The next portion of the rows it selects."""
+        async with self._store.transaction() as wire:
+            found = await columns.rows(wire, statements.SELECTED, self._selection(command, after))
+            if not found:
+                return Portion(touched=0, last_id=None)
+            causes = {id_: cause for id_, _, cause in found}
+            keys = {"queue": self._queue, "root_keys": sorted({root_key for _, root_key, _ in found})}
+            # Those in a deliverer's hands are being tried at this moment.
+            free = [root_key for (root_key,) in await columns.rows(wire, statements.LOCK_FREE, keys)]
+            touched = await self._touch(wire, command, list(causes), free)
+            await wire.execute(statements.FREE, {"queue": self._queue, "root_keys": free})
+            await self._store.announce(wire, self._said(command, touched, causes))
+            counted = {"id": command.id, "queue": self._queue, "rows": len(touched)}
+            await wire.execute(statements.COUNT_COMMAND, counted)
+        self._store.wake_relay()
+        self._store.wake(self._queue)
+        return Portion(touched=len(touched), last_id=found[-1][0])
+
+    def _selection(self, command: Command, after: int) -> dict[str, object]:
+        causes = CAUSES_OF[command.act]
+        if command.cause:
+            causes &= frozenset(each for each in ParkedFor if each.value == command.cause)
+        return {
+            "queue": self._queue,
+            "after": after,
+            "limit": PORTION,
+            "command_id": command.id,
+            "causes": sorted(causes),
+            "root_key": command.root_key,
+            "record": command.record,
+            "code": command.code,
+            "values": json.dumps(command.values),
+            "topic_id": command.topic_id,
+            "partition": command.partition,
+            "offset": command.offset,
+        }
+
+    async def _touch(self, wire: Connection, command: Command, ids: Sequence[int], free: Sequence[str]) -> list[Row]:
+        touching = {"ids": list(ids), "root_keys": list(free), "command_id": command.id}
+        end = ENDS_OF[command.act]
+        if end is None:
+            pace_s = 60 / command.per_minute if command.per_minute > 0 else 0.0
+            touching |= {"queue": self._queue, "pace_s": pace_s}
+            found = await columns.rows(wire, statements.LET_GO, touching)
+        else:
+            touching |= {"state": end, "code": CODES[command.act]}
+            found = await columns.rows(wire, statements.END, touching)
+        return [columns.row_of(values, "", 0) for values in found]
+
+    def _said(self, command: Command, touched: Sequence[Row], causes: Mapping[int, str]) -> list[Announcement]:
+        at, speaker = self._store.now(), self._store.speaker(self._queue)
+        end = ENDS_OF[command.act]
+        return [
+            announcements.of_act(speaker, row, causes[row.id], command, end or row.state, CODES[command.act], at)
+            for row in touched
+        ]
+
+
+def _until(command: Command) -> dict[str, str]:
+    return {"until": command.until.isoformat(timespec="seconds")} if command.until is not None else {}

@@ -1,0 +1,53 @@
+"""What an operator asks the workers of a connection to do; answered by outcomes that carry its id, who and why."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Act(StrEnum):
+    """Values of `Command.act`."""
+
+    #: Try parked rows now instead of later.
+    RELEASE = "release"
+    #: Try refused rows again in their place, mapped anew.
+    REDRIVE = "redrive"
+    #: Leave parked rows dead and let their keys go on.
+    SKIP = "skip"
+    #: End parked rows for good.
+    DISCARD = "discard"
+    #: Start nothing new until `until`, or until resumed.
+    PAUSE = "pause"
+    RESUME = "resume"
+    UNKNOWN = "unknown"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keyed `<connection>:commands`, so that those of a connection are carried out in order.
+
+    The fields from `root_key` to `offset` select rows: all that are given must hold; none given selects all.
+    """
+
+    id: str
+    at: datetime
+    who: str
+    why: str = ""
+    connection: str
+    #: Whose rows: `fetchers` or `consumers`; empty: of both.
+    queue: str = ""
+    act: str
+    root_key: str = ""
+    record: str = ""
+    #: Why they are parked: a code of the sentence catalogue, values its outcome had, a cause of `delivery/states.py`.
+    code: str = ""
+    values: dict[str, str] = {}
+    cause: str = ""
+    #: One event, with its topic's id; -1: any.
+    topic_id: str = ""
+    partition: int = -1
+    offset: int = -1
+    #: So many rows are let go in a minute; 0: all at once.
+    per_minute: int = 0
+    #: End of a pause; None: until resumed.
+    until: datetime | None = None
