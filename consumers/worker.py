@@ -20,6 +20,7 @@ from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
 from delivery.at_work import at_work, chosen, store_of
+from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
@@ -36,11 +37,12 @@ def run(settings: Settings, name: str | None) -> int:
         connection = chosen(settings, name, agents.QUEUE)
         routes = agents.routes_to(connection)
         with closing(Registry(settings.registry)) as registry:
-            used = [*(route.source for route in routes), topics.OUTCOMES, topics.DEAD_LETTERS, topics.CROSS_REFERENCES]
+            used = [*(route.source for route in routes), *topics.OF_STORES]
             app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
             codecs = Codecs(registry)
             async with store_of(settings, connection) as store, sinks_of(settings, connection, store, codecs) as sinks:
                 agents.attach(app, settings, connection, store, codecs)
+                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, sinks, codecs):
                     yield app
 

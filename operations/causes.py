@@ -1,7 +1,7 @@
-"""What makes two dead letters cases of one cause: data for each code, so that a list of thousands is a few lines. [pure]
+"""What makes two dead letters cases of one cause: data for each code, so that a list of thousands is a few lines.
 
-A cause is a code with those of its values that decide what cures it. Raise `VERSION` when a text changes: the
-projection is read anew then.
+A cause is a code with those of its values that decide what cures it. It is written down when a letter is projected:
+raise `VERSION` when a text changes, and have the projection read anew (`towpath projection rebuild`).
 """
 
 import re

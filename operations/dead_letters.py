@@ -1,7 +1,9 @@
 """Dead letters: lists, counts and one of them whole, its bytes read from where they lie on the bus."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -10,9 +12,11 @@ from bus.codec import Codecs
 from bus.registry import Registry
 from bus.settings import Settings
 from errors import NotFoundError, RetryableError
+from operations.causes import class_of
 from operations.offsets import admin_of, away, describe
-from operations.projection import migrate, stories
-from operations.projection.stories import DeadLetterTold
+from operations.projection import letters, migrate
+from operations.projection.letters import DeadLetterTold, Group, Selection
+from operations.projection.migrate import Wire
 from operations.sentences import sentence
 from schemas.bus.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS
@@ -29,15 +33,28 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """How many died of one thing."""
+    """How many letters are of one cause at one place."""
 
     stage: str
+    connection: str
     code: str
+    #: `operations/causes.py`.
+    cause: str
     count: int
+    #: Of the root documents, by currency.
+    money: dict[str, Decimal]
+    oldest: datetime
+    newest: datetime
+    #: Id of the newest, and what it means.
+    sample: str
+    happened: str
+    to_do: str
+    #: What has to change before a redrive can help.
+    cure: str
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters of a time: counts of all, the newest themselves."""
+    """Dead letters of a time: how many of each cause, the newest themselves."""
 
     counts: tuple[Count, ...]
     letters: tuple[Told, ...]
@@ -51,26 +68,46 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, bytes]
 
 
-def dead_letters(
-    settings: Settings, filters: Mapping[str, str], since: datetime, until: datetime, limit: int
-) -> Listing:
-    """Dead letters of a time, newest first, and how many there are by code.
+def dead_letters(settings: Settings, selection: Selection, limit: int) -> Listing:
+    """Dead letters, newest first, and how many there are of each cause.
 
     Args:
         settings: The deployment.
-        filters: Column to what it must be: connection, code, stage, root_key, record.
-        since: By time of death.
-        until: Exclusive.
+        selection: Which.
         limit: At most so many letters; the counts are of all.
     """
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
-        counted = stories.dead_letter_counts(wire, filters, since, until)
-        found = stories.dead_letters(wire, filters, since, until, limit)
-    return Listing(
-        counts=tuple(Count(stage=stage, code=code, count=count) for stage, code, count in counted),
-        letters=tuple(tell(letter) for letter in found),
+    with projection(settings) as wire:
+        groups = letters.grouped(wire, selection)
+        found = letters.listed(wire, selection, limit)
+    return Listing(counts=counts_of(groups), letters=tuple(tell(letter) for letter in found))
+
+
+def counts_of(groups: Iterable[Group]) -> tuple[Count, ...]:
+    """Groups of several currencies as one line each, most letters first; pure."""
+    by_cause: dict[tuple[str, str, str], list[Group]] = {}
+    for group in groups:
+        by_cause.setdefault((group.stage, group.connection, group.cause), []).append(group)
+    counts = [_count(listed) for listed in by_cause.values()]
+    return tuple(sorted(counts, key=lambda each: (-each.count, each.stage, each.connection, each.cause)))
+
+
+def _count(groups: Sequence[Group]) -> Count:
+    newest = max(groups, key=lambda group: group.newest)
+    values = {name: value for name, value in newest.sample_values.items() if value}
+    said = sentence(newest.code, {**values, "connection": newest.connection})
+    return Count(
+        stage=newest.stage,
+        connection=newest.connection,
+        code=newest.code,
+        cause=newest.cause,
+        count=sum(group.count for group in groups),
+        money={group.currency: group.amount for group in groups if group.currency},
+        oldest=min(group.oldest for group in groups),
+        newest=newest.newest,
+        sample=newest.sample,
+        happened=said.happened,
+        to_do=said.to_do,
+        cure=class_of(newest.code, values).cure.value,
     )
 
 
@@ -80,14 +117,26 @@ def dead_letter(settings: Settings, id_: str) -> Told:
     Raises:
         NotFoundError: no such letter, or several begin so.
     """
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
-        found = stories.dead_letter(wire, id_)
+    with projection(settings) as wire:
+        return tell(find(wire, id_))
+
+
+def find(wire: Wire, id_: str) -> DeadLetterTold:
+    """As `dead_letter`, without its sentence."""
+    found = letters.one(wire, id_)
     if len(found) != 1:
         begins = "several dead letters begin" if found else "no dead letter begins"
         raise NotFoundError("dead_letters.unknown", f"{begins} with {id_!r}")
-    return tell(found[0])
+    return found[0]
+
+
+@contextmanager
+def projection(settings: Settings) -> Iterator[Wire]:
+    """The books, of this code's version."""
+    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+        migrate.check_version(wire)
+        wire.commit()
+        yield wire
 
 
 def payload(settings: Settings, letter: DeadLetterTold) -> Payload:

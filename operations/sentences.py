@@ -114,7 +114,10 @@ GP_NUMBERS: Mapping[int, tuple[str, str]] = {
         "Fill it in at the store, or give it a default in the mapping, then redrive it.",
     ),
     90009: ("the document is in history and cannot be changed", "Correct it in GP by hand, then discard this."),
-    90010: ("the document has no lines", "Correct the order at the store; its next version comes by itself."),
+    90010: (
+        "the document has no lines",
+        "Correct the order at the store, then skip this: its next version waits behind it.",
+    ),
     90011: (
         "the shipping method is unknown",
         "Create it in GP, or correct the lookup table `gp_ship_methods`, then redrive it.",
@@ -169,7 +172,7 @@ GP_NUMBERS: Mapping[int, tuple[str, str]] = {
     90033: ("the record exists already", "Look at the record in GP: somebody made it by hand; then redrive it."),
     90034: (
         "a new customer needs a name",
-        "Enter the customer's name at the store; its next version comes by itself.",
+        "Enter the customer's name at the store, then skip this: its next version waits behind it.",
     ),
     90035: (
         "the customer class is unknown",
@@ -182,7 +185,7 @@ GP_NUMBERS: Mapping[int, tuple[str, str]] = {
     ),
     90038: (
         "an item outside the inventory needs a description",
-        "Enter a description at the store; its next version comes by itself.",
+        "Enter a description at the store, then skip this: its next version waits behind it.",
     ),
     90039: ("the payment to be changed is not there", "Look at the document's payments in GP, then redrive it."),
     90041: (
@@ -276,6 +279,32 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nothing here can write {record} to this connection.",
         "Look at `towpath routes`: the process is of another version than what was taken in; start the right one.",
     ),
+    "released": ("An operator had it tried again at once.", NOTHING),
+    "redriven": ("An operator had the dead letter tried again in its place.", NOTHING),
+    "skipped": (
+        "An operator left it dead so that its key goes on; it had been parked because of {was}.",
+        "Nothing to do. Its bytes are kept with the dead letter.",
+    ),
+    "discarded": ("An operator ended it for good; it had been parked because of {was}.", NOTHING),
+    "command.done": ("{act}: {rows} done.", NOTHING),
+    "command.nothing": (
+        "{act}: nothing parked fits any more.",
+        "Look with `towpath parked list`: it may have gone on, or is being tried at this moment.",
+    ),
+    "command.unknown": (
+        "The process does not know the command {act}.",
+        "It is of an older version than the command line: start the processes of this version.",
+    ),
+    "command.paused": (
+        "{connection} is paused until it is resumed.",
+        "Go on with `towpath resume {connection}`.",
+    ),
+    "command.paused_until": (
+        "{connection} is paused until {until}.",
+        "Nothing to do: it goes on then. Sooner: `towpath resume {connection}`.",
+    ),
+    "command.resumed": ("{connection} goes on.", NOTHING),
+    "command.was_not_paused": ("{connection} was not paused.", NOTHING),
     "fetched": ("The document was read whole from its system.", NOTHING),
     "unchanged": ("Read again, it was the same as before.", NOTHING),
     "nothing_to_deliver": (

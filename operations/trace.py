@@ -8,9 +8,10 @@ import msgspec
 
 from bus.settings import Settings
 from errors import NotFoundError
-from operations.projection import migrate, stories
+from operations.projection import letters, migrate, stories
+from operations.projection.letters import DeadLetterTold
 from operations.projection.project import Means
-from operations.projection.stories import DeadLetterTold, Known, OutcomeTold, RecordTold, RootTold
+from operations.projection.stories import Known, OutcomeTold, RecordTold, RootTold
 from operations.projection.worker import means_of
 from operations.sentences import sentence
 from schemas import topics
@@ -94,7 +95,7 @@ def trace(settings: Settings, text: str) -> tuple[Story, ...]:
                     stories.roots_of(wire, key),
                     stories.records_of(wire, key),
                     stories.outcomes_of(wire, key),
-                    stories.dead_letters_of(wire, key),
+                    letters.of_key(wire, key),
                     stories.known_as(wire, key),
                 ),
             )

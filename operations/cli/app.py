@@ -13,6 +13,7 @@ from operations.cli.output import fail
 HERE = "Run it here"
 DEPLOYMENT = "Deployment"
 LOOK = "Look into it"
+ACT = "Act"
 
 #: Command, module, what of the module, help line, panel; in the order of `towpath --help`.
 COMMANDS = (
@@ -39,7 +40,10 @@ COMMANDS = (
     ("ledger", "ledger", "ledger", "Everything accepted, and where it ended or is.", LOOK),
     ("census", "census", "census", "What a source lists as changed, compared with what arrived.", LOOK),
     ("outcomes", "outcomes", "outcomes", "What became of events, newest first.", LOOK),
-    ("dead-letters", "dead_letters", "app", "Events that cannot go on, and why.", LOOK),
+    ("dead-letters", "dead_letters", "app", "Events that cannot go on: why, and trying them again.", ACT),
+    ("parked", "parked", "app", "Keys that wait: for what, and letting them go.", ACT),
+    ("pause", "pause", "pause", "Start nothing new at a connection.", ACT),
+    ("resume", "pause", "resume", "Go on where a pause stopped it.", ACT),
     ("lag", "lag", "lag", "How far each process is behind.", LOOK),
 )
 

@@ -1,52 +1,180 @@
 """`towpath dead-letters`: events that cannot go on, and why."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from operations import dead_letters
+from bus.settings import Settings
+from operations import acting, dead_letters
+from operations.cli import acts
 from operations.cli.deployment import settings
 from operations.cli.filters import require_known, stages
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
+from operations.projection.letters import Selection, Status
+from schemas.bus.command import Act
 
 app = typer.Typer(help="Events that cannot go on, and why.", no_args_is_help=True)
 
 
+Connection = Annotated[str, typer.Option("--connection", help="Only of this connection.")]
+Stage = Annotated[str, typer.Option("--stage", help="Only of this stage.")]
+Code = Annotated[str, typer.Option("--code", help="Only with this code.")]
+Cause = Annotated[str, typer.Option("--cause", help="Only of this cause, as the list tells it.")]
+Key = Annotated[str, typer.Option("--key", help="Only of this root key.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of dead letters, or how they begin.")]
+All = Annotated[bool, typer.Option("--all", help="All that stand.")]
+
+
 @app.command("list")
 def list_(
-    since: Since = "30d",
+    since: Since = "400d",
     until: Until = "now",
-    connection: Annotated[str, typer.Option(help="Only of this connection.")] = "",
-    stage: Annotated[str, typer.Option(help="Only of this stage.")] = "",
-    code: Annotated[str, typer.Option(help="Only with this code.")] = "",
-    key: Annotated[str, typer.Option(help="Only of this root key.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    connection: Connection = "",
+    stage: Stage = "",
+    code: Code = "",
+    cause: Cause = "",
+    key: Key = "",
+    status: Annotated[str, typer.Option(help="standing, tried again, cured, skipped, discarded or all.")] = "standing",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many letters; causes are all told.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Dead letters, newest first, and how many there are by code."""
+    """Dead letters that stand: how many of each cause, since when, with how much money; then the newest."""
     now, deployment = datetime.now(UTC), settings()
-    require_known("--connection", connection, deployment.connections)
-    require_known("--stage", stage, stages() if stage else ())
-    given = {"connection": connection, "stage": stage, "code": code, "root_key": key}
-    filters = {name: value for name, value in given.items() if value}
-    found = dead_letters.dead_letters(deployment, filters, moment(since, now), moment(until, now), limit)
+    require_known("--status", status, ("all", *(each.value for each in Status)))
+    filters = _filters(deployment, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+    if status != "all":
+        filters["status"] = status
+    selection = Selection(since=moment(since, now), until=moment(until, now), filters=filters)
+    found = dead_letters.dead_letters(deployment, selection, limit)
     if as_json:
         print_json(found)
         return
-    print_table(("stage", "code", "letters"), ((each.stage, each.code, each.count) for each in found.counts))
+    print_table(
+        ("letters", "cause", "where", "oldest", "money", "says", "to do"),
+        (
+            (
+                each.count,
+                each.cause,
+                f"{each.stage}@{each.connection}",
+                each.oldest,
+                acts.money(each.money),
+                each.happened,
+                each.to_do,
+            )
+            for each in found.counts
+        ),
+    )
     if found.letters:
         out().print()
         print_table(
-            ("at", "id", "key", "stage", "says"),
+            ("at", "id", "key", "cause", "status"),
             (
-                (each.letter.at, each.letter.id[:8], each.letter.root_key, each.letter.stage, each.happened)
+                (each.letter.at, each.letter.id[:8], each.letter.root_key, each.letter.cause, each.letter.status)
                 for each in found.letters
             ),
         )
+
+
+def _filters(deployment: Settings, **given: str) -> dict[str, str]:
+    """Those that are given, held against what there is."""
+    require_known("--connection", given["connection"], deployment.connections)
+    require_known("--stage", given["stage"], stages() if given["stage"] else ())
+    return {name: value for name, value in given.items() if value}
+
+
+@app.command()
+def redrive(
+    ids: Ids = None,
+    connection: Connection = "",
+    stage: Stage = "",
+    code: Code = "",
+    cause: Cause = "",
+    key: Key = "",
+    everything: All = False,
+    per_minute: acts.Rate = 0,
+    why: acts.Why = "",
+    who: acts.Who = "",
+    plan: acts.PlanOnly = False,
+    yes: acts.Yes = False,
+    wait: acts.Wait = acts.WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Try dead letters again in their place, mapped anew: by ids, or all of a cause after it is cured."""
+    given = settings()
+    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+    planned = _planned(given, Act.REDRIVE, ids or [], filters, acts.by(who, why), everything, per_minute)
+    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+
+
+@app.command()
+def skip(
+    ids: Ids = None,
+    connection: Connection = "",
+    stage: Stage = "",
+    code: Code = "",
+    cause: Cause = "",
+    key: Key = "",
+    everything: All = False,
+    why: acts.Reason = "",
+    who: acts.Who = "",
+    plan: acts.PlanOnly = False,
+    yes: acts.Yes = False,
+    wait: acts.Wait = acts.WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Leave dead letters dead, bytes kept, and let their keys go on with what waits behind them."""
+    acts.need_reason(why)
+    given = settings()
+    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+    planned = _planned(given, Act.SKIP, ids or [], filters, acts.by(who, why), everything)
+    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+
+
+@app.command()
+def discard(
+    ids: Ids = None,
+    connection: Connection = "",
+    stage: Stage = "",
+    code: Code = "",
+    cause: Cause = "",
+    key: Key = "",
+    everything: All = False,
+    why: acts.Reason = "",
+    who: acts.Who = "",
+    plan: acts.PlanOnly = False,
+    yes: acts.Yes = False,
+    wait: acts.Wait = acts.WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """End dead letters for good, as nobody needs what they wanted any more."""
+    acts.need_reason(why)
+    given = settings()
+    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+    planned = _planned(given, Act.DISCARD, ids or [], filters, acts.by(who, why), everything)
+    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+
+
+def _planned(
+    given: Settings,
+    act: Act,
+    ids: Sequence[str],
+    filters: Mapping[str, str],
+    who: acting.By,
+    everything: bool,
+    per_minute: int = 0,
+) -> acting.Plan:
+    if ids and (filters or everything):
+        raise typer.BadParameter("give ids or a selection, not both")
+    if ids:
+        return acting.on_letters(given, act, ids, who, per_minute)
+    if not filters and not everything:
+        raise typer.BadParameter("say which: ids, --cause, --code, --connection, --key, or --all")
+    return acting.on_causes(given, act, filters, who, per_minute)
 
 
 @app.command()
@@ -73,6 +201,9 @@ def show(
             ("key", letter.root_key),
             ("stage", letter.stage),
             ("code", letter.code),
+            ("cause", letter.cause),
+            ("status", letter.status),
+            ("money", acts.money({letter.currency: letter.amount} if letter.currency else {})),
             *((f"  {name}", value) for name, value in sorted(letter.code_values.items())),
             ("connection", letter.connection),
             ("record", letter.record),

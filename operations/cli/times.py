@@ -13,6 +13,17 @@ Since = Annotated[str, typer.Option("--since", help="From when: `2h`, `3d`, `202
 Until = Annotated[str, typer.Option("--until", help="Until when: `now`, `1h`, `2026-11-21T15:00` (UTC).")]
 
 
+def ahead(text: str, now: datetime) -> datetime:
+    """The moment a text means that speaks of what is to come: `2h` is in two hours.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    if (span := AGO.fullmatch(text.strip())) is not None:
+        return now + timedelta(**{UNITS[span.group(2)]: int(span.group(1))})
+    return moment(text, now)
+
+
 def moment(text: str, now: datetime) -> datetime:
     """The moment a text means, seen from now.
 

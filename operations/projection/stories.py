@@ -1,4 +1,4 @@
-"""What the projection knows of one business key, and lists of outcomes and dead letters; for trace and lists."""
+"""What the projection knows of one business key, and lists of outcomes; for trace and lists."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,8 +14,6 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 #: Columns whose name in JSON is another one.
 PUBLIC_NAMES = {"code_values": "values", "source_partition": "partition", "source_offset": "offset"}
-#: Where a dead letter itself lies, beside where its original lay.
-LETTERS_PLACE = {"topic_id": "letter_topic_id", "partition": "letter_partition", "event_offset": "letter_offset"}
 
 
 class RootTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,31 +78,6 @@ class OutcomeTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES
     why: str
 
 
-class DeadLetterTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES | LETTERS_PLACE):
-    """One dead letter without its bytes."""
-
-    id: str
-    at: datetime
-    stage: str
-    code: str
-    code_values: dict[str, str]
-    connection: str
-    record: str
-    topic: str
-    source_partition: int
-    source_offset: int
-    root: str
-    root_key: str
-    size_bytes: int
-    code_version: str
-    mapping: str
-    reference: str
-    #: Where it lies on the dead-letter topic.
-    topic_id: str
-    partition: int
-    event_offset: int
-
-
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A canonical record under its id at a connection."""
 
@@ -120,7 +93,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 ROOT = ", ".join(RootTold.__struct_fields__)
 RECORD = ", ".join(RecordTold.__struct_fields__)
 OUTCOME = ", ".join(OutcomeTold.__struct_fields__)
-DEAD_LETTER = ", ".join(DeadLetterTold.__struct_fields__)
 KNOWN = ", ".join(Known.__struct_fields__)
 
 ROOT_KEYS_OF_DOCUMENT = """
@@ -160,23 +132,17 @@ def roots_of(wire: Wire, root_key: str) -> tuple[RootTold, ...]:
         "partitions": [place[1] for place in places],
         "offsets": [place[2] for place in places],
     }
-    return _read(wire, statement, parameters, RootTold)
+    return read(wire, statement, parameters, RootTold)
 
 
 def records_of(wire: Wire, root_key: str) -> tuple[RecordTold, ...]:
     """Records of the key on their way."""
-    return _read(wire, f"SELECT {RECORD} FROM records WHERE root_key = %(key)s", {"key": root_key}, RecordTold)  # noqa: S608  column names of ours
+    return read(wire, f"SELECT {RECORD} FROM records WHERE root_key = %(key)s", {"key": root_key}, RecordTold)  # noqa: S608  column names of ours
 
 
 def outcomes_of(wire: Wire, root_key: str) -> tuple[OutcomeTold, ...]:
     """Outcomes of the key."""
-    return _read(wire, f"SELECT {OUTCOME} FROM outcomes WHERE root_key = %(key)s", {"key": root_key}, OutcomeTold)  # noqa: S608  column names of ours
-
-
-def dead_letters_of(wire: Wire, root_key: str) -> tuple[DeadLetterTold, ...]:
-    """Dead letters of the key."""
-    statement = f"SELECT {DEAD_LETTER} FROM dead_letters WHERE root_key = %(key)s"  # noqa: S608  column names of ours
-    return _read(wire, statement, {"key": root_key}, DeadLetterTold)
+    return read(wire, f"SELECT {OUTCOME} FROM outcomes WHERE root_key = %(key)s", {"key": root_key}, OutcomeTold)  # noqa: S608  column names of ours
 
 
 def known_as(wire: Wire, root_key: str) -> tuple[Known, ...]:
@@ -185,48 +151,16 @@ def known_as(wire: Wire, root_key: str) -> tuple[Known, ...]:
         SELECT {KNOWN} FROM cross_references
         WHERE canonical_id = %(key)s OR canonical_id LIKE %(below)s ORDER BY since
     """  # noqa: S608  column names of ours
-    return _read(wire, statement, {"key": root_key, "below": _like(root_key) + "/%"}, Known)
+    return read(wire, statement, {"key": root_key, "below": like(root_key) + "/%"}, Known)
 
 
 def outcomes(wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime, limit: int) -> list[OutcomeTold]:
     """Outcomes of a time, newest first; `filters` are columns and what they must be."""
     statement = f"""
-        SELECT {OUTCOME} FROM outcomes WHERE at >= %(since)s AND at < %(until)s{_conditions(OutcomeTold, filters)}
+        SELECT {OUTCOME} FROM outcomes WHERE at >= %(since)s AND at < %(until)s{conditions(OutcomeTold, filters)}
         ORDER BY at DESC LIMIT %(limit)s
     """  # noqa: S608  column names of ours, values as parameters
-    return list(_read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, OutcomeTold))
-
-
-def dead_letters(
-    wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime, limit: int
-) -> list[DeadLetterTold]:
-    """Dead letters of a time, newest first."""
-    statement = f"""
-        SELECT {DEAD_LETTER} FROM dead_letters
-        WHERE at >= %(since)s AND at < %(until)s{_conditions(DeadLetterTold, filters)}
-        ORDER BY at DESC LIMIT %(limit)s
-    """  # noqa: S608  column names of ours, values as parameters
-    return list(_read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, DeadLetterTold))
-
-
-def dead_letter_counts(
-    wire: Wire, filters: Mapping[str, str], since: datetime, until: datetime
-) -> list[tuple[str, str, int]]:
-    """Dead letters of a time by stage and code, most first."""
-    statement = f"""
-        SELECT stage, code, count(*) FROM dead_letters
-        WHERE at >= %(since)s AND at < %(until)s{_conditions(DeadLetterTold, filters)}
-        GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
-    """  # noqa: S608  column names of ours, values as parameters
-    with wire.transaction():
-        found = wire.execute(statement, {**filters, "since": since, "until": until}).fetchall()
-    return [(stage, code, count) for stage, code, count in found]
-
-
-def dead_letter(wire: Wire, beginning: str) -> tuple[DeadLetterTold, ...]:
-    """Dead letters whose id begins so; people type the first characters."""
-    statement = f"SELECT {DEAD_LETTER} FROM dead_letters WHERE id LIKE %(id)s LIMIT 2"  # noqa: S608  column names of ours
-    return _read(wire, statement, {"id": _like(beginning) + "%"}, DeadLetterTold)
+    return list(read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, OutcomeTold))
 
 
 def arrived(
@@ -248,13 +182,14 @@ def arrived(
     return {key: (at, int(version)) for key, at, version in found}
 
 
-def _read(wire: Wire, statement: str, parameters: Mapping[str, Any], kind: type[R]) -> tuple[R, ...]:
+def read(wire: Wire, statement: str, parameters: Mapping[str, Any], kind: type[R]) -> tuple[R, ...]:
+    """The rows of a statement whose columns are the record's fields, in their order."""
     names = kind.__struct_fields__
     with wire.transaction():
         return tuple(kind(**dict(zip(names, row, strict=True))) for row in wire.execute(statement, parameters))
 
 
-def _conditions(kind: type[msgspec.Struct], filters: Mapping[str, str]) -> str:
+def conditions(kind: type[msgspec.Struct], filters: Mapping[str, str]) -> str:
     """SQL for the filters; only columns that exist, values stay parameters."""
     unknown = filters.keys() - set(kind.__struct_fields__)
     if unknown:
@@ -262,5 +197,6 @@ def _conditions(kind: type[msgspec.Struct], filters: Mapping[str, str]) -> str:
     return "".join(f" AND {name} = %({name})s" for name in filters)
 
 
-def _like(text: str) -> str:
+def like(text: str) -> str:
+    """A text as it matches itself and nothing else in LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -13,6 +13,7 @@ from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
 from delivery.at_work import at_work, chosen, store_of
+from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
@@ -41,6 +42,7 @@ def run(settings: Settings, name: str | None) -> int:
                 fetchers_of(app, connection, store, codecs, settings.code_version) as fetchers,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
+                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, fetchers, codecs):
                     yield app
 
@@ -52,7 +54,7 @@ def used_by(connection: Connection) -> tuple[Topic, ...]:
     routes: tuple[CapturedTable | Fetch, ...] = (*CAPTURED, *FETCHES)
     rows = [row for row in routes if row.system == connection.system]
     named = {topic.name: topic for row in rows for topic in (row.source, row.target)}
-    return (*named.values(), topics.OUTCOMES, topics.DEAD_LETTERS, topics.CROSS_REFERENCES)
+    return (*named.values(), *topics.OF_STORES)
 
 
 @asynccontextmanager

@@ -3,51 +3,19 @@
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
-import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from bus.secret import Secret
-from bus.settings import Gateway, Settings
+from bus.settings import Settings
 from errors import NotFoundError
-from mapping.port import Lookups
 from operations import dead_letters
 from operations.offsets import admin_of
-from operations.projection import migrate
-from operations.projection.stories import DeadLetterTold
+from operations.projection.letters import DeadLetterTold
 from operations.stack.addresses import Addresses
-from operations.stack.settings import REPOSITORY_ROOT
 from operations.trace import trace
-
-
-@pytest.fixture
-def settings(stack: Addresses) -> Iterator[Settings]:
-    """A deployment whose projection is empty; in the cluster where we may make databases."""
-    name = f"test_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(stack.sandbox_dsn, autocommit=True) as wire:
-        wire.execute(f"CREATE DATABASE {name}")
-        dsn = psycopg.conninfo.make_conninfo(stack.sandbox_dsn, dbname=name)
-        try:
-            migrate.migrate(dsn)
-            yield Settings(
-                root=REPOSITORY_ROOT,
-                deployment="test",
-                folder=REPOSITORY_ROOT,
-                time_zone="UTC",
-                kafka=stack.kafka,
-                registry=stack.registry,
-                connect=stack.connect,
-                projection_dsn=Secret(dsn),
-                gateway=Gateway(),
-                connections={},
-                pairs=(),
-                lookups=Lookups({}),
-                code_version="0",
-            )
-        finally:
-            wire.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -70,13 +38,18 @@ def letter(topic_id: str) -> DeadLetterTold:
         stage="streams",
         code="mapping",
         code_values={},
+        cause="mapping",
+        status="standing",
         connection="",
         record="",
         topic="",
+        source_topic_id="",
         source_partition=0,
         source_offset=0,
         root="",
         root_key="",
+        amount=Decimal(0),
+        currency="",
         size_bytes=0,
         code_version="0",
         mapping="",

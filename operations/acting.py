@@ -1,0 +1,213 @@
+"""Plans of what an operator asks for: which parked rows an act reaches, counted first, and the commands for it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from bus.settings import Settings
+from delivery.states import ParkedFor
+from errors import NotFoundError
+from operations import dead_letters
+from operations.causes import class_of
+from operations.commands import new_id
+from operations.projection import letters, parked
+from operations.projection.letters import DeadLetterTold, Selection, Status
+from operations.projection.migrate import Wire
+from schemas.bus.command import Act, Command
+
+#: Stages whose dead letters are heads of parked keys.
+QUEUES = frozenset({"fetchers", "consumers"})
+REFUSED = ParkedFor.REFUSED.value
+#: One command reaches any number of rows; so many are only needed where values differ from row to row.
+MOST_COMMANDS = 1000
+
+
+class By(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, when and why."""
+
+    who: str
+    why: str
+    at: datetime
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one cause at one queue."""
+
+    queue: str
+    cause: str
+    count: int
+    money: dict[str, Decimal]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be asked, and whom it reaches by what the projection knows now."""
+
+    act: str
+    reached: tuple[Reached, ...]
+    commands: tuple[Command, ...]
+    #: Letters of the selection that hold no key: nothing waits behind them.
+    without_key: int = 0
+
+    @property
+    def count(self) -> int:
+        """Rows reached."""
+        return sum(each.count for each in self.reached)
+
+
+def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_minute: int = 0) -> Plan:
+    """An act on dead letters by their ids.
+
+    Raises:
+        NotFoundError: no such letter, or it does not stand any more.
+    """
+    with dead_letters.projection(settings) as wire:
+        found = [dead_letters.find(wire, id_) for id_ in ids]
+    for letter in found:
+        if letter.status != Status.STANDING:
+            raise NotFoundError("dead_letters.gone", f"the dead letter {letter.id[:8]} is {letter.status} already")
+        if letter.stage not in QUEUES:
+            raise NotFoundError(
+                "dead_letters.no_key",
+                f"the dead letter {letter.id[:8]} of {letter.stage} holds no key: the document's next version carries "
+                "everything, so that there is nothing to let go",
+            )
+    return Plan(
+        act=act,
+        reached=tuple(_reached(letter) for letter in found),
+        commands=tuple(_for_letter(act, letter, by, per_minute) for letter in found),
+    )
+
+
+def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, per_minute: int = 0) -> Plan:
+    """An act on all standing dead letters that fit; `filters` are columns: cause, code, connection, stage, root_key.
+
+    Raises:
+        NotFoundError: none fits, or too many different ones do.
+    """
+    standing = Selection(filters={**filters, "status": Status.STANDING.value})
+    with dead_letters.projection(settings) as wire:
+        counts = dead_letters.counts_of(letters.grouped(wire, standing))
+        held = [count for count in counts if count.stage in QUEUES]
+        commands = [
+            _for_cause(act, count, values, filters, by, per_minute)
+            for count in held
+            for values in _values(wire, count, filters)
+        ]
+    if not held:
+        raise NotFoundError("dead_letters.none", "no dead letter that stands fits: look at `towpath dead-letters list`")
+    if len(commands) > MOST_COMMANDS:
+        raise NotFoundError("dead_letters.many", f"they have {len(commands)} different causes: narrow it by --code")
+    return Plan(
+        act=act,
+        reached=tuple(
+            Reached(
+                queue=f"{count.stage}@{count.connection}", cause=count.cause, count=count.count, money=dict(count.money)
+            )
+            for count in held
+        ),
+        commands=tuple(commands),
+        without_key=sum(count.count for count in counts if count.stage not in QUEUES),
+    )
+
+
+def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, per_minute: int = 0) -> Plan:
+    """An act on parked rows that fit; `filters` are columns: connection, stage, root_key, record, cause, code.
+
+    Raises:
+        NotFoundError: nothing fits.
+    """
+    with dead_letters.projection(settings) as wire:
+        # dead letters are redriven, not released
+        groups = [each for each in parked.grouped(wire, filters) if act != Act.RELEASE or each.cause != REFUSED]
+    if not groups:
+        raise NotFoundError("parked.none", "nothing parked fits: look at `towpath parked list`")
+    places = dict.fromkeys((group.connection, group.stage) for group in groups)
+    return Plan(
+        act=act,
+        reached=tuple(
+            Reached(
+                queue=f"{group.stage}@{group.connection}",
+                cause=" ".join(filter(None, (group.cause, group.code, group.waits_for))),
+                count=group.count,
+                money={group.currency: group.amount} if group.currency else {},
+            )
+            for group in groups
+        ),
+        commands=tuple(
+            Command(
+                id=new_id(),
+                at=by.at,
+                who=by.who,
+                why=by.why,
+                connection=connection,
+                queue=queue,
+                act=act,
+                root_key=filters.get("root_key", ""),
+                record=filters.get("record", ""),
+                code=filters.get("code", ""),
+                cause=filters.get("cause", ""),
+                per_minute=per_minute,
+            )
+            for connection, queue in places
+        ),
+    )
+
+
+def _values(wire: Wire, count: dead_letters.Count, filters: Mapping[str, str]) -> tuple[dict[str, str], ...]:
+    place = {"cause": count.cause, "stage": count.stage, "connection": count.connection}
+    selection = Selection(filters={**filters, **place, "status": Status.STANDING.value})
+    (sample, *_) = letters.listed(wire, selection, 1)
+    return letters.values_of(wire, selection, class_of(sample.code, sample.code_values).values)
+
+
+def _for_cause(
+    act: str,
+    count: dead_letters.Count,
+    values: Mapping[str, str],
+    filters: Mapping[str, str],
+    by: By,
+    per_minute: int,
+) -> Command:
+    return Command(
+        id=new_id(),
+        at=by.at,
+        who=by.who,
+        why=by.why,
+        connection=count.connection,
+        queue=count.stage,
+        act=act,
+        root_key=filters.get("root_key", ""),
+        code=count.code,
+        values=dict(values),
+        cause=REFUSED,
+        per_minute=per_minute,
+    )
+
+
+def _for_letter(act: str, letter: DeadLetterTold, by: By, per_minute: int) -> Command:
+    return Command(
+        id=new_id(),
+        at=by.at,
+        who=by.who,
+        why=by.why,
+        connection=letter.connection,
+        queue=letter.stage,
+        act=act,
+        root_key=letter.root_key,
+        cause=REFUSED,
+        topic_id=letter.source_topic_id,
+        partition=letter.source_partition,
+        offset=letter.source_offset,
+        per_minute=per_minute,
+    )
+
+
+def _reached(letter: DeadLetterTold) -> Reached:
+    return Reached(
+        queue=f"{letter.stage}@{letter.connection}",
+        cause=letter.cause,
+        count=1,
+        money={letter.currency: letter.amount} if letter.currency else {},
+    )

@@ -1,0 +1,94 @@
+"""How commands that act are given: who and why, the plan before anything dangerous, the answers afterwards."""
+
+import getpass
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from bus.settings import Settings
+from operations import commands
+from operations.acting import By, Plan
+from operations.cli.output import err, out, print_json
+from operations.cli.tables import print_table
+from schemas.bus.command import Act
+
+Why = Annotated[str, typer.Option("--why", help="Kept with every outcome.")]
+Reason = Annotated[str, typer.Option("--why", help="Needed: kept with every outcome.")]
+Who = Annotated[str, typer.Option("--as", help="Who acts; default: the operating-system user.")]
+PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what it would reach, and stop.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before many, or before what cannot be undone.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the answer; it is carried out anyway.")]
+Rate = Annotated[int, typer.Option("--per-minute", min=0, help="Let so many go in a minute; 0: all at once.")]
+
+WAIT_S = 15.0
+#: What cannot be taken back.
+FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
+
+
+def by(who: str, why: str) -> By:
+    """Who asks, now."""
+    return By(who=who or getpass.getuser(), why=why, at=datetime.now(UTC))
+
+
+def need_reason(why: str) -> None:
+    """Refuse what needs a reason and has none.
+
+    Raises:
+        typer.BadParameter: it is missing.
+    """
+    if not why.strip():
+        raise typer.BadParameter("say why: it is kept with every outcome", param_hint="'--why'")
+
+
+def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wait_s: float, as_json: bool) -> None:
+    """Show the plan, ask where that is due, send the commands, tell the answers."""
+    if plan_only:
+        _show(plan, as_json=as_json)
+        return
+    if not yes and (plan.count > 1 or plan.act in FINAL):
+        _confirm(plan)
+    answered = commands.ask(settings, plan.commands, wait_s)
+    if as_json:
+        print_json(
+            {"asked": answered.asked, "rows": answered.rows, "answers": answered.answers, "silent": answered.silent}
+        )
+        return
+    for answer in answered.answers:
+        out().print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
+    for silent in answered.silent:
+        err().print(f"{silent} has not answered yet: it carries it out as soon as it runs", style="yellow")
+
+
+def money(by_currency: Mapping[str, Decimal]) -> str:
+    """Amounts as people read them."""
+    return ", ".join(f"{amount:,.2f} {currency}" for currency, amount in sorted(by_currency.items()))
+
+
+def _show(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"act": plan.act, "rows": plan.count, "reached": plan.reached, "without_key": plan.without_key})
+        return
+    print_table(
+        ("where", "cause", "rows", "money"),
+        ((each.queue, each.cause, each.count, money(each.money)) for each in plan.reached),
+    )
+    if plan.without_key:
+        err().print(f"{plan.without_key} more hold no key and are left as they are", style="yellow")
+
+
+def _confirm(plan: Plan) -> None:
+    """Ask on a terminal; elsewhere only what can be taken back goes on unasked.
+
+    Raises:
+        typer.BadParameter: nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        if plan.act in FINAL:
+            raise typer.BadParameter(f"{plan.act} cannot be taken back: look with --plan, then add --yes")
+        return
+    _show(plan, as_json=False)
+    typer.confirm(f"{plan.act} {plan.count}?", abort=True)

@@ -1,0 +1,258 @@
+"""Which dead letters stand, of which causes, and what an act on them reaches; on a projection in PostgreSQL."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from bus.settings import Settings
+from errors import NotFoundError
+from operations import acting, dead_letters, parked
+from operations.projection import migrate, tables
+from operations.projection.letters import Selection, Status
+from operations.projection.migrate import Wire
+from operations.projection.project import Means, Observed, project
+from schemas.bus.command import Act
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.outcome import Outcome
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BY = acting.By(who="mara", why="", at=NOW)
+STANDING = Selection(filters={"status": Status.STANDING.value})
+
+
+class Books:
+    """Writes what a projector would have read."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        tables.prepare(wire)
+        self.read: dict[tuple[str, int], int] = {}
+        for topic_id, means in (("outcomes", Means.OUTCOMES), ("letters", Means.DEAD_LETTERS)):
+            tables.begin(wire, means.value, {(topic_id, 0): 0})
+            self.read[topic_id, 0] = 0
+
+    def tell(self, *values: Outcome | DeadLetter) -> None:
+        before = dict(self.read)
+        observed = []
+        for value in values:
+            topic_id, means = (
+                ("outcomes", Means.OUTCOMES) if isinstance(value, Outcome) else ("letters", Means.DEAD_LETTERS)
+            )
+            observed.append(
+                Observed(
+                    topic=means.value,
+                    means=means,
+                    topic_id=topic_id,
+                    partition=0,
+                    offset=self.read[topic_id, 0],
+                    timestamp_ms=int(value.at.timestamp() * 1000),
+                    key="k",
+                    headers={},
+                    value=value,
+                )
+            )
+            self.read[topic_id, 0] += 1
+        tables.write(self.wire, project(observed), before, self.read)
+
+    def refuse(self, offset: int, *, code: str = "gp.90023", **facts: Any) -> None:
+        """An event that GP refused: its parking and its dead letter."""
+        amount = facts.pop("amount", Decimal("10.50"))
+        parking = outcome(offset, "parked", code, cause="refused", values=facts, amount=amount)
+        self.tell(parking, letter(offset, code, facts))
+
+
+def outcome(offset: int, state: str, code: str, **more: Any) -> Outcome:
+    return msgspec.structs.replace(
+        Outcome(
+            at=NOW + timedelta(seconds=offset),
+            stage="consumers",
+            state=state,
+            code=code,
+            connection="gp-two",
+            topic="canonical.orders.v1",
+            topic_id="orders",
+            partition=0,
+            offset=offset,
+            root_key=f"s:{offset}",
+            record="order",
+            currency="USD",
+        ),
+        **more,
+    )
+
+
+def letter(offset: int, code: str, values: dict[str, str], *, stage: str = "consumers") -> DeadLetter:
+    return DeadLetter(
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{stage}{offset}")),
+        at=NOW + timedelta(seconds=offset),
+        stage=stage,
+        code=code,
+        values=values,
+        connection="gp-two",
+        topic="canonical.orders.v1",
+        topic_id="orders",
+        partition=0,
+        offset=offset,
+        root_key=f"s:{offset}",
+    )
+
+
+@pytest.fixture
+def books(settings: Settings) -> Iterator[Books]:
+    with migrate.connect(settings.projection_dsn.reveal()) as wire:
+        yield Books(wire)
+
+
+def test_letters_of_one_cause_are_one_line(books: Books, settings: Settings) -> None:
+    for offset in range(5):
+        books.refuse(offset, item="SKU-77" if offset < 3 else "SKU-78", numbers="90023")
+
+    found = dead_letters.dead_letters(settings, STANDING, 2)
+
+    assert [(each.cause, each.count, each.money) for each in found.counts] == [
+        ("gp.90023 item=SKU-77", 3, {"USD": Decimal("31.50000")}),
+        ("gp.90023 item=SKU-78", 2, {"USD": Decimal("21.00000")}),
+    ]
+    assert found.counts[0].oldest == NOW
+    assert found.counts[0].cure == "a row of a lookup table"
+    assert [each.letter.source_offset for each in found.letters] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "cause", "status"),
+    [
+        ("delivered", "created", "", "cured"),
+        ("superseded", "superseded", "", "cured"),
+        ("discarded", "discarded", "", "discarded"),
+        ("dead", "skipped", "", "skipped"),
+        ("ready", "redriven", "", "tried again"),
+        ("parked", "away", "backoff", "tried again"),
+        ("parked", "gp.90023", "refused", "standing"),
+    ],
+)
+def test_what_the_queue_told_last_says_whether_a_letter_stands(
+    books: Books,
+    settings: Settings,
+    state: str,
+    code: str,
+    cause: str,
+    status: str,
+) -> None:
+    books.refuse(0)
+    books.tell(outcome(0, state, code, cause=cause, at=NOW + timedelta(minutes=1)))
+
+    (found,) = dead_letters.dead_letters(settings, Selection(), 10).letters
+
+    assert found.letter.status == status
+
+
+def test_letter_of_a_stage_without_keys_stands_and_holds_nothing(books: Books, settings: Settings) -> None:
+    books.tell(letter(0, "mapping", {"field": "total"}, stage="streams"))
+    (found,) = dead_letters.dead_letters(settings, STANDING, 10).letters
+
+    with pytest.raises(NotFoundError, match="holds no key"):
+        acting.on_letters(settings, Act.REDRIVE, [found.letter.id], BY)
+    with pytest.raises(NotFoundError, match="no dead letter that stands fits"):
+        acting.on_causes(settings, Act.REDRIVE, {}, BY)
+
+
+def test_act_on_a_cause_is_one_command_with_its_values(books: Books, settings: Settings) -> None:
+    for offset in range(5):
+        books.refuse(offset, item="SKU-77" if offset < 3 else "SKU-78", numbers="90023")
+
+    plan = acting.on_causes(settings, Act.REDRIVE, {"cause": "gp.90023 item=SKU-77"}, BY, per_minute=60)
+
+    assert plan.count == 3
+    (command,) = plan.commands
+    assert (command.connection, command.queue, command.act, command.cause) == (
+        "gp-two",
+        "consumers",
+        "redrive",
+        "refused",
+    )
+    assert (command.code, command.values, command.per_minute) == ("gp.90023", {"item": "SKU-77"}, 60)
+
+
+def test_cause_whose_letters_differ_is_a_command_for_each_difference(books: Books, settings: Settings) -> None:
+    for offset in range(3):
+        books.refuse(offset, code="mapping", field=f"lines[{offset % 2}].sku", reason="missing")
+
+    plan = acting.on_causes(settings, Act.SKIP, {"code": "mapping"}, BY)
+
+    assert plan.count == 3
+    assert sorted(command.values["field"] for command in plan.commands) == ["lines[0].sku", "lines[1].sku"]
+
+
+def test_act_on_a_letter_names_its_event(books: Books, settings: Settings) -> None:
+    books.refuse(7)
+    (found,) = dead_letters.dead_letters(settings, STANDING, 10).letters
+
+    (command,) = acting.on_letters(settings, Act.DISCARD, [found.letter.id[:8]], BY).commands
+
+    assert (command.root_key, command.topic_id, command.partition, command.offset) == ("s:7", "orders", 0, 7)
+
+
+def test_letter_that_stands_no_more_is_not_acted_on(books: Books, settings: Settings) -> None:
+    books.refuse(0)
+    (found,) = dead_letters.dead_letters(settings, STANDING, 10).letters
+    books.tell(outcome(0, "delivered", "created", at=NOW + timedelta(minutes=1)))
+
+    with pytest.raises(NotFoundError, match="is cured already"):
+        acting.on_letters(settings, Act.REDRIVE, [found.letter.id], BY)
+
+
+def test_what_waits_is_listed_by_the_missing_thing(books: Books, settings: Settings) -> None:
+    for offset in range(3):
+        waits = {"waits_for": "item:SKU-77" if offset else "customer:C1"}
+        books.tell(outcome(offset, "parked", "dependency", cause="dependency", values=waits, amount=Decimal(5)))
+    books.refuse(9)
+
+    found = parked.parked_events(settings, {"cause": "dependency"}, 10)
+
+    assert [(each.waits_for, each.count, each.money) for each in found.waiting] == [
+        ("item:SKU-77", 2, {"USD": Decimal("10.00000")}),
+        ("customer:C1", 1, {"USD": Decimal("5.00000")}),
+    ]
+    assert [each.event.root_key for each in found.events] == ["s:0", "s:1", "s:2"]
+
+
+def test_release_leaves_dead_letters_to_be_redriven(books: Books, settings: Settings) -> None:
+    books.refuse(0)
+    with pytest.raises(NotFoundError, match="nothing parked fits"):
+        acting.on_parked(settings, Act.RELEASE, {"connection": "gp-two"}, BY)
+
+    assert acting.on_parked(settings, Act.SKIP, {"connection": "gp-two"}, BY).count == 1
+
+
+def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books, settings: Settings) -> None:
+    with psycopg.connect(settings.projection_dsn.reveal(), options="-c search_path=projection") as wire:
+        wire.execute(
+            """
+            INSERT INTO dead_letters (id, topic_id, partition, event_offset, at, stage, code, code_values, connection,
+                record, topic, source_topic_id, source_partition, source_offset, root, root_key, size_bytes,
+                code_version, mapping, reference, cause)
+            SELECT 'l' || n, 'letters', 0, n, now(), 'consumers', 'gp.90023', jsonb_build_object('item', n % 7),
+                'gp-two', 'order', 't', 'orders', 0, n, '', 's:' || n, 1, '', '', '', 'gp.90023 item=' || n % 7
+            FROM generate_series(1, 100000) AS n
+            """
+        )
+        wire.execute(
+            """
+            INSERT INTO deliveries (connection, topic_id, partition, event_offset, stage, state, cause, code, at,
+                amount, currency)
+            SELECT 'gp-two', 'orders', 0, n, 'consumers', 'parked', 'refused', 'gp.90023', now(), 1, 'USD'
+            FROM generate_series(1, 100000) AS n
+            """
+        )
+    books.wire.rollback()
+
+    found = dead_letters.dead_letters(settings, STANDING, 5)
+
+    assert sum(each.count for each in found.counts) == 100_000
+    assert (len(found.counts), len(found.letters)) == (7, 5)
