@@ -49,6 +49,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[Command, ...]
     #: Letters of the selection that hold no key: nothing waits behind them.
     without_key: int = 0
+    #: Each was named one by one, so that nobody has to be asked whether it is meant.
+    named: bool = False
 
     @property
     def count(self) -> int:
@@ -77,6 +79,7 @@ def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_min
         act=act,
         reached=tuple(_reached(letter) for letter in found),
         commands=tuple(_for_letter(act, letter, by, per_minute) for letter in found),
+        named=True,
     )
 
 

@@ -49,7 +49,7 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
     if plan_only:
         _show(plan, as_json=as_json)
         return
-    if not yes and (plan.count > 1 or plan.act in FINAL):
+    if not (yes or plan.named) and (plan.count > 1 or plan.act in FINAL):
         _confirm(plan)
     answered = commands.ask(settings, plan.commands, wait_s)
     if as_json:

@@ -99,6 +99,15 @@ class Outside:
             time.sleep(0.2)
         return found
 
+    def change(self, statement: str, *values: object) -> None:
+        """Change GP's tables by hand over ODBC."""
+        connection = pyodbc.connect(self.info["connections"]["gp-two"]["odbc"], timeout=5)
+        try:
+            connection.execute(statement, *values)
+            connection.commit()
+        finally:
+            connection.close()
+
     def documents(self, order_number: str) -> list[tuple[str, Decimal, int]]:
         """Number, amount and void flag of every GP order with the store's order number, in work and history."""
         columns, orders = '"SOPNUMBE", "DOCAMNT", "VOIDSTTS"', '"SOPTYPE" = 2 AND "CSTPONBR" = ?'

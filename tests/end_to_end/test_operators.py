@@ -32,18 +32,18 @@ def unknown_item(sku: str) -> dict[str, Any]:
 
 
 def test_dead_letter_is_redriven_once_its_cause_is_cured(bus: Outside) -> None:
-    bus.act("block-customer", number="C1003", hold=True)
+    bus.change('UPDATE dbo."RM00101" SET "INACTIVE" = 1 WHERE "CUSTNMBR" = ?', "C1003")
     try:
         order, letter = refused(bus, account_key="C1003")
-        assert letter["code"] == "gp.90005"
+        assert letter["code"] == "gp.90004"
         assert letter["amount"] == f"{order['total']}000"
         answered = json.loads(towpath("dead-letters", "redrive", letter["id"][:8], "--json"))
         assert answered["rows"] == 1
         until(partial(tried_twice, order), within_s=60, what="the same refusal again")
     finally:
-        bus.act("block-customer", number="C1003", hold=False)
+        bus.change('UPDATE dbo."RM00101" SET "INACTIVE" = 0 WHERE "CUSTNMBR" = ?', "C1003")
 
-    towpath("dead-letters", "redrive", "--cause", letter["cause"], "--yes", "--why", "the hold is off")
+    towpath("dead-letters", "redrive", "--cause", letter["cause"], "--yes", "--why", "active again")
 
     assert bus.document(order)
     (cured,) = until(partial(letters, order, "cured"), within_s=60, what="a cured letter")
