@@ -109,6 +109,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     open_rows: Mapping[tuple[str, Event], tuple[str, str]]
     #: (target, event) whose outcome is settled and not yet on its topic.
     announced: frozenset[tuple[str, Event]]
+    #: (target, event) that a person has to let go: dead letters, and what waits behind them.
+    held: frozenset[tuple[str, Event]] = frozenset()
 
 
 def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 30.0) -> Ledger:
@@ -192,6 +194,7 @@ def take_standing(settings: Settings, admin: AdminClient, places: Mapping[str, T
     open_roots: set[str] = set()
     open_rows: dict[tuple[str, Event], tuple[str, str]] = {}
     announced: set[tuple[str, Event]] = set()
+    held: set[tuple[str, Event]] = set()
     asked: dict[str, Mapping[tuple[str, int], int] | OpenWork] = {}
     for reader in readers(settings):
         if reader.topic not in places:
@@ -206,10 +209,15 @@ def take_standing(settings: Settings, admin: AdminClient, places: Mapping[str, T
             open_roots |= {row.root for row in stands.rows} | stands.announced_roots
             open_rows |= {(reader.connection, row.event): (row.state, row.cause) for row in stands.rows}
             announced |= {(reader.connection, event) for event in stands.announced_events}
+            held |= {(reader.connection, event) for event in stands.held}
         for number in range(place.partitions):
             unread_from[place.topic_id, number].append((reader.connection, _next(reader, stands, place, number)))
     return Standing(
-        unread_from=unread_from, open_roots=frozenset(open_roots), open_rows=open_rows, announced=frozenset(announced)
+        unread_from=unread_from,
+        open_roots=frozenset(open_roots),
+        open_rows=open_rows,
+        announced=frozenset(announced),
+        held=frozenset(held),
     )
 
 

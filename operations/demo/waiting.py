@@ -6,7 +6,6 @@ from datetime import datetime
 import msgspec
 
 from bus.settings import Settings
-from delivery.states import ParkedFor
 from operations.demo.board import Board
 from operations.demo.evidence import Evidence
 from operations.demo.reconcile import key_of
@@ -74,10 +73,8 @@ def look(
     for (name, partition), end in written.items():
         for _, following in standing.unread_from.get((places[name].topic_id, partition), ()):
             unread[name] += max(0, end - following)
-    # a dead letter waits for a person, and the demonstration has none
-    open_rows = Counter(
-        connection for (connection, _), (_, cause) in standing.open_rows.items() if cause != ParkedFor.REFUSED
-    )
+    # dead letters wait for a person, and the demonstration has none
+    open_rows = Counter(connection for connection, _ in standing.open_rows.keys() - standing.held)
     return Waiting(
         unread={name: count for name, count in unread.items() if count},
         open_rows=dict(open_rows),

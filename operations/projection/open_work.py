@@ -8,6 +8,7 @@ import psycopg
 from bus.settings import Connection
 from delivery.announcements import What, decoded
 from delivery.migrate import schema_of
+from delivery.states import ParkedFor
 from errors import RetryableError
 from schemas.bus.outcome import Outcome
 
@@ -19,6 +20,7 @@ class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event a store works on."""
 
     event: Event
+    queue: str
     root: str
     root_key: str
     record: str
@@ -37,6 +39,12 @@ class OpenWork(msgspec.Struct, frozen=True, kw_only=True):
     announced_roots: frozenset[str]
     #: Events whose outcome is settled and on its way to its topic.
     announced_events: frozenset[Event]
+
+    @property
+    def held(self) -> frozenset[Event]:
+        """Events that a person has to let go: dead letters, and what waits behind them."""
+        keys = {(row.queue, row.root_key) for row in self.rows if row.cause == ParkedFor.REFUSED}
+        return frozenset(row.event for row in self.rows if (row.queue, row.root_key) in keys)
 
 
 def read(connection: Connection) -> OpenWork:
@@ -74,18 +82,19 @@ def _positions(wire: Wire) -> dict[tuple[str, str, int], int]:
 
 def _rows(wire: Wire) -> tuple[OpenRow, ...]:
     found = wire.execute(
-        "SELECT topic_id, partition, event_offset, root, root_key, record, state, coalesce(cause, '') FROM rows"
+        "SELECT topic_id, partition, event_offset, queue, root, root_key, record, state, coalesce(cause, '') FROM rows"
     )
     return tuple(
         OpenRow(
             event=(topic_id, partition, offset),
+            queue=queue,
             root=root,
             root_key=root_key,
             record=record,
             state=state,
             cause=cause,
         )
-        for topic_id, partition, offset, root, root_key, record, state, cause in found
+        for topic_id, partition, offset, queue, root, root_key, record, state, cause in found
     )
 
 
