@@ -42,7 +42,7 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with store_of(settings, connection) as store, sinks_of(settings, connection, store, codecs) as sinks:
                 agents.attach(app, settings, connection, store, codecs)
-                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                attach_commands(app, store, agents.QUEUE, sinks, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, sinks, codecs):
                     yield app
 

@@ -14,7 +14,8 @@ import structlog
 
 from delivery import announcements, columns, statements
 from delivery.announcements import Announcement
-from delivery.ports import Row
+from delivery.ports import Row, Sink
+from delivery.preflight import preflight
 from delivery.states import ParkedFor, State
 from delivery.store import Connection, Store
 from schemas.bus.command import Act, Command
@@ -58,10 +59,12 @@ class Portion(msgspec.Struct, frozen=True, kw_only=True):
 class Acts:
     """Commands for one queue of a connection; the transaction `bus.take_in` asks for."""
 
-    def __init__(self, store: Store, queue: str, topic: str) -> None:
+    def __init__(self, store: Store, queue: str, topic: str, sinks: Mapping[str, Sink] | None = None) -> None:
         self._store = store
         self._queue = queue
         self._topic = topic
+        #: By record: who is asked what a redrive would come to.
+        self._sinks = sinks or {}
         self._log = log.bind(connection=store.connection, queue=queue)
 
     async def __call__(
@@ -86,11 +89,12 @@ class Acts:
             after = 0
             while (portion := await self._go_through(command, after)).last_id is not None:
                 after = portion.last_id
+        asked = await preflight(self._store, self._queue, self._sinks, command) if command.act == Act.PREFLIGHT else 0
         async with self._store.transaction() as wire:
             if await self._is_done(wire, command):
                 return
             code = await self._switch(wire, command)
-            rows = await self._finish(wire, command)
+            rows = await self._finish(wire, command) + asked
             answer = code or ("command.done" if rows else "command.nothing")
             values = {"act": command.act, "rows": str(rows)} | _until(command)
             at, speaker = self._store.now(), self._store.speaker(self._queue)
@@ -120,7 +124,7 @@ class Acts:
             case Act.RESUME:
                 resumed = (await wire.execute(statements.RESUME, queue)).rowcount
                 return "command.resumed" if resumed else "command.was_not_paused"
-            case act if act in ENDS_OF:
+            case act if act in ENDS_OF or act == Act.PREFLIGHT:
                 return ""
         return "command.unknown"
 

@@ -24,6 +24,8 @@ DEAD_LETTER_IDS = uuid.UUID("6f5a2c0e-8d0b-5b6e-9a3c-2f1f6f0f7c11")
 
 #: State of the outcome that answers a command.
 ANSWERED = "answered"
+#: State of the outcome that tells what a question found out.
+FOUND_OUT = "found out"
 
 
 class What(StrEnum):
@@ -161,6 +163,29 @@ def of_act(
         mapping_out=row.mapping_out,
         command_id=command.id,
         taken_in_at=row.taken_in_at,
+        who=command.who,
+        why=command.why,
+    )
+    return _about(row, What.OUTCOME, OUTCOMES.name, row.root_key, outcome)
+
+
+def of_verdict(
+    speaker: Speaker, row: Row, command: Command, code: str, values: Mapping[str, str], at: datetime
+) -> Announcement:
+    """What was found out about a row that stays as it is: its event has no new outcome."""
+    outcome = Outcome(
+        at=at,
+        stage=speaker.stage,
+        state=FOUND_OUT,
+        code=code,
+        values={**values, "event": root_at(row.topic_id, row.partition, row.offset), "was": row.code},
+        connection=speaker.connection,
+        root_key=row.root_key,
+        message_key=row.message_key,
+        record=row.record,
+        amount=row.amount,
+        currency=row.currency,
+        command_id=command.id,
         who=command.who,
         why=command.why,
     )

@@ -1,5 +1,6 @@
 """The agent that hands operators' commands to a connection's store; for the workers that deliver."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from bus.burial import Burial
@@ -9,12 +10,15 @@ from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
 from delivery.acts import Acts
 from delivery.intake import Positions
+from delivery.ports import Sink
 from delivery.store import Store
 from schemas.bus.command import Command
 from schemas.topics import COMMANDS
 
 
-def attach_commands(app: BusApp, store: Store, queue: str, codecs: Codecs, code_version: str) -> None:
+def attach_commands(
+    app: BusApp, store: Store, queue: str, sinks: Mapping[str, Sink], codecs: Codecs, code_version: str
+) -> None:
     """Give the app an agent that carries out what is asked of one queue of the connection."""
     name = f"{queue}.{store.connection}.commands"
     attach_take_in(
@@ -26,7 +30,7 @@ def attach_commands(app: BusApp, store: Store, queue: str, codecs: Codecs, code_
         bury=Burial(
             codecs, stage=queue, route=name, record="command", connection=store.connection, code_version=code_version
         ),
-        commit=Acts(store, queue, COMMANDS.name),
+        commit=Acts(store, queue, COMMANDS.name, sinks),
     )
 
 

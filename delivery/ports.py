@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -227,6 +227,14 @@ class Sink(Protocol):
 
     async def find(self, intent: Intent) -> Finding:
         """Is the effect of this intent's reference there?"""
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A sink that can ask its target whether it would take a document, without leaving one."""
+
+    async def rehearse(self, intent: Intent) -> None:
+        """All that `deliver` does, undone at once; raises as `deliver` would."""
 
 
 class OnlyReads:

@@ -375,15 +375,23 @@ UPDATE commands SET done_at = statement_timestamp() WHERE id = %(id)s AND queue 
 """
 
 # Parked rows are the first of their keys.
-SELECTED = """
-SELECT id, root_key, cause FROM rows
+_SELECTED = """
+FROM rows r
 WHERE queue = %(queue)s AND state = 'parked' AND id > %(after)s AND cause = ANY(%(causes)b::text[])
-    AND command_id <> %(command_id)s
+    AND (%(command_id)s = '' OR command_id <> %(command_id)s)
     AND (%(root_key)s = '' OR root_key = %(root_key)s) AND (%(record)s = '' OR record = %(record)s)
     AND (%(code)s = '' OR code = %(code)s) AND code_values @> %(values)s::jsonb
     AND (%(topic_id)s = '' OR topic_id = %(topic_id)s) AND (%(partition)s < 0 OR partition = %(partition)s)
     AND (%(offset)s < 0 OR event_offset = %(offset)s)
 ORDER BY id LIMIT %(limit)s
+"""
+SELECTED = f"SELECT id, root_key, cause {_SELECTED}"
+# With whether a newer version of the same record waits behind it.
+SELECTED_ROWS = f"""
+SELECT {ROW}, EXISTS (
+    SELECT 1 FROM rows n WHERE n.queue = r.queue AND n.root_key = r.root_key AND n.id > r.id
+        AND n.message_key = r.message_key AND n.record = r.record)
+{_SELECTED}
 """
 LOCK_FREE = """
 SELECT root_key FROM keys

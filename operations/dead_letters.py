@@ -14,9 +14,10 @@ from bus.settings import Settings
 from errors import NotFoundError, RetryableError
 from operations.causes import class_of
 from operations.offsets import admin_of, away, describe
-from operations.projection import letters, migrate
+from operations.projection import letters, migrate, stories
 from operations.projection.letters import DeadLetterTold, Group, Selection
 from operations.projection.migrate import Wire
+from operations.projection.stories import OutcomeTold
 from operations.sentences import sentence
 from schemas.bus.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS
@@ -58,6 +59,22 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     counts: tuple[Count, ...]
     letters: tuple[Told, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a redrive of one dead letter would come to, as its target said."""
+
+    #: passes, maps, fails, applied, stale, blocked or cannot_tell.
+    verdict: str
+    root_key: str
+    record: str
+    connection: str
+    queue: str
+    values: dict[str, str]
+    amount: Decimal
+    currency: str
+    happened: str
+    to_do: str
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +145,31 @@ def find(wire: Wire, id_: str) -> DeadLetterTold:
         begins = "several dead letters begin" if found else "no dead letter begins"
         raise NotFoundError("dead_letters.unknown", f"{begins} with {id_!r}")
     return found[0]
+
+
+def verdicts(settings: Settings, command_ids: Sequence[str]) -> tuple[Verdict, ...]:
+    """What was found out for these commands so far."""
+    with projection(settings) as wire:
+        found = stories.found_out(wire, command_ids)
+    return tuple(_verdict(each) for each in found)
+
+
+def _verdict(told: OutcomeTold) -> Verdict:
+    values = {name: value for name, value in told.code_values.items() if value}
+    why = sentence(values.get("why", ""), values) if "why" in values else None
+    said = sentence(told.code, values)
+    return Verdict(
+        verdict=told.code.removeprefix("preflight."),
+        root_key=told.root_key,
+        record=told.record,
+        connection=told.connection,
+        queue=told.stage,
+        values=values,
+        amount=told.amount,
+        currency=told.currency,
+        happened=said.happened if why is None else f"{said.happened} {why.happened}",
+        to_do=said.to_do,
+    )
 
 
 @contextmanager

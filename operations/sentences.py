@@ -286,6 +286,22 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nothing to do. Its bytes are kept with the dead letter.",
     ),
     "discarded": ("An operator ended it for good; it had been parked because of {was}.", NOTHING),
+    "preflight.passes": ("It would pass now.", "Redrive it."),
+    "preflight.maps": (
+        "The mapping makes a document of it; this target cannot be asked without writing.",
+        "Redrive it: what is still wrong is told then.",
+    ),
+    "preflight.fails": (
+        "It would fail again, because of {why}.",
+        "Cure that first; what it means: `towpath dead-letters show`.",
+    ),
+    "preflight.applied": ("The target has it already ({why}).", "Redrive it: it ends without a second write."),
+    "preflight.stale": ("A newer version of the same record waits behind it.", "Skip it: the newer one goes on."),
+    "preflight.blocked": ("It would wait for {waits_for}.", "Create {waits_for}, or redrive it: it waits by itself."),
+    "preflight.cannot_tell": (
+        "The target could not be asked ({why}).",
+        "Ask again when it answers; `towpath status` tells how it is.",
+    ),
     "command.done": ("{act}: {rows} done.", NOTHING),
     "command.nothing": (
         "{act}: nothing parked fits any more.",

@@ -77,6 +77,11 @@ class SalesOrderSink:
         await self._client.in_transaction(partial(_carry_out, work=work), within_s=intent.timeout_s)
         return _settlement(work, intent)
 
+    async def rehearse(self, intent: Intent) -> None:
+        """The document's transaction, never committed: every procedure says what it would say."""
+        work = msgspec.json.decode(intent.body, type=Work)
+        await self._client.in_transaction(partial(_write, work=work), within_s=intent.timeout_s)
+
     async def find(self, intent: Intent) -> Finding:
         """The receipt tells: it stands exactly when the document does."""
         work = msgspec.json.decode(intent.body, type=Work)
@@ -104,6 +109,12 @@ def _is_void(gp: GpTransaction, work: Work) -> bool:
 
 
 def _carry_out(gp: GpTransaction, work: Work) -> None:
+    _write(gp, work)
+    gp.commit()
+
+
+def _write(gp: GpTransaction, work: Work) -> None:
+    """Receipt, document, and what was read back; all of it is gone again unless somebody commits."""
     document = work.document
     gp.add_receipt(
         Receipt(
@@ -124,7 +135,6 @@ def _carry_out(gp: GpTransaction, work: Work) -> None:
     if work.step is not Step.CANCEL:
         _read_back(gp, work)
     _still_one_transaction(gp, work)
-    gp.commit()
 
 
 def _make(gp: GpTransaction, calls: Iterator[Call]) -> None:

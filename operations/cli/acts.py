@@ -59,6 +59,11 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
         return
     for answer in answered.answers:
         out().print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
+    tell_silent(answered)
+
+
+def tell_silent(answered: commands.Answers) -> None:
+    """Say who has not answered yet."""
     for silent in answered.silent:
         err().print(f"{silent} has not answered yet: it carries it out as soon as it runs", style="yellow")
 

@@ -1,6 +1,7 @@
 """`towpath dead-letters`: events that cannot go on, and why."""
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,11 +9,11 @@ from typing import Annotated
 import typer
 
 from bus.settings import Settings
-from operations import acting, dead_letters
+from operations import acting, commands, dead_letters
 from operations.cli import acts
 from operations.cli.deployment import settings
 from operations.cli.filters import require_known, stages
-from operations.cli.output import AsJson, out, print_json
+from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
 from operations.projection.letters import Selection, Status
@@ -109,6 +110,43 @@ def redrive(
     filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
     planned = _planned(given, Act.REDRIVE, ids or [], filters, acts.by(who, why), everything, per_minute)
     acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+
+
+@app.command()
+def preflight(
+    ids: Ids = None,
+    connection: Connection = "",
+    stage: Stage = "",
+    code: Code = "",
+    cause: Cause = "",
+    key: Key = "",
+    everything: All = False,
+    who: acts.Who = "",
+    wait: acts.Wait = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the live target what a redrive would come to: passes, fails (why), applied already, stale, blocked.
+
+    Nothing is written. Of a large selection each queue looks at its oldest 200.
+    """
+    given = settings()
+    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+    planned = _planned(given, Act.PREFLIGHT, ids or [], filters, acts.by(who, ""), everything)
+    answered = commands.ask(given, planned.commands, wait)
+    found = dead_letters.verdicts(given, answered.asked)
+    counts = Counter(each.verdict for each in found)
+    if as_json:
+        print_json({"selected": planned.count, "counts": counts, "verdicts": found, "silent": answered.silent})
+        return
+    print_table(("letters", "verdict"), ((count, verdict) for verdict, count in counts.most_common()))
+    out().print()
+    print_table(
+        ("key", "verdict", "says", "to do"),
+        ((each.root_key, each.verdict, each.happened, each.to_do) for each in found),
+    )
+    acts.tell_silent(answered)
+    if not answered.silent and len(found) < planned.count:
+        err().print(f"{planned.count - len(found)} more were not looked at", style="yellow")
 
 
 @app.command()

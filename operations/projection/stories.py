@@ -163,6 +163,16 @@ def outcomes(wire: Wire, filters: Mapping[str, str], since: datetime, until: dat
     return list(read(wire, statement, {**filters, "since": since, "until": until, "limit": limit}, OutcomeTold))
 
 
+def found_out(wire: Wire, command_ids: Sequence[str]) -> tuple[OutcomeTold, ...]:
+    """What questions of operators found out, each once."""
+    statement = f"""
+        SELECT DISTINCT ON (command_id, connection, stage, code_values->>'event') {OUTCOME} FROM outcomes
+        WHERE command_id = ANY(%(ids)s) AND state = 'found out'
+        ORDER BY command_id, connection, stage, code_values->>'event', at
+    """  # noqa: S608  column names of ours
+    return read(wire, statement, {"ids": list(command_ids)}, OutcomeTold)
+
+
 def arrived(
     wire: Wire, topics: Sequence[str], root_keys_listed: Sequence[str]
 ) -> dict[str, tuple[datetime | None, int]]:

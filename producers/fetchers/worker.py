@@ -42,7 +42,7 @@ def run(settings: Settings, name: str | None) -> int:
                 fetchers_of(app, connection, store, codecs, settings.code_version) as fetchers,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
-                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                attach_commands(app, store, agents.QUEUE, fetchers, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, fetchers, codecs):
                     yield app
 

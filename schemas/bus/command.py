@@ -17,6 +17,8 @@ class Act(StrEnum):
     SKIP = "skip"
     #: End parked rows for good.
     DISCARD = "discard"
+    #: Tell of each dead letter what a redrive would come to now; nothing is changed.
+    PREFLIGHT = "preflight"
     #: Start nothing new until `until`, or until resumed.
     PAUSE = "pause"
     RESUME = "resume"

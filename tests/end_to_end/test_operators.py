@@ -37,12 +37,15 @@ def test_dead_letter_is_redriven_once_its_cause_is_cured(bus: Outside) -> None:
         order, letter = refused(bus, account_key="C1003")
         assert letter["code"] == "gp.90004"
         assert letter["amount"] == f"{order['total']}000"
+        assert verdict(letter) == "fails"
         answered = json.loads(towpath("dead-letters", "redrive", letter["id"][:8], "--json"))
         assert answered["rows"] == 1
         until(partial(tried_twice, order), within_s=60, what="the same refusal again")
     finally:
         bus.change('UPDATE dbo."RM00101" SET "INACTIVE" = 0 WHERE "CUSTNMBR" = ?', "C1003")
 
+    assert verdict(letter) == "passes"
+    assert bus.documents(order["key"]) == []
     towpath("dead-letters", "redrive", "--cause", letter["cause"], "--yes", "--why", "active again")
 
     assert bus.document(order)
@@ -50,6 +53,12 @@ def test_dead_letter_is_redriven_once_its_cause_is_cured(bus: Outside) -> None:
     assert cured["id"] == letter["id"]
     steps = json.loads(towpath("trace", order["key"], "--json"))["stories"][0]["steps"]
     assert any("An operator had the dead letter tried again" in step["sentence"] for step in steps)
+
+
+def verdict(letter: dict[str, Any]) -> str:
+    """What its target says a redrive would come to."""
+    (found,) = json.loads(towpath("dead-letters", "preflight", letter["id"], "--json"))["verdicts"]
+    return str(found["verdict"])
 
 
 def tried_twice(order: dict[str, Any]) -> bool:

@@ -63,7 +63,7 @@ class GpTransaction:
             f"{procedure} refused it: {' '.join(reported)}",
             procedure=procedure,
             numbers=" ".join(reported),
-            item=str(parameters["ITEMNMBR"]) if "ITEMNMBR" in parameters else None,
+            item=str(parameters["I_vITEMNMBR"]) if "I_vITEMNMBR" in parameters else None,
         )
 
     def take_sop_number(self, document_type: int, document_id: str) -> str:

@@ -1,6 +1,7 @@
 """What operators' commands do to a queue."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -108,17 +109,16 @@ async def test_command_touches_only_what_it_selects(store: Store, acts: Acts) ->
     turns += [after(RefusedError("gp.90023", "no", item="B"), Step.PREPARE, row, None, Pace(), 0.5) for row in others]
     await store.settle(QUEUE, "me", turns, [], 60)
 
-    for number, selection in enumerate(
-        (
-            {"root_key": "s:9"},
-            {"record": "payment"},
-            {"code": "gp.90024"},
-            {"values": {"item": "C"}},
-            {"values": {"item": "B"}, "record": "order", "root_key": "s:1"},
-            {"topic_id": "another", "offset": 0},
-            {"cause": "person"},
-        )
-    ):
+    selections: tuple[dict[str, Any], ...] = (
+        {"root_key": "s:9"},
+        {"record": "payment"},
+        {"code": "gp.90024"},
+        {"values": {"item": "C"}},
+        {"values": {"item": "B"}, "record": "order", "root_key": "s:1"},
+        {"topic_id": "another", "offset": 0},
+        {"cause": "person"},
+    )
+    for number, selection in enumerate(selections):
         await acts.carry_out(command(Act.REDRIVE, id_=f"none-{number}", **selection))
     assert await claim(store) == []
 
@@ -221,11 +221,11 @@ async def test_row_in_a_deliverers_hands_is_left_alone(store: Store, acts: Acts,
 
 
 async def test_newer_state_replaces_a_refused_one(store: Store, bus_dsn: str) -> None:
-    newer = {"kind": Kind.STATE, "replaces_with": State.SUPERSEDED}
-    await take_in(store, arrival(0, **newer))  # type: ignore[arg-type]  # as keywords
+    newer: dict[str, Any] = {"kind": Kind.STATE, "replaces_with": State.SUPERSEDED}
+    await take_in(store, arrival(0, **newer))
     await refuse(store)
 
-    await take_in(store, arrival(1, **newer))  # type: ignore[arg-type]  # as keywords
+    await take_in(store, arrival(1, **newer))
 
     assert [one["state"] for one in history(bus_dsn, store.connection)] == ["superseded"]
     assert ids(await claim(store)) == [1]

@@ -156,6 +156,26 @@ async def test_refused_order_leaves_nothing_and_is_not_found(gp: Gp, sink: Sales
     assert await sink.find(intent) == Absent()
 
 
+async def test_rehearsed_order_leaves_nothing_and_is_delivered_afterwards(gp: Gp, sink: SalesOrderSink) -> None:
+    intent = await prepared(sink, order())
+
+    await sink.rehearse(intent)
+    assert standing(gp) == NOTHING
+    assert await sink.find(intent) == Absent()
+
+    await sink.deliver(intent)
+    assert standing(gp) == ONE_ORDER
+
+
+async def test_rehearsal_is_refused_as_the_order_would_be(gp: Gp, sink: SalesOrderSink) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await sink.rehearse(await prepared(sink, with_unknown_item()))
+
+    assert refused.value.code == "gp.90023"
+    assert refused.value.facts["item"]
+    assert standing(gp) == NOTHING
+
+
 async def test_order_refused_once_passes_when_it_was_mended(gp: Gp, sink: SalesOrderSink) -> None:
     with pytest.raises(RefusedError):
         await sink.deliver(await prepared(sink, with_unknown_item()))

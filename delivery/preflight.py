@@ -1,0 +1,135 @@
+"""Asks the target what a redrive of a dead letter would come to now; nothing is changed, neither there nor here.
+
+For the workers of a connection, on an operator's command. The target's number may be taken on the way, as it is for
+every try; the document itself is only rehearsed.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from bus.clock import now
+from delivery import announcements, columns, statements
+from delivery.decide import facts_of
+from delivery.ports import Rehearses, Row, Settlement, Sink
+from delivery.states import Kind, ParkedFor
+from delivery.store import Store
+from errors import BusError, DependencyError, FatalError, RejectedError
+from schemas.bus.command import Command
+
+#: Of one command, newest last; a cause is told by a few of its cases.
+MOST: Final = 200
+#: Asked of the target at once.
+AT_ONCE: Final = 4
+ASK_WITHIN_S: Final = 30.0
+#: For all of a command: other commands of the connection wait meanwhile.
+ALL_WITHIN_S: Final = 120.0
+
+
+class Verdict(StrEnum):
+    """Codes of the outcomes that answer for each dead letter."""
+
+    PASSES = "preflight.passes"
+    #: The mapping makes a document of it; this target cannot be asked without writing.
+    MAPS = "preflight.maps"
+    FAILS = "preflight.fails"
+    APPLIED = "preflight.applied"
+    STALE = "preflight.stale"
+    BLOCKED = "preflight.blocked"
+    CANNOT_TELL = "preflight.cannot_tell"
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a row."""
+
+    verdict: Verdict
+    values: dict[str, str] = {}
+
+
+async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command: Command) -> int:
+    """Announce a verdict for each dead letter the command selects, `MOST` at most; how many."""
+    async with store.transaction() as wire:
+        found = await columns.rows(wire, statements.SELECTED_ROWS, _selection(queue, command))
+    rows = [columns.row_of(values[:-1], "", 0) for values in found]
+    newer = {row.id: values[-1] for row, values in zip(rows, found, strict=True)}
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(row: Row) -> Told:
+        async with gate:
+            return await _told(row, sinks.get(row.record), newer_waits=bool(newer[row.id]))
+
+    asked = {row.id: asyncio.create_task(ask(row)) for row in rows}
+    if asked:
+        await asyncio.wait(asked.values(), timeout=ALL_WITHIN_S)
+    told = [(row, task.result()) for row in rows if (task := asked[row.id]).done() and not task.cancelled()]
+    for task in asked.values():
+        task.cancel()
+    async with store.transaction() as wire:
+        await store.announce(wire, _said(store, queue, command, told))
+    return len(told)
+
+
+async def _told(row: Row, sink: Sink | None, *, newer_waits: bool) -> Told:
+    if sink is None:
+        return Told(verdict=Verdict.FAILS, values={"why": "no_sink", "record": row.record})
+    if newer_waits and row.kind is Kind.STATE:
+        return Told(verdict=Verdict.STALE)
+    try:
+        async with asyncio.timeout(ASK_WITHIN_S):
+            return await _rehearsed(row, sink)
+    except TimeoutError:
+        return Told(verdict=Verdict.CANNOT_TELL, values={"why": "prepare_timed_out"})
+    except BusError as error:
+        return _of_error(error)
+
+
+async def _rehearsed(row: Row, sink: Sink) -> Told:
+    """As the engine would go, up to the write.
+
+    Raises:
+        BusError: as `Sink` says.
+    """
+    prepared = await sink.prepare(row)
+    if isinstance(prepared, Settlement):
+        return Told(verdict=Verdict.APPLIED, values={"why": prepared.code, **prepared.values})
+    if not isinstance(sink, Rehearses):
+        return Told(verdict=Verdict.MAPS)
+    await sink.rehearse(prepared)
+    return Told(verdict=Verdict.PASSES)
+
+
+def _of_error(error: BusError) -> Told:
+    values = {"why": error.code, **facts_of(error)}
+    if isinstance(error, DependencyError):
+        return Told(verdict=Verdict.BLOCKED, values=values)
+    if isinstance(error, RejectedError | FatalError):
+        return Told(verdict=Verdict.FAILS, values=values)
+    return Told(verdict=Verdict.CANNOT_TELL, values=values)
+
+
+def _said(
+    store: Store, queue: str, command: Command, told: Sequence[tuple[Row, Told]]
+) -> list[announcements.Announcement]:
+    at, speaker = now(), store.speaker(queue)
+    return [announcements.of_verdict(speaker, row, command, each.verdict.value, each.values, at) for row, each in told]
+
+
+def _selection(queue: str, command: Command) -> dict[str, object]:
+    return {
+        "queue": queue,
+        "after": 0,
+        "limit": MOST,
+        "command_id": "",
+        "causes": [ParkedFor.REFUSED.value],
+        "root_key": command.root_key,
+        "record": command.record,
+        "code": command.code,
+        "values": json.dumps(command.values),
+        "topic_id": command.topic_id,
+        "partition": command.partition,
+        "offset": command.offset,
+    }
