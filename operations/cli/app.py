@@ -36,6 +36,8 @@ COMMANDS = (
         DEPLOYMENT,
     ),
     ("projection", "projection", "app", "The books that commands read: status and rebuilding.", DEPLOYMENT),
+    ("status", "status", "status", "What needs somebody, worst first, in money and age.", LOOK),
+    ("explain", "explain", "explain", "Why a key is where it is, and what would move it.", LOOK),
     ("trace", "trace", "trace", "One business key's story, across systems and topics.", LOOK),
     ("ledger", "ledger", "ledger", "Everything accepted, and where it ended or is.", LOOK),
     ("census", "census", "census", "What a source lists as changed, compared with what arrived.", LOOK),

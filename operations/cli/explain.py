@@ -1,0 +1,75 @@
+"""`towpath explain`: why a key is where it is."""
+
+from typing import Annotated
+
+import typer
+
+from operations.cli.deployment import settings
+from operations.cli.output import AsJson, out, print_json
+from operations.cli.tables import print_table
+from operations.explain import Explained, Explanation, Waiting
+from operations.explain import explain as explained
+
+
+def explain(
+    key: Annotated[str, typer.Argument(help="A root key, an order's number, a document's number or a message key.")],
+    as_json: AsJson = False,
+) -> None:
+    """Why a key is where it is, and what would move it."""
+    found = explained(settings(), key)
+    if as_json:
+        print_json(found)
+        return
+    for each in found.keys:
+        _print(each)
+    _print_silences(found)
+
+
+def _print(found: Explained) -> None:
+    out().print(found.key, style="bold", markup=False)
+    for waiting in found.waiting:
+        out().print(f"\nat {waiting.queue}@{waiting.connection}", markup=False)
+        print_table(("what", "value"), _facts(waiting))
+    for missing in found.not_read:
+        before = f", {missing.before} events before it" if missing.before else ""
+        place = f"{missing.topic}/{missing.partition}/{missing.offset}"
+        out().print(f"not read by {missing.process} yet: {place}{before}", markup=False)
+    for letter in found.dead_letters:
+        out().print(f"dead letter of {letter.stage}: {letter.happened} {letter.to_do}", markup=False)
+    if found.delivered:
+        out().print("\ndelivered last")
+        print_table(
+            ("connection", "record", "document", "at", "says"),
+            ((each.connection, each.record, each.document_number, each.at, each.happened) for each in found.delivered),
+        )
+    out().print("\nwhat would move it")
+    print_table(("command", "says"), ((each.command, each.says) for each in found.moves))
+
+
+def _facts(waiting: Waiting) -> list[tuple[str, object]]:
+    state = f"{waiting.state} ({waiting.cause})" if waiting.cause else waiting.state
+    lease = f"{waiting.lease_owner} until {waiting.lease_until:%H:%M:%S}Z" if waiting.lease_until else ""
+    pause = waiting.pause
+    facts: list[tuple[str, object]] = [
+        ("record", waiting.record),
+        ("state", state),
+        ("since", waiting.since),
+        ("happened", waiting.happened),
+        ("to do", waiting.to_do),
+        ("tried", waiting.attempts),
+        ("next try", waiting.due),
+        ("in the hands of", lease),
+        ("behind it", waiting.behind),
+        ("paused", f"by {pause.who}, {pause.why or 'no reason given'}" if pause else ""),
+        ("target away since", waiting.circuit_open_since),
+        ("money", ", ".join(f"{amount:,.2f} {currency}" for currency, amount in waiting.money.items())),
+        ("document", waiting.document_number),
+        ("dead letter", waiting.dead_letter),
+        ("told by", waiting.told_by if waiting.told_by != "store" else ""),
+    ]
+    return [(name, value) for name, value in facts if value not in {None, ""}]
+
+
+def _print_silences(found: Explanation) -> None:
+    for silence in found.not_asked:
+        out().print(f"Not asked: {silence.source} ({silence.why}).", style="dim", markup=False)

@@ -1,0 +1,436 @@
+"""Why a key is where it is, and what would move it: its queues, who has not read it yet, what was delivered last."""
+
+import shlex
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bus.settings import Connection, Settings
+from delivery.announcements import DEAD_LETTER_IDS
+from delivery.states import ENDS, ParkedFor, State
+from errors import NotFoundError, RetryableError
+from operations import processes, unread
+from operations.projection import queues, standing, stories
+from operations.projection.queues import Head, Pause, StoreStanding
+from operations.projection.standing import DeliveryTold, Event, Letter, OpenCircuit
+from operations.readers import readers, routed
+from operations.sentences import sentence
+from operations.side_by_side import Question, Silence, wait_for
+from operations.unread import NotRead
+from schemas.types import root_at
+
+ASK_WITHIN_S = 5.0
+#: Parked for these, a key goes on when somebody releases it.
+BY_RELEASE = frozenset({ParkedFor.OPERATOR, ParkedFor.LOOP, ParkedFor.PERSON})
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The first event of the key in one queue: it holds the others."""
+
+    connection: str
+    queue: str
+    record: str
+    state: str
+    cause: str
+    code: str
+    happened: str
+    to_do: str
+    #: Since when it is in that state; None: the projection does not know yet.
+    since: datetime | None
+    attempts: int
+    #: When it may be tried next; None: when somebody says so, or not known.
+    due: datetime | None
+    lease_owner: str
+    lease_until: datetime | None
+    #: Events of the key that wait behind it; None: the store could not be asked.
+    behind: int | None
+    pause: Pause | None
+    #: Since when its target does not work.
+    circuit_open_since: datetime | None
+    money: dict[str, Decimal]
+    document_number: str
+    #: Of a refused one.
+    dead_letter: str
+    #: `store`, or `projection` where the store could not be asked.
+    told_by: str
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the key came to a good end last, at one connection."""
+
+    connection: str
+    record: str
+    document_number: str
+    code: str
+    happened: str
+    at: datetime
+
+
+class Buried(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter of the key that holds no queue."""
+
+    id: str
+    stage: str
+    connection: str
+    code: str
+    happened: str
+    to_do: str
+    at: datetime
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """What would move the key."""
+
+    #: To type; empty: nothing.
+    command: str
+    says: str
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """One key."""
+
+    key: str
+    waiting: tuple[Waiting, ...]
+    #: Its events somebody has not read, upstream first.
+    not_read: tuple[NotRead, ...]
+    dead_letters: tuple[Buried, ...]
+    delivered: tuple[Delivered, ...]
+    moves: tuple[Move, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key the text can mean; field names are a contract."""
+
+    as_of: datetime
+    keys: tuple[Explained, ...]
+    #: Who could not be asked, and why.
+    not_asked: tuple[Silence, ...]
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """What the projection knows."""
+
+    #: Key to what its queues told of its events.
+    deliveries: Mapping[str, tuple[DeliveryTold, ...]]
+    #: Key to its events on the bus.
+    events: Mapping[str, tuple[Event, ...]]
+    letters: Mapping[str, tuple[Buried, ...]]
+    circuits: tuple[OpenCircuit, ...]
+
+
+def explain(settings: Settings, text: str) -> Explanation:
+    """Why the keys a text can mean are where they are.
+
+    Raises:
+        NotFoundError: nobody knows such a key; says what was looked for.
+        RetryableError: neither the projection nor any store can be read.
+    """
+    now = datetime.now(UTC)
+    candidates = candidates_of(text, list(settings.connections))
+    books = Question("projection", lambda: _books(settings, text))
+    # a projection that is away must not hide what the stores themselves hold
+    wait_for([books], ASK_WITHIN_S)
+    keys = tuple(dict.fromkeys((*(books.answer.events if books.answer is not None else ()), *candidates)))
+    stores = {each.name: _store(each, keys) for each in settings.connections.values()}
+    groups = Question("Kafka", lambda: unread.groups(settings))
+    wait_for([*stores.values(), groups], ASK_WITHIN_S)
+    told = {name: each.answer for name, each in stores.items() if each.answer is not None}
+    if books.answer is None and not told:
+        raise RetryableError("explain.away", f"neither the projection nor a store can be read: {_why(books)}")
+    known = books.answer or Books(deliveries={}, events={}, letters={}, circuits=())
+    held = [head.root_key for _, heads in told.values() for head in heads]
+    found = [key for key in keys if key in known.events or key in held]
+    if not found:
+        raise NotFoundError("explain.unknown", _nothing_known(text, candidates, books.silence))
+    standings = {name: stands for name, (stands, _) in told.items()}
+    running = frozenset(processes.running(settings.root))
+    explained = []
+    for key in found:
+        waiting = waiting_of(
+            key,
+            {name: heads for name, (_, heads) in told.items()},
+            standings,
+            known.deliveries.get(key, ()),
+            known.circuits,
+        )
+        missing = unread.not_read(
+            known.events.get(key, ()), readers(settings), routed(settings), groups.answer or {}, standings
+        )
+        explained.append(
+            Explained(
+                key=key,
+                waiting=waiting,
+                not_read=missing,
+                dead_letters=known.letters.get(key, ()),
+                delivered=delivered_of(known.deliveries.get(key, ())),
+                moves=moves_of(key, waiting, missing, known.letters.get(key, ()), running, now),
+            )
+        )
+    asked: list[Question[Any]] = [books, groups, *stores.values()]
+    silent = [each.silence for each in asked if each.silence is not None]
+    return Explanation(as_of=now, keys=tuple(explained), not_asked=tuple(silent))
+
+
+def candidates_of(text: str, connections: Sequence[str]) -> tuple[str, ...]:
+    """Root keys a text can be or end; pure."""
+    return (text.split("/", 1)[0], *(f"{connection}:{text}" for connection in connections))
+
+
+def waiting_of(
+    key: str,
+    heads: Mapping[str, Sequence[Head]],
+    stores: Mapping[str, StoreStanding],
+    deliveries: Sequence[DeliveryTold],
+    circuits: Sequence[OpenCircuit],
+) -> tuple[Waiting, ...]:
+    """The head of the key in each queue: from the store, else from the projection; pure."""
+    since = {(each.connection, each.topic_id, each.partition, each.event_offset): each for each in deliveries}
+    found = []
+    for connection, listed in heads.items():
+        for head in listed:
+            if head.root_key == key:
+                told = since.get((connection, head.topic_id, head.partition, head.event_offset))
+                found.append(_from_store(connection, head, told, stores[connection].pauses, circuits))
+    open_elsewhere: dict[tuple[str, str], DeliveryTold] = {}
+    for each in deliveries:
+        if each.connection not in heads and each.state not in ENDS:
+            open_elsewhere.setdefault((each.connection, each.stage), each)
+    found += [_from_projection(each, circuits) for each in open_elsewhere.values()]
+    return tuple(sorted(found, key=lambda each: (each.queue != "fetchers", each.connection)))
+
+
+def delivered_of(deliveries: Iterable[DeliveryTold]) -> tuple[Delivered, ...]:
+    """The last good end at each connection, for each record; pure."""
+    last: dict[tuple[str, str], DeliveryTold] = {}
+    for each in deliveries:
+        if each.state == State.DELIVERED and each.stage == "consumers":
+            place = (each.connection, each.record)
+            last[place] = max(each, last.get(place, each), key=lambda told: told.at)
+    return tuple(
+        Delivered(
+            connection=each.connection,
+            record=each.record,
+            document_number=each.document_number,
+            code=each.code,
+            happened=_sentence(each.code, each.code_values, each.connection, each.document_number)[0],
+            at=each.at,
+        )
+        for _, each in sorted(last.items())
+    )
+
+
+def moves_of(
+    key: str,
+    waiting: Sequence[Waiting],
+    missing: Sequence[NotRead],
+    letters: Sequence[Buried],
+    running: Collection[str],
+    now: datetime,
+) -> tuple[Move, ...]:
+    """What would move a key, each command once; pure."""
+    moves = [move for each in waiting for move in _moves(key, each, running, now)]
+    moves += [_run(each.process, running, f"nothing: {each.process} reads it in its turn") for each in missing]
+    moves += [
+        Move(
+            command=f"towpath dead-letters show {each.id}",
+            says=f"tells what to correct for {each.stage}; the document's next version then comes by itself",
+        )
+        for each in letters
+    ]
+    if not moves:
+        moves.append(Move(command="", says="nothing: all that is known of it has come to an end"))
+    return tuple(dict.fromkeys(moves))
+
+
+def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> list[Move]:
+    moves = []
+    process = f"{each.queue}@{each.connection}"
+    name = shlex.quote(key)
+    if each.pause is not None:
+        until = f", else it goes on at {_clock(each.pause.until, now)}" if each.pause.until is not None else ""
+        says = f"{each.connection} is paused by {each.pause.who}{until}"
+        moves.append(Move(command=f"towpath resume {each.connection}", says=says))
+    if each.state == State.PARKED and each.cause == ParkedFor.REFUSED:
+        redrive = f"towpath dead-letters redrive {each.dead_letter} --why ..."
+        moves.append(Move(command=redrive, says="once what it names is corrected; it is tried again in its place"))
+        skip = f"towpath dead-letters skip {each.dead_letter} --why ..."
+        moves.append(Move(command=skip, says="leaves it dead and lets the key go on"))
+        return moves
+    if each.state == State.PARKED and each.cause in BY_RELEASE:
+        moves.append(Move(command=f"towpath parked release {name}", says="has it tried again"))
+        moves.append(
+            Move(command=f"towpath parked skip {name} --why ...", says="leaves it dead and lets the key go on")
+        )
+        return moves
+    if each.state == State.PARKED and each.cause == ParkedFor.DEPENDENCY:
+        says = "what it waits for: it goes on when that is there; this has it looked for at once"
+        moves.append(Move(command=f"towpath parked release {name}", says=says))
+    if each.pause is not None:
+        return moves
+    if each.circuit_open_since is not None:
+        says = f"nothing: it goes on by itself when {each.connection} answers again"
+        return [*moves, _run(process, running, says)]
+    if each.lease_until is not None and each.lease_until > now:
+        says = f"nothing: {each.lease_owner} works on it, until {_clock(each.lease_until, now)} at most"
+        return [*moves, Move(command="", says=says)]
+    what = "it is looked for at the target" if each.state == State.UNKNOWN else "it is tried again"
+    if each.told_by != "store":
+        at = "in its turn; the store that knows when could not be asked"
+    elif each.due is not None and each.due > now:
+        at = f"at {_clock(each.due, now)}"
+    else:
+        at = "as soon as a worker is free"
+    moves.append(_run(process, running, f"nothing: {what} {at}"))
+    if each.cause == ParkedFor.BACKOFF:
+        moves.append(Move(command=f"towpath parked release {name}", says="has it tried at once"))
+    return moves
+
+
+def _run(process: str, running: Collection[str], says: str) -> Move:
+    """Nothing has to be done where the process runs; where it does not, it has to be started."""
+    if process in running or process.partition("@")[0] in running:
+        return Move(command="", says=says)
+    return Move(command=f"towpath run {process} --detach", says=f"{process} does not run here; where it runs, {says}")
+
+
+def _from_store(
+    connection: str,
+    head: Head,
+    told: DeliveryTold | None,
+    pauses: Iterable[Pause],
+    circuits: Iterable[OpenCircuit],
+) -> Waiting:
+    happened, to_do = _sentence(head.code, head.code_values, connection, head.document_number)
+    current = told is not None and (told.state, told.cause) == (head.state, head.cause)
+    return Waiting(
+        connection=connection,
+        queue=head.queue,
+        record=head.record,
+        state=head.state,
+        cause=head.cause,
+        code=head.code,
+        happened=happened,
+        to_do=to_do,
+        since=told.at if told is not None and current else head.taken_in_at if head.state == State.READY else None,
+        attempts=head.attempts,
+        due=head.due,
+        lease_owner=head.lease_owner,
+        lease_until=head.lease_until,
+        behind=head.behind,
+        pause=next((each for each in pauses if each.queue == head.queue), None),
+        circuit_open_since=_open_since(connection, head.queue, circuits),
+        money={head.currency: head.amount} if head.currency and head.amount else {},
+        document_number=head.document_number,
+        dead_letter=_dead_letter(connection, head.queue, head.topic_id, head.partition, head.event_offset)
+        if head.cause == ParkedFor.REFUSED
+        else "",
+        told_by="store",
+    )
+
+
+def _from_projection(told: DeliveryTold, circuits: Iterable[OpenCircuit]) -> Waiting:
+    happened, to_do = _sentence(told.code, told.code_values, told.connection, told.document_number)
+    return Waiting(
+        connection=told.connection,
+        queue=told.stage,
+        record=told.record,
+        state=told.state,
+        cause=told.cause,
+        code=told.code,
+        happened=happened,
+        to_do=to_do,
+        since=told.at,
+        attempts=told.attempts,
+        due=None,
+        lease_owner="",
+        lease_until=None,
+        behind=None,
+        pause=None,
+        circuit_open_since=_open_since(told.connection, told.stage, circuits),
+        money={told.currency: told.amount} if told.currency and told.amount else {},
+        document_number=told.document_number,
+        dead_letter=_dead_letter(told.connection, told.stage, told.topic_id, told.partition, told.event_offset)
+        if told.cause == ParkedFor.REFUSED
+        else "",
+        told_by="projection",
+    )
+
+
+def _sentence(code: str, values: Mapping[str, str], connection: str, document_number: str) -> tuple[str, str]:
+    if not code:
+        return "", ""
+    filled = {**values, "connection": connection, "document_number": document_number}
+    said = sentence(code, {name: value for name, value in filled.items() if value})
+    return said.happened, said.to_do
+
+
+def _dead_letter(connection: str, queue: str, topic_id: str, partition: int, offset: int) -> str:
+    """The id the queue gave the dead letter of an event."""
+    return str(uuid.uuid5(DEAD_LETTER_IDS, f"{connection}|{queue}|{root_at(topic_id, partition, offset)}"))
+
+
+def _open_since(connection: str, queue: str, circuits: Iterable[OpenCircuit]) -> datetime | None:
+    return next((each.at for each in circuits if (each.connection, each.stage) == (connection, queue)), None)
+
+
+def _clock(moment: datetime, now: datetime) -> str:
+    return f"{moment:%H:%M:%S}Z" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _why(question: Question[Books]) -> str:
+    return question.silence.why if question.silence is not None else ""
+
+
+def _nothing_known(text: str, candidates: Sequence[str], silence: Silence | None) -> str:
+    looked_for = f"the root keys {', '.join(candidates)}, and a document of that number"
+    without = f"; the projection could not be asked: {silence.why}" if silence is not None else ""
+    return f"nothing is known of {text!r}: looked for {looked_for}{without}"
+
+
+def _store(connection: Connection, keys: Sequence[str]) -> Question[tuple[StoreStanding, tuple[Head, ...]]]:
+    return Question(f"store of {connection.name}", lambda: queues.heads(connection, keys))
+
+
+def _books(settings: Settings, text: str) -> Books:
+    with standing.opened(settings.projection_dsn.reveal()) as wire:
+        keys = stories.root_keys(wire, text, list(settings.connections))
+        return Books(
+            deliveries={key: standing.deliveries_of(wire, key) for key in keys},
+            events={
+                key: (
+                    *(
+                        Event(
+                            topic=each.topic,
+                            topic_id=each.topic_id,
+                            partition=each.partition,
+                            offset=each.event_offset,
+                            root_key=key,
+                            connection=each.connection,
+                        )
+                        for each in stories.roots_of(wire, key)
+                        if each.root_key == key
+                    ),
+                    *standing.events_of(wire, key),
+                )
+                for key in keys
+            },
+            letters={key: tuple(_buried(each) for each in standing.letters_of(wire, key)) for key in keys},
+            circuits=standing.open_circuits(wire),
+        )
+
+
+def _buried(letter: Letter) -> Buried:
+    happened, to_do = _sentence(letter.code, letter.values, letter.connection, "")
+    return Buried(
+        id=letter.id,
+        stage=letter.stage,
+        connection=letter.connection,
+        code=letter.code,
+        happened=happened,
+        to_do=to_do,
+        at=letter.at,
+    )

@@ -1,0 +1,404 @@
+"""What needs somebody, told from what the sources said: severities, headlines, advice and their order; pure.
+
+An *alarm* stands until somebody acts, or is the bus itself not at work. A *warning* goes on by itself and has lasted;
+after an hour it is an alarm. A *note* is worth knowing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from delivery.states import ParkedFor, State
+from operations.connectors import ConnectorStatus
+from operations.ledger import Ledger
+from operations.processes import SUPERVISOR, ProcessState
+from operations.projection.queues import Pause, StoreStanding
+from operations.projection.standing import Letters, OpenCircuit, Stuck
+from operations.sentences import NOTHING, sentence
+from operations.side_by_side import Silence
+from operations.unread import Unread
+
+#: What goes on by itself is told of when it has lasted so long …
+UNREAD_FOR = timedelta(minutes=1)
+UNKNOWN_FOR = timedelta(minutes=1)
+BACKOFF_FOR = timedelta(minutes=5)
+#: … and is an alarm when it has lasted so long.
+TOO_LONG = timedelta(hours=1)
+
+POSTGRESQL = "PostgreSQL"
+#: Codes of a database that does not answer; the empty one of what did not answer in time.
+NOT_ANSWERING = frozenset({"", "projection.away", "projection.slow", "store.away", "store.slow"})
+
+
+OF_TABLES = frozenset({"configuration", "store.absent"})
+MIGRATE = "`towpath migrate`; where the tables are the newer ones, install the newer code."
+DATABASES = ("projection", "store of ")
+
+
+class Severity(StrEnum):
+    """From the worst."""
+
+    ALARM = "alarm"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Kind(StrEnum):
+    """What a finding is about; what others follow from comes first."""
+
+    SERVER = "server"
+    PROCESS = "process"
+    CAPTURE = "capture"
+    LEDGER = "ledger"
+    PROJECTOR = "projector"
+    CIRCUIT = "circuit"
+    DEAD_LETTERS = "dead letters"
+    PARKED = "parked"
+    UNKNOWN = "unknown"
+    UNREAD = "unread"
+    PAUSE = "pause"
+
+
+#: Of one severity these are told first: the rest may follow from them.
+CAUSES = (Kind.SERVER, Kind.PROCESS, Kind.CAPTURE, Kind.LEDGER, Kind.PROJECTOR)
+RANKS = list(Severity)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that needs somebody, or is worth knowing; field names are a contract."""
+
+    severity: Severity
+    kind: Kind
+    #: Connection, process or server.
+    about: str
+    headline: str
+    #: Currency to amount.
+    money: dict[str, Decimal] = {}
+    count: int = 0
+    #: The oldest.
+    since: datetime | None = None
+    #: With the command to type.
+    to_do: str
+
+
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes of this machine."""
+
+    states: tuple[ProcessState, ...]
+    #: All of the bus runs here: its Kafka is the local stack's.
+    all_of_it: bool
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Events one process has not read, and when the first of them came."""
+
+    unread: Unread
+    since: datetime | None
+
+
+class Projector(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the books are behind."""
+
+    behind: int
+    #: None: nobody looked whether it goes on.
+    moves: bool | None
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By severity; then what others follow from; then by money, age and number; pure."""
+
+    def rank(finding: Finding) -> tuple[object, ...]:
+        causes = CAUSES.index(finding.kind) if finding.kind in CAUSES else len(CAUSES)
+        oldest = finding.since.timestamp() if finding.since is not None else float("inf")
+        most = max(finding.money.values(), default=Decimal(0))
+        return RANKS.index(finding.severity), causes, -most, oldest, -finding.count, finding.about
+
+    return tuple(sorted(findings, key=rank))
+
+
+def of_silences(silences: Iterable[Silence], where: Callable[[str], str]) -> Iterator[Finding]:
+    """Servers that do not answer; a database of several is told of once; pure."""
+    away, without_tables = [], []
+    for each in silences:
+        if each.source.startswith(DATABASES) and each.code in NOT_ANSWERING:
+            away.append(each.source)
+        elif each.source.startswith(DATABASES) and each.code in OF_TABLES:
+            without_tables.append(each.source)
+        else:
+            yield _silent(
+                each.source, f"{_capital(each.source)} cannot be asked: {bare(each.why)}.", where(each.source)
+            )
+    if away:
+        yield _silent(POSTGRESQL, f"PostgreSQL does not answer: {', '.join(away)}.", where(POSTGRESQL))
+    if without_tables:
+        listed = ", ".join(without_tables)
+        yield _silent(POSTGRESQL, f"Tables are missing or of another version than this code: {listed}.", MIGRATE)
+
+
+def of_processes(here: Here) -> Iterator[Finding]:
+    """Processes that should run here and do not; pure."""
+    supervisor = next((each for each in here.states if each.name == SUPERVISOR), None)
+    known = [each for each in here.states if each.name != SUPERVISOR]
+    if supervisor is not None and not supervisor.running:
+        yield _process(
+            Severity.ALARM,
+            SUPERVISOR,
+            "The supervisor of the processes here was killed: what ends is not started again.",
+            "`towpath stop`, then `towpath run all --detach`.",
+        )
+    missing = [each for each in known if not each.running]
+    if not here.all_of_it:
+        if len(missing) < len(known) and missing:
+            listed = ", ".join(each.name for each in missing)
+            yield _process(
+                Severity.NOTE, listed, f"Not run on this machine: {listed}.", "Nothing to do if they run elsewhere."
+            )
+        return
+    if len(missing) == len(known):
+        yield _process(
+            Severity.ALARM, "all", "No process of the bus runs: nothing moves.", "`towpath run all --detach`."
+        )
+        return
+    supervised = supervisor is not None and supervisor.running
+    for each in missing:
+        to_do = (
+            f"It is started again by itself; if it stays, {each.log} says why it ends."
+            if supervised
+            else f"`towpath run {each.name} --detach`."
+        )
+        yield _process(Severity.ALARM, each.name, f"{each.name} does not run.", to_do)
+
+
+def of_connectors(states: Iterable[ConnectorStatus]) -> Iterator[Finding]:
+    """Change data capture that stands still; pure."""
+    for each in states:
+        failed = next((task for task in each.tasks if task.state == "FAILED"), None)
+        if each.state == "RUNNING" and failed is None:
+            continue
+        paused = each.state in {"PAUSED", "STOPPED"}
+        why = each.failure or (failed.failure if failed is not None else "")
+        state = "FAILED" if failed is not None else each.state
+        yield Finding(
+            severity=Severity.WARNING if paused else Severity.ALARM,
+            kind=Kind.CAPTURE,
+            about=each.connector,
+            headline=f"Changes in the database of {each.connector} are not captured: its connector is {state.lower()}"
+            + (f": {why}" if why else "."),
+            to_do="Resume it in Kafka Connect."
+            if paused
+            else "`towpath connectors apply`."
+            if each.state == "ABSENT"
+            else "`towpath connectors restart`.",
+        )
+
+
+def of_ledger(ledger: Ledger | None, of: timedelta) -> Iterator[Finding]:
+    """Events nobody knows of; pure."""
+    if ledger is None or ledger.balanced:
+        return
+    lost = ledger.intake_total.remainder + ledger.delivery_total.remainder
+    uncounted = sum(ledger.uncounted.values())
+    parts = [f"{_events(lost)} unaccounted for"] if lost else []
+    parts += [f"{uncounted} never counted"] if uncounted else []
+    hours = int(of / timedelta(hours=1))
+    yield Finding(
+        severity=Severity.ALARM,
+        kind=Kind.LEDGER,
+        about="ledger",
+        headline=f"The books of the last {hours} h do not balance: {', '.join(parts) or 'sums differ'}.",
+        count=abs(lost) + uncounted,
+        since=min((each.hour for each in ledger.unaccounted), default=None),
+        to_do=f"`towpath ledger --since {hours}h` names them; `towpath census` tells what the stores say.",
+    )
+
+
+def of_projector(projector: Projector | None) -> Iterator[Finding]:
+    """Books that are behind: what they tell is older than it looks; pure."""
+    if projector is None or not projector.behind:
+        return
+    stands = projector.moves is False
+    yield Finding(
+        severity=Severity.ALARM if stands else Severity.NOTE,
+        kind=Kind.PROJECTOR,
+        about="projector",
+        headline=f"The projector {'stands still' if stands else 'is'} {projector.behind} records behind: money, counts "
+        "and ages here may be older.",
+        count=projector.behind,
+        to_do="`towpath run projector --detach`, and look into its log." if stands else "Nothing to do: it goes on.",
+    )
+
+
+def of_unread(waiting: Iterable[Waiting], now: datetime, *, books_current: bool) -> Iterator[Finding]:
+    """Events that wait to be read; what came just now is no finding; pure."""
+    for each in waiting:
+        lag = each.unread
+        if each.since is None and books_current:
+            continue
+        if each.since is not None and now - each.since < UNREAD_FOR:
+            continue
+        yield Finding(
+            severity=_lasting(each.since, now) if each.since is not None else Severity.NOTE,
+            kind=Kind.UNREAD,
+            about=lag.process,
+            headline=f"{_events(lag.count)} of {lag.topic} not read by {lag.process} yet"
+            + ("." if each.since is not None else "; since when is not known."),
+            count=lag.count,
+            since=each.since,
+            to_do=f"See that {lag.process} runs (`towpath run {lag.process} --detach`); `towpath lag` tells whether it "
+            "gets on.",
+        )
+
+
+def of_pauses(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:
+    """Connections somebody paused; both queues of one command are one pause; pure."""
+    for store in stores:
+        by_command: dict[str, Pause] = {each.command_id: each for each in store.pauses}
+        for pause in by_command.values():
+            queues_of_it = sorted(each.queue for each in store.pauses if each.command_id == pause.command_id)
+            until = f"until {_clock(pause.until, now)}" if pause.until is not None else "until resumed"
+            why = f': "{pause.why}"' if pause.why else ""
+            yield Finding(
+                severity=Severity.NOTE if pause.until is not None else Severity.WARNING,
+                kind=Kind.PAUSE,
+                about=store.connection,
+                headline=f"{store.connection} was paused by {pause.who} {until} ({', '.join(queues_of_it)}){why}.",
+                since=pause.since,
+                to_do=("It goes on then. Sooner: " if pause.until is not None else "When it may go on: ")
+                + f"`towpath resume {store.connection}`.",
+            )
+
+
+def of_circuits(circuits: Iterable[OpenCircuit], now: datetime) -> Iterator[Finding]:
+    """Targets that do not work; pure."""
+    for each in circuits:
+        why = each.values.get("why", "")
+        told = sentence(why, {"connection": each.connection}).happened if why else ""
+        probed = " It is being tried with single events." if each.code == "circuit.probing" else ""
+        yield Finding(
+            severity=_lasting(each.at, now),
+            kind=Kind.CIRCUIT,
+            about=each.connection,
+            headline=f"{each.connection} does not work: {each.stage} send nothing but probes. {told}{probed}".strip(),
+            since=each.at,
+            to_do=f"See that {each.connection} is up; everything waits in order and goes on by itself. For a longer "
+            f"outage: `towpath pause {each.connection} --why ...`.",
+        )
+
+
+def of_stuck(stuck: Iterable[Stuck], now: datetime) -> Iterator[Finding]:
+    """Parked and doubtful events by what they wait for, several currencies together; pure."""
+    by_thing: dict[tuple[str, ...], list[Stuck]] = {}
+    for each in stuck:
+        thing = (each.connection, each.stage, each.state, each.cause, each.code, each.waits_for)
+        by_thing.setdefault(thing, []).append(each)
+    for groups in by_thing.values():
+        oldest = min(groups, key=lambda group: group.since)
+        severity = _severity(oldest, now)
+        if severity is None:
+            continue
+        count = sum(group.count for group in groups)
+        kind, headline, to_do = _told(oldest, count)
+        yield Finding(
+            severity=severity,
+            kind=kind,
+            about=oldest.connection,
+            headline=headline,
+            money={group.currency: group.amount for group in groups if group.currency and group.amount},
+            count=count,
+            since=oldest.since,
+            to_do=to_do,
+        )
+
+
+def of_letters(letters: Iterable[Letters]) -> Iterator[Finding]:
+    """Dead letters that hold no key: nothing waits behind them, and no redrive; pure."""
+    for each in letters:
+        said = sentence(each.code, each.values | {"connection": each.connection})
+        where = f"{each.stage} of {each.connection}" if each.connection else each.stage
+        command = f"`towpath dead-letters list --stage {each.stage} --code {each.code}`"
+        yield Finding(
+            severity=Severity.ALARM if each.known else Severity.WARNING,
+            kind=Kind.DEAD_LETTERS,
+            about=each.connection or each.stage,
+            headline=f"{_letters(each.count, where)}: {said.happened}",
+            count=each.count,
+            since=each.since,
+            to_do=f"{_advice(said.to_do)}{command}.",
+        )
+
+
+def _severity(group: Stuck, now: datetime) -> Severity | None:
+    """None: it has not lasted long enough to be told of."""
+    age = now - group.since
+    if group.state == State.UNKNOWN:
+        return _lasting(group.since, now) if age >= UNKNOWN_FOR else None
+    if group.cause == ParkedFor.BACKOFF:
+        return _lasting(group.since, now) if age >= BACKOFF_FOR else None
+    if group.cause == ParkedFor.DEPENDENCY:
+        return _lasting(group.since, now)
+    return Severity.ALARM
+
+
+def _told(group: Stuck, count: int) -> tuple[Kind, str, str]:
+    """Kind, headline and advice for a group, told by its oldest."""
+    said = sentence(group.code, group.values | {"connection": group.connection})
+    advice = _advice(said.to_do)
+    where = f"--connection {group.connection}"
+    if group.state == State.UNKNOWN:
+        headline = f"{_events(count)} at {group.connection} of which nobody knows whether it was done: {said.happened}"
+        command = f"`towpath outcomes --connection {group.connection} --state unknown`"
+        return Kind.UNKNOWN, headline, f"{advice}{command}."
+    if group.cause == ParkedFor.REFUSED:
+        headline = f"{_letters(count, group.connection)}: {said.happened}"
+        return Kind.DEAD_LETTERS, headline, f"{advice}`towpath dead-letters list {where} --code {group.code}`."
+    command = f"`towpath parked list {where} --cause {group.cause}`"
+    waits = {
+        ParkedFor.BACKOFF: "tried again and again",
+        ParkedFor.DEPENDENCY: f"waiting for {group.waits_for}" if group.waits_for else "waiting for something else",
+        ParkedFor.PERSON: "waiting for a person",
+        ParkedFor.OPERATOR: "held by an operator",
+        ParkedFor.LOOP: "stopped because it goes round in circles",
+    }.get(ParkedFor(group.cause), group.cause)
+    headline = f"{_events(count)} at {group.connection} {waits}: {said.happened}"
+    return Kind.PARKED, headline, f"{advice}{command}."
+
+
+def _lasting(since: datetime, now: datetime) -> Severity:
+    return Severity.ALARM if now - since >= TOO_LONG else Severity.WARNING
+
+
+def _silent(source: str, headline: str, to_do: str) -> Finding:
+    return Finding(severity=Severity.ALARM, kind=Kind.SERVER, about=source, headline=headline, to_do=to_do)
+
+
+def _process(severity: Severity, name: str, headline: str, to_do: str) -> Finding:
+    return Finding(severity=severity, kind=Kind.PROCESS, about=name, headline=headline, to_do=to_do)
+
+
+def _advice(to_do: str) -> str:
+    """What the catalogue advises, before the command that shows the cases."""
+    return "" if to_do == NOTHING else f"{to_do} See "
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
+
+
+def _letters(count: int, where: str) -> str:
+    return f"1 dead letter at {where}" if count == 1 else f"{count} dead letters at {where}, the oldest"
+
+
+def _clock(moment: datetime, now: datetime) -> str:
+    return f"{moment:%H:%M}Z" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}Z"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def bare(text: str) -> str:
+    """A message without its full stop, to go on with."""
+    return text.strip().removesuffix(".")

@@ -1,0 +1,141 @@
+"""A connection's store beside its workers, for people: how far it has read, what is paused, the heads of some keys.
+
+Reads only, and gives up soon: whoever asks wants to know the rest, too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import psycopg
+
+from bus.settings import Connection
+from delivery.migrate import schema_of
+from errors import RetryableError
+
+CONNECT_WITHIN_S = 4
+STATEMENT_WITHIN_MS = 4000
+QUEUES = ["fetchers", "consumers"]
+
+Wire = psycopg.Connection[tuple[Any, ...]]
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue that starts nothing new."""
+
+    queue: str
+    since: datetime
+    #: None: until somebody resumes it.
+    until: datetime | None
+    who: str
+    why: str
+    command_id: str
+
+
+class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store says of all its queues."""
+
+    connection: str
+    #: (queue, topic id, partition) to the offset taken in next.
+    positions: Mapping[tuple[str, str, int], int]
+    #: Those in force.
+    pauses: tuple[Pause, ...]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The row that holds its key, and who holds the key."""
+
+    queue: str
+    root_key: str
+    lease_owner: str
+    lease_until: datetime | None
+    topic_id: str
+    partition: int
+    event_offset: int
+    record: str
+    state: str
+    cause: str
+    code: str
+    code_values: dict[str, str]
+    attempts: int
+    #: When it may be tried; None: only when somebody says so.
+    due: datetime | None
+    amount: Decimal
+    currency: str
+    document_number: str
+    taken_in_at: datetime
+    #: Rows of the key that wait for it.
+    behind: int
+
+
+PAUSES = """
+SELECT queue, since, until, who, why, command_id FROM pauses WHERE until IS NULL OR until > statement_timestamp()
+ORDER BY queue
+"""
+HEADS = """
+SELECT k.queue, k.root_key, coalesce(k.lease_owner, ''), k.lease_until, r.topic_id, r.partition, r.event_offset,
+    r.record, r.state, coalesce(r.cause, ''), r.code, r.code_values, r.attempts, r.due, r.amount, r.currency,
+    coalesce(r.document_number, ''), r.taken_in_at,
+    (SELECT count(*) - 1 FROM rows b WHERE b.queue = k.queue AND b.root_key = k.root_key)
+FROM keys k CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE queue = k.queue AND root_key = k.root_key ORDER BY id LIMIT 1
+) r
+WHERE k.queue = ANY(%s) AND k.root_key = ANY(%s) ORDER BY k.root_key, k.queue DESC
+"""
+
+
+def standing(connection: Connection) -> StoreStanding:
+    """How a store stands.
+
+    Raises:
+        RetryableError: it cannot be read.
+    """
+    with opened(connection) as wire:
+        return _standing(wire, connection.name)
+
+
+def heads(connection: Connection, root_keys: Sequence[str]) -> tuple[StoreStanding, tuple[Head, ...]]:
+    """How a store stands, and the heads of those of the keys that have open rows there; fetchers' first.
+
+    Raises:
+        RetryableError: it cannot be read.
+    """
+    with opened(connection) as wire:
+        names = Head.__struct_fields__
+        found = wire.execute(HEADS, [QUEUES, list(root_keys)]).fetchall()
+        return _standing(wire, connection.name), tuple(Head(**dict(zip(names, row, strict=True))) for row in found)
+
+
+@contextmanager
+def opened(connection: Connection) -> Iterator[Wire]:
+    """A snapshot of the store that cannot be written to.
+
+    Raises:
+        RetryableError: it cannot be read; says why.
+    """
+    options = (
+        f"-c search_path={schema_of(connection.name)} -c timezone=UTC -c default_transaction_read_only=on "
+        f"-c default_transaction_isolation=repeatable\\ read -c statement_timeout={STATEMENT_WITHIN_MS}"
+    )
+    try:
+        with psycopg.connect(connection.store_dsn.reveal(), connect_timeout=CONNECT_WITHIN_S, options=options) as wire:
+            yield wire
+    except psycopg.errors.QueryCanceled as error:
+        raise RetryableError("store.slow", f"the store of {connection.name} does not answer in time") from error
+    except psycopg.OperationalError as error:
+        raise RetryableError("store.away", f"the store of {connection.name} cannot be read") from error
+    except psycopg.errors.UndefinedTable as error:
+        raise RetryableError("store.absent", f"{connection.name} has no store: run `towpath migrate`") from error
+
+
+def _standing(wire: Wire, connection: str) -> StoreStanding:
+    moved = wire.execute("SELECT queue, topic_id, partition, next FROM positions").fetchall()
+    names = Pause.__struct_fields__
+    return StoreStanding(
+        connection=connection,
+        positions={(queue, topic_id, partition): following for queue, topic_id, partition, following in moved},
+        pauses=tuple(Pause(**dict(zip(names, row, strict=True))) for row in wire.execute(PAUSES)),
+    )

@@ -1,0 +1,381 @@
+"""What stands still, told from a real store and a real projection; and in time, whatever is away."""
+
+import asyncio
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from bus.secret import Secret
+from bus.settings import Connection, Gateway, Pair, Settings
+from delivery.acts import Acts
+from delivery.announcements import What, decoded
+from delivery.decide import Pace, Step, after
+from delivery.migrate import migrate as migrate_store
+from delivery.ports import Arrival
+from delivery.states import Kind
+from delivery.store import Store
+from errors import NotFoundError, RefusedError, RetryableError
+from mapping.port import Lookups
+from operations import status as whole
+from operations.explain import Explanation, explain
+from operations.findings import Finding, Severity
+from operations.projection import migrate, queues, standing, tables
+from operations.projection.project import Means, Observed, project
+from operations.stack.addresses import Addresses
+from operations.status import Status, status
+from schemas import topics
+from schemas.bus.command import Act, Command
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.outcome import Outcome
+
+NOW = datetime.now(UTC)
+TOPIC = topics.ORDERS.name
+#: Nobody's: its events are those of these tests.
+TOPIC_ID = "Jm2tQxYzT4-aB0cD1eF2gA"
+KEY = "shop:1001"
+UNREACHABLE = "postgresql://nobody@127.0.0.1:1/none"
+
+
+def settings_of(root: Path, dsn: str, **addresses: str) -> Settings:
+    """A store and an ERP, in a checkout of its own where nothing runs."""
+    given = {"kafka": "127.0.0.1:1", "registry": "http://127.0.0.1:1", "connect": "http://127.0.0.1:1"} | addresses
+    return Settings(
+        root=root,
+        deployment="test",
+        folder=root,
+        time_zone="UTC",
+        projection_dsn=Secret(dsn),
+        gateway=Gateway(),
+        connections={
+            "shop": Connection(name="shop", system="clarity", store_dsn=Secret(dsn)),
+            "gp": Connection(name="gp", system="dynamics-gp", store_dsn=Secret(dsn)),
+        },
+        pairs=(),
+        lookups=Lookups({}),
+        code_version="0",
+        **given,
+    )
+
+
+@pytest.fixture
+def dsn(stack: Addresses) -> Iterator[str]:
+    """A database with a projection and the stores of both connections."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(stack.sandbox_dsn, autocommit=True) as wire:
+        wire.execute(f"CREATE DATABASE {name}")
+        made = psycopg.conninfo.make_conninfo(stack.sandbox_dsn, dbname=name)
+        try:
+            migrate.migrate(made)
+            for connection in ("shop", "gp"):
+                migrate_store(made, connection)
+            yield made
+        finally:
+            wire.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Books:
+    """Writes records into the projection as the projector does."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._offset = 0
+
+    def tell(self, means: Means, record: msgspec.Struct | None = None, **more: object) -> None:
+        given = {
+            "topic": f"test.{means.value}",
+            "means": means,
+            "topic_id": f"id of {means.value}",
+            "partition": 0,
+            "offset": self._offset,
+            "timestamp_ms": int(NOW.timestamp() * 1000),
+            "key": KEY,
+            "headers": {},
+            "value": record,
+        } | more
+        self._offset += 1
+        with migrate.connect(self._dsn) as wire:
+            tables.prepare(wire)
+            tables.write(wire, project([Observed(**given)]), {}, {})  # type: ignore[arg-type]  # as given
+
+    def outcome(self, **fields: object) -> None:
+        given = {"at": NOW, "stage": "consumers", "state": "parked", "code": "gp.90023", "connection": "gp"} | {
+            "topic_id": TOPIC_ID,
+            "partition": 0,
+            "offset": 1,
+            "root_key": KEY,
+        }
+        self.tell(Means.OUTCOMES, Outcome(**(given | fields)))  # type: ignore[arg-type]  # as given
+
+    def letter(self, id_: str, **fields: object) -> None:
+        given = {"id": id_, "at": NOW, "stage": "streams", "code": "mapping", "key": b"", "value": b""} | fields
+        self.tell(Means.DEAD_LETTERS, DeadLetter(**given))  # type: ignore[arg-type]  # as given
+
+
+def arrival(offset: int) -> Arrival:
+    return Arrival(
+        topic=TOPIC,
+        topic_id=TOPIC_ID,
+        partition=0,
+        offset=offset,
+        root=f"source/0/{offset}",
+        root_key=KEY,
+        message_key=KEY,
+        record="order",
+        kind=Kind.DOCUMENT,
+        replaces_with=None,
+        source_version=0,
+        payload=b"payload",
+        payload_digest="digest",
+        amount=Decimal("12.50"),
+        currency="USD",
+    )
+
+
+async def _refuse(dsn: str, error: RefusedError | RetryableError) -> None:
+    store = Store(dsn, "gp", code_version="0")
+    await store.open()
+    try:
+        await store.take_in("consumers", TOPIC, TOPIC_ID, 0, None, 3, [arrival(1), arrival(2)])
+        (row,) = await store.claim("consumers", "worker", 1, 20.0)
+        pace = Pace(settling_delay_s=5.0, longest_backoff_s=600.0)
+        await store.settle("consumers", "worker", [after(error, Step.PREPARE, row, None, pace, 0.5)], (), 20.0)
+    finally:
+        await store.close()
+
+
+def refused(dsn: str) -> DeadLetter:
+    """The key's first event is refused, a second one waits behind it; its dead letter, as it is announced."""
+    asyncio.run(_refuse(dsn, RefusedError("gp.90023", "an item is unknown")))
+    with psycopg.connect(dsn) as wire:
+        found = wire.execute("SELECT value FROM store_gp.outbox WHERE what = 'dead_letter'").fetchone()
+    assert found is not None
+    letter = decoded(What.DEAD_LETTER, bytes(found[0]))
+    assert isinstance(letter, DeadLetter)
+    return letter
+
+
+def paused(dsn: str) -> None:
+    async def pause() -> None:
+        store = Store(dsn, "gp", code_version="0")
+        await store.open()
+        try:
+            for queue in ("fetchers", "consumers"):
+                command = Command(id="c-1", at=NOW, who="mara", why="month-end", connection="gp", act=Act.PAUSE)
+                await Acts(store, queue, topics.COMMANDS.name).carry_out(command)
+        finally:
+            await store.close()
+
+    asyncio.run(pause())
+
+
+def about(found: Status, name: str) -> list[Finding]:
+    return [each for each in found.findings if each.about == name]
+
+
+def moves(found: Explanation) -> list[str]:
+    return [move.command for move in found.keys[0].moves]
+
+
+def test_everything_is_away_and_status_says_so_in_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    found = status(settings_of(tmp_path, UNREACHABLE))
+
+    assert time.monotonic() - began < 10
+    assert [(each.about, each.severity) for each in found.findings[:3]] == [
+        ("Kafka", Severity.ALARM),
+        ("PostgreSQL", Severity.ALARM),
+        ("schema registry", Severity.ALARM),
+    ]
+    assert found.alarmed
+    assert {each.what for each in found.not_asked} >= {"what is unread", "ledger"}
+
+
+def test_servers_that_take_calls_and_never_answer_are_away_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        began = time.monotonic()
+        found = status(
+            settings_of(
+                tmp_path,
+                f"postgresql://nobody@{address}/none",
+                kafka=address,
+                registry=f"http://{address}",
+                connect=f"http://{address}",
+            )
+        )
+
+        assert time.monotonic() - began < 10
+    assert {each.about for each in found.findings} >= {"Kafka", "PostgreSQL", "schema registry"}
+
+
+def test_money_is_shown_while_kafka_is_away(tmp_path: Path, dsn: str) -> None:
+    books = Books(dsn)
+    books.outcome(cause="refused", amount=Decimal("12.50"), currency="USD", at=NOW - timedelta(hours=2))
+    books.outcome(cause="refused", amount=Decimal(7), currency="EUR", offset=2)
+    books.outcome(state="unknown", code="timed_out", offset=3, at=NOW - timedelta(minutes=2))
+    books.outcome(cause="backoff", code="gp.away", offset=4)
+    paused(dsn)
+
+    found = status(settings_of(tmp_path, dsn), with_ledger=False)
+
+    assert about(found, "Kafka")
+    letters, unknown, pause = about(found, "gp")
+    assert letters.money == {"USD": Decimal("12.50"), "EUR": Decimal(7)}
+    assert (letters.severity, letters.count, letters.since) == (Severity.ALARM, 2, NOW - timedelta(hours=2))
+    assert (unknown.severity, unknown.count) == (Severity.WARNING, 1)
+    assert pause.headline == 'gp was paused by mara until resumed (consumers, fetchers): "month-end".'
+
+
+def test_real_servers_are_looked_at(tmp_path: Path, dsn: str, stack: Addresses) -> None:
+    given = settings_of(tmp_path, dsn, kafka=stack.kafka, registry=stack.registry, connect=stack.connect)
+
+    found = status(given, with_ledger=False)
+
+    assert set(found.looked_at) >= {"Kafka", "schema registry", "Kafka Connect", "projection", "store of gp"}
+    assert [each.what for each in found.not_asked] == ["ledger", "census"]
+    assert whole.status(given, with_ledger=True).as_of > found.as_of
+
+
+def test_circuit_is_open_until_it_is_told_closed_or_something_is_delivered(dsn: str) -> None:
+    books = Books(dsn)
+    nothing = {"topic_id": "", "offset": -1, "root_key": "", "state": "circuit"}
+    opened = NOW - timedelta(hours=1)
+    books.outcome(**nothing, code="circuit.opened", values={"why": "gp.away"}, at=opened)
+    books.outcome(**nothing, code="circuit.opened", connection="shop", at=opened)
+    books.outcome(**nothing, code="circuit.closed", connection="shop", at=NOW)
+
+    with standing.opened(dsn) as wire:
+        before = standing.open_circuits(wire)
+        books.outcome(state="delivered", code="created", at=opened + timedelta(seconds=2))
+        under_way = standing.open_circuits(wire)
+        books.outcome(state="delivered", code="created", at=NOW, offset=9)
+        after_all = standing.open_circuits(wire)
+
+    assert [(each.connection, each.at, each.values) for each in before] == [("gp", opened, {"why": "gp.away"})]
+    assert under_way == before
+    assert after_all == ()
+
+
+def test_dead_letter_is_no_more_when_its_document_was_mapped_since(dsn: str) -> None:
+    books = Books(dsn)
+    earlier = NOW - timedelta(hours=1)
+    books.letter("a", root_key="shop:1", at=earlier, mapping="orders/from_clarity@1+d")
+    books.letter("b", root_key=KEY, at=earlier, mapping="orders/from_clarity@1+d")
+    books.letter("c", root_key=KEY, at=earlier, mapping="shipments/from_gp@1+d")
+    books.tell(
+        Means.CANONICAL,
+        topic=TOPIC,
+        key=KEY,
+        headers={"towpath-root": b"s/0/1", "towpath-mapping": b"orders/from_clarity@2+e"},
+    )
+
+    with standing.opened(dsn) as wire:
+        found = standing.read(wire, NOW + timedelta(seconds=1))
+        of_key = standing.letters_of(wire, KEY)
+
+    assert sum(each.count for each in found.letters) == 2
+    assert [each.id for each in of_key] == ["c"]
+
+
+def test_first_unread_event_tells_the_age(dsn: str) -> None:
+    books = Books(dsn)
+    for number in range(3):
+        moment = int((NOW + timedelta(seconds=number)).timestamp() * 1000)
+        books.tell(Means.CANONICAL, topic=TOPIC, topic_id="t", offset=number, timestamp_ms=moment)
+
+    with standing.opened(dsn) as wire:
+        found = standing.first_unread(wire, {("t", 0): 1, ("t", 1): 0, ("u", 0): 0})
+
+    assert list(found) == [("t", 0)]
+    assert abs(found["t", 0] - NOW - timedelta(seconds=1)) < timedelta(milliseconds=1)
+
+
+def test_store_is_only_read(dsn: str, tmp_path: Path) -> None:
+    given = settings_of(tmp_path, dsn).connection("gp")
+
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), queues.opened(given) as wire:
+        wire.execute("DELETE FROM rows")
+
+
+def test_refused_head_is_explained_with_its_dead_letter(dsn: str, tmp_path: Path) -> None:
+    letter = refused(dsn)
+    Books(dsn).outcome(cause="refused", at=NOW - timedelta(hours=2))
+
+    found = explain(settings_of(tmp_path, dsn), "1001")
+
+    (key,) = found.keys
+    (head,) = key.waiting
+    assert (key.key, head.state, head.cause, head.behind, head.attempts) == (KEY, "parked", "refused", 1, 1)
+    assert head.happened == "Dynamics GP refused the document: an item is unknown (90023)."
+    assert (head.since, head.told_by, head.money) == (NOW - timedelta(hours=2), "store", {"USD": Decimal("12.50")})
+    assert moves(found)[0] == f"towpath dead-letters redrive {letter.id} --why ..."
+    assert [each.source for each in found.not_asked] == ["Kafka"]
+
+
+def test_backoff_says_when_it_is_tried_again(dsn: str, tmp_path: Path) -> None:
+    asyncio.run(_refuse(dsn, RetryableError("gp.away", "away")))
+
+    found = explain(settings_of(tmp_path, dsn), KEY)
+
+    (head,) = found.keys[0].waiting
+    assert (head.state, head.cause) == ("parked", "backoff")
+    assert head.due is not None
+    assert f"{head.due:%H:%M:%S}Z" in found.keys[0].moves[0].says
+
+
+def test_paused_key_is_moved_by_resuming(dsn: str, tmp_path: Path) -> None:
+    asyncio.run(_refuse(dsn, RetryableError("gp.away", "away")))
+    paused(dsn)
+
+    assert moves(explain(settings_of(tmp_path, dsn), KEY)) == ["towpath resume gp"]
+
+
+def test_projection_explains_what_a_silent_store_holds(dsn: str, tmp_path: Path) -> None:
+    Books(dsn).outcome(cause="refused")
+    given = settings_of(tmp_path, dsn)
+    away = {
+        name: msgspec.structs.replace(each, store_dsn=Secret(UNREACHABLE)) for name, each in given.connections.items()
+    }
+
+    found = explain(msgspec.structs.replace(given, connections=away), KEY)
+
+    (head,) = found.keys[0].waiting
+    assert (head.cause, head.told_by, head.behind) == ("refused", "projection", None)
+    assert {each.source for each in found.not_asked} == {"Kafka", "store of shop", "store of gp"}
+
+
+def test_store_explains_what_a_silent_projection_knows(dsn: str, tmp_path: Path) -> None:
+    refused(dsn)
+    given = msgspec.structs.replace(settings_of(tmp_path, dsn), projection_dsn=Secret(UNREACHABLE))
+
+    found = explain(given, "1001")
+
+    assert [(each.key, each.waiting[0].cause) for each in found.keys] == [(KEY, "refused")]
+
+
+def test_key_nobody_knows_is_not_found_and_says_what_was_looked_for(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="looked for the root keys 77, shop:77, gp:77, and a document"):
+        explain(settings_of(tmp_path, dsn), "77")
+
+
+def test_nothing_can_be_asked(tmp_path: Path) -> None:
+    with pytest.raises(RetryableError, match="neither the projection nor a store"):
+        explain(settings_of(tmp_path, UNREACHABLE), "77")
+
+
+def test_document_read_and_not_taken_in_waits_for_its_consumer(dsn: str, tmp_path: Path) -> None:
+    Books(dsn).tell(Means.CANONICAL, topic=TOPIC, topic_id=TOPIC_ID, offset=5, headers={"towpath-root": b"s/0/1"})
+    given = msgspec.structs.replace(settings_of(tmp_path, dsn), pairs=(Pair(store="shop", erp="gp"),))
+
+    found = explain(given, KEY)
+
+    assert [(each.process, each.offset, each.before) for each in found.keys[0].not_read] == [("consumers@gp", 5, 5)]
+    assert moves(found) == ["towpath run consumers@gp --detach"]
