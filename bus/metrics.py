@@ -40,6 +40,11 @@ POLLED = Counter("towpath_polled_total", "Changes a poller announced.", ["connec
 POLL_CURSOR_SECONDS = Gauge(
     "towpath_poll_cursor_seconds", "How far a poller has read, in seconds since 1970.", ["connection"]
 )
+CIRCUIT = Gauge(
+    "towpath_circuit",
+    "Circuit of a connection's queue: 0 closed, 1 ramp, 2 half open, 3 open as the target is away.",
+    ["connection", "queue"],
+)
 
 CATALOGUE = (
     EVENTS_IN,
@@ -56,4 +61,5 @@ CATALOGUE = (
     POLLS,
     POLLED,
     POLL_CURSOR_SECONDS,
+    CIRCUIT,
 )

@@ -26,6 +26,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DEPLOYMENT = "deployments/demo"
 DEFAULT_ENVIRONMENT = "dev"
+#: A process has a quarter of them, a document takes up to three calls, and they have fifteen seconds.
+FEWEST_REQUESTS_PER_MINUTE = 60
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +69,20 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str = "sql-server"
     currency: str = ""
     time_zone: str = "UTC"
-    #: Calls under way at once.
+    #: Calls under way at once, of each of our processes: sessions, where the system counts those.
     in_flight: int = 4
+    #: Of all our processes together; 0: as many as they like. Pollers, fetchers, consumers and what people start beside
+    #: them (as the census) cannot see each other, so each has a fixed quarter, evenly spread, used or not. Systems
+    #: that are spoken to over HTTP only; a second process of the same kind would have a quarter of its own.
+    requests_per_minute: int = 0
+    #: So many different keys failing within the window stop delivery there until a probe passes.
+    circuit_keys: int = 5
+    circuit_window_s: float = 30.0
+    #: Until the first probe; doubled, up to the longest, after each that fails.
+    circuit_delay_s: float = 5.0
+    circuit_longest_delay_s: float = 60.0
+    #: No longer than this are we held off by a `Retry-After`.
+    longest_retry_after_s: float = 300.0
     poll_interval_s: float = 60.0
     #: How far a poll looks back behind the last one.
     poll_overlap_s: float = 300.0
@@ -282,6 +296,14 @@ def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection
         raise ConfigurationError(
             f"connections.{name}.time_zone", f"{connection.time_zone!r} is no time zone: write one like Europe/Vienna"
         ) from error
+    if 0 != connection.requests_per_minute < FEWEST_REQUESTS_PER_MINUTE:
+        raise ConfigurationError(
+            f"connections.{name}.requests_per_minute",
+            f"write 0 for no limit, or at least {FEWEST_REQUESTS_PER_MINUTE}: with fewer a document's calls time out",
+        )
+    for setting in ("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"):
+        if getattr(connection, setting) <= 0:
+            raise ConfigurationError(f"connections.{name}.{setting}", "write a number above 0")
     if connection.webhook_secrets == () and table.get("webhook_secrets"):
         raise ConfigurationError(f"connections.{name}.webhook_secrets", "none of them is set: set the first variable")
     return connection

@@ -1,6 +1,6 @@
 """The process of the stage for one connection: agents take in, a deliverer sends, a relay tells."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
 
 from bus import worker
@@ -19,14 +19,12 @@ from consumers.clarity.shipment_sink import ShipmentSink
 from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
-from delivery.at_work import at_work, chosen, store_of
+from delivery.at_work import AtTarget, at_work, chosen, store_of
 from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
 from schemas import topics
-
-Sinks = Mapping[str, Sink]
 
 
 def run(settings: Settings, name: str | None) -> int:
@@ -40,34 +38,36 @@ def run(settings: Settings, name: str | None) -> int:
             used = [*(route.source for route in routes), *topics.OF_STORES]
             app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
             codecs = Codecs(registry)
-            async with store_of(settings, connection) as store, sinks_of(settings, connection, store, codecs) as sinks:
+            async with store_of(settings, connection) as store, target_at(settings, connection, store, codecs) as there:
                 agents.attach(app, settings, connection, store, codecs)
-                attach_commands(app, store, agents.QUEUE, sinks, codecs, settings.code_version)
-                async with at_work(app, settings, connection, store, agents.QUEUE, sinks, codecs):
+                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
 
     return worker.run(build)
 
 
 @asynccontextmanager
-async def sinks_of(settings: Settings, connection: Connection, store: Store, codecs: Codecs) -> AsyncIterator[Sinks]:
-    """The connection's sinks by record, with a client of their own."""
+async def target_at(
+    settings: Settings, connection: Connection, store: Store, codecs: Codecs
+) -> AsyncIterator[AtTarget]:
+    """The connection's sinks by record and its probe, with a client of their own."""
     match connection.system:
         case "dynamics-gp":
             lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
             target_of(lookups, connection.name)  # a mistake in it stops us now, not at the first order
             async with aclosing(open_company(connection)) as company:
-                yield {
-                    "order": SalesOrderSink(
-                        company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
-                    )
-                }
+                orders = SalesOrderSink(
+                    company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
+                )
+                yield AtTarget({"order": orders}, company.probe)
         case "clarity":
             async with open_client(connection) as site:
-                yield {
+                sinks: dict[str, Sink] = {
                     "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), settings.lookups, store),
                     "shipment": ShipmentSink(site, codecs.of(topics.SHIPMENTS)),
                     "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), settings.lookups),
                 }
+                yield AtTarget(sinks, site.probe)
         case other:
             raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is written to {other!r}")

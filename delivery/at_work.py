@@ -4,13 +4,17 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+
+import msgspec
 
 from bus.codec import Codecs
 from bus.faust_app import BusApp
 from bus.producer import BusProducer, Publisher
 from bus.settings import Connection, Settings
+from connect import paced
+from delivery.circuit import Rules
 from delivery.decide import Pace
 from delivery.engine import Deliverer, Limits
 from delivery.migrate import check_version
@@ -25,6 +29,15 @@ _SEND_WITHIN_S = 4.0
 _LEASE_S = 20.0
 #: With what the app and the relay take, below the fifteen seconds after which a supervisor kills.
 _STOP_WITHIN_S = 5.0
+
+
+class AtTarget(msgspec.Struct, frozen=True):
+    """What a worker gives its deliverer to work with, all of it over one client."""
+
+    #: By record.
+    sinks: Mapping[str, Sink]
+    #: A cheap read of the target: raises as sinks do while it does not work.
+    probe: Callable[[], Awaitable[None]]
 
 
 def chosen(settings: Settings, name: str | None, process: str) -> Connection:
@@ -59,14 +72,31 @@ async def at_work(
     connection: Connection,
     store: Store,
     queue: str,
-    sinks: Mapping[str, Sink],
+    target: AtTarget,
     codecs: Codecs,
 ) -> AsyncIterator[None]:
     """Deliver the queue and announce what became of it while the context lasts; a failure of either stops the app."""
     owner = f"{queue}@{connection.name}:{os.getpid()}:{secrets.token_hex(4)}"
     pace = Pace(settling_delay_s=connection.settling_delay_s, longest_backoff_s=60.0)
-    limits = Limits(in_flight=connection.in_flight, lease_s=_LEASE_S, stop_within_s=_STOP_WITHIN_S)
-    deliverer = Deliverer(store, queue, sinks, owner, random=random.random, limits=limits, pace=pace)
+    limits = Limits(in_flight=paced.at_once(connection), lease_s=_LEASE_S, stop_within_s=_STOP_WITHIN_S)
+    rules = Rules(
+        keys=connection.circuit_keys,
+        window_s=connection.circuit_window_s,
+        first_delay_s=connection.circuit_delay_s,
+        longest_delay_s=connection.circuit_longest_delay_s,
+        longest_wait_s=connection.longest_retry_after_s,
+    )
+    deliverer = Deliverer(
+        store,
+        queue,
+        target.sinks,
+        owner,
+        random=random.random,
+        limits=limits,
+        pace=pace,
+        rules=rules,
+        probe=target.probe,
+    )
     async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
         relay = Relay(
             store, Publisher(producer, codecs), headers_of(connection.name), owner, send_within_s=_SEND_WITHIN_S

@@ -3,6 +3,9 @@
 A row's way: claim → prepare → intend → deliver → settle, or, where it is not known what became of it, claim → find.
 Kill it at any instruction: what was not sent is tried again when the lease runs out, what may have been sent is looked
 for first. Several deliverers, in any number of processes, may work on one queue.
+
+While the target is away nothing is claimed and nothing counts as a try; `circuit.py` says when and how much. Each
+deliverer has a circuit of its own.
 """
 
 import asyncio
@@ -14,14 +17,16 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from bus import metrics
 from bus.clock import Clock, now
 from delivery import decide
+from delivery.circuit import Circuit, Position, Rules, Word, word_of, word_of_code
 from delivery.decide import Pace, Step, Turn
 from delivery.gathering import Gathering
 from delivery.ports import Absent, CannotTell, Found, Intent, Row, Settlement, Sink
 from delivery.states import ENDS, State
 from delivery.store import Intended, Store
-from errors import BusError, RetryableError, UnknownOutcomeError
+from errors import BusError, RejectedError, RetryableError, UnknownOutcomeError
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +41,16 @@ LONGEST_PAUSE_S = 2.0
 SWEEPS_A_LEASE = 10
 HISTORY_EVERY_S = 3600.0
 HISTORY_AHEAD_DAYS = 7
+#: What is told of the circuit's positions; the ramp is a detail on the way.
+TOLD = {
+    Position.OPEN: "circuit.opened",
+    Position.HALF_OPEN: "circuit.probing",
+    Position.CLOSED: "circuit.closed",
+}
+#: As the metric counts them.
+OPENNESS = tuple(Position)
+#: Of the keys that opened it, in one announcement.
+KEYS_TOLD = 10
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +88,10 @@ class _Written(msgspec.Struct, frozen=True):
     next: Row | None
 
 
+async def nothing_to_ask() -> None:
+    """A probe of a target that cannot be asked: the first row is the probe."""
+
+
 class Deliverer:
     """Works on one queue of one connection until it is stopped."""
 
@@ -86,6 +105,8 @@ class Deliverer:
         random: Callable[[], float],
         limits: Limits | None = None,
         pace: Pace | None = None,
+        rules: Rules | None = None,
+        probe: Callable[[], Awaitable[None]] = nothing_to_ask,
         clock: Clock = now,
     ) -> None:
         """Build, without starting.
@@ -98,6 +119,8 @@ class Deliverer:
             random: Numbers from 0 to 1, to spread tries.
             limits: How much at once.
             pace: How long between tries.
+            rules: Of the circuit.
+            probe: A read of the target that works exactly when the target does; raises as sinks do.
             clock: For the days of history.
         """
         self._store = store
@@ -107,7 +130,12 @@ class Deliverer:
         self._random = random
         self._limits = limits or Limits()
         self._pace = pace or Pace()
+        self._rules = rules or Rules()
+        self._probe = probe
         self._clock = clock
+        self._circuit = Circuit(self._limits.in_flight, self._rules)
+        self._position = self._circuit.position
+        self._positions: asyncio.Queue[tuple[str, dict[str, str]]] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
@@ -116,6 +144,7 @@ class Deliverer:
         self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH)
         self._settles: Gathering[tuple[Turn, bool], _Written] = Gathering(self._write_turns, largest=BATCH)
         self._log = log.bind(connection=store.connection, queue=queue)
+        self._gauge = metrics.CIRCUIT.labels(store.connection, queue)
 
     async def run(self) -> None:
         """Deliver until `stop`, then finish what is under way and give the leases back.
@@ -125,7 +154,9 @@ class Deliverer:
             Exception: a sink raised what nobody foresaw; its row is as it was and its lease runs out.
         """
         await self._look_after_history()
-        background = [asyncio.create_task(work) for work in (self._claim(), self._renew(), self._keep_house())]
+        self._gauge.set(OPENNESS.index(self._position))
+        work = (self._claim(), self._renew(), self._keep_house(), self._tell_positions())
+        background = [asyncio.create_task(one) for one in work]
         stop = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait([*background, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -154,14 +185,14 @@ class Deliverer:
     async def _claim(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
-            free = self._limits.in_flight - len(self._working)
-            if free == 0:
-                self._freed.clear()
-                await self._freed.wait()
-                # They end in batches, as they are settled: ask once for all of them.
-                await asyncio.sleep(0)
-                continue
             asked_at = time.monotonic()
+            if self._circuit.probe_is_due(asked_at):
+                await self._ask_target()
+                continue
+            free = self._circuit.allowed(asked_at) - len(self._working)
+            if free <= 0:
+                await self._until_freed(self._circuit.wakes_in(asked_at))
+                continue
             try:
                 rows = await self._store.claim(self._queue, self._owner, min(free, BATCH), self._limits.lease_s)
                 for row in rows:
@@ -177,6 +208,15 @@ class Deliverer:
             except RetryableError as error:
                 pause_s = await self._pause(error, pause_s)
 
+    async def _until_freed(self, within_s: float | None) -> None:
+        """Until more may be under way, by a result or by time."""
+        self._freed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._freed.wait()
+        # They end in batches, as they are settled: ask once for all of them.
+        await asyncio.sleep(0)
+
     def _served(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
         self._freed.set()
@@ -190,11 +230,17 @@ class Deliverer:
         try:
             for count in range(1, self._limits.rows_of_a_key + 1):
                 started = time.monotonic()
+                if not self._may_go_on():
+                    # The target went away between claim and try.
+                    with contextlib.suppress(RetryableError):  # else the lease runs out
+                        await self._store.release(self._queue, self._owner, [row])
+                    return
+                self._circuit.begin(row.root_key)
                 turn = await self._try(row)
                 if turn is None:
                     self._tell(row, "fenced", "", row.attempts, started)
                     return
-                go_on = count < self._limits.rows_of_a_key and not self._stopping.is_set()
+                go_on = count < self._limits.rows_of_a_key and not self._stopping.is_set() and self._may_go_on()
                 written = await self._settles.put((turn, go_on))
                 state = "fenced" if written.fenced else turn.state.value
                 self._tell(row, state, turn.code, turn.attempts, started)
@@ -203,6 +249,10 @@ class Deliverer:
                 row = written.next
         finally:
             self._leases.pop(epoch, None)
+            self._circuit.end(row.root_key)
+
+    def _may_go_on(self) -> bool:
+        return len(self._working) <= self._circuit.allowed(time.monotonic())
 
     async def _try(self, row: Row) -> Turn | None:
         """One try of one row; None if it turned out not to be ours any more."""
@@ -215,7 +265,7 @@ class Deliverer:
         if isinstance(prepared, Turn):
             return prepared
         if isinstance(prepared, Settlement):
-            return decide.settled(row, prepared, None)
+            return self._works(decide.settled(row, prepared, None))
         return await self._send(row, sink, prepared)
 
     async def _look(self, row: Row, sink: Sink) -> Turn | None:
@@ -225,14 +275,15 @@ class Deliverer:
         if isinstance(finding, Turn):
             return finding
         if isinstance(finding, Found):
-            return decide.settled(row, finding.settlement, intent)
+            return self._works(decide.settled(row, finding.settlement, intent))
         if isinstance(finding, Absent):
             # The very same intent: should the first one come through after all, it has the same key at the target.
             return await self._send(row, sink, intent)
         if isinstance(finding, CannotTell):
             values = {"reason": finding.reason}
-            return decide.still_unknown(row, intent, "cannot_tell", values, self._pace, self._random())
-        return decide.for_a_person(row, intent, "several", {"documents": ", ".join(finding.documents)})
+            turn = decide.still_unknown(row, intent, "cannot_tell", values, self._pace, self._random())
+            return self._heard(turn, word_of_code(finding.reason, None), finding.reason, None)
+        return self._works(decide.for_a_person(row, intent, "several", {"documents": ", ".join(finding.documents)}))
 
     async def _send(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
         if not await self._covered(row, intent) or not await self._intends.put(Intended(row=row, intent=intent)):
@@ -246,10 +297,10 @@ class Deliverer:
                 settlement = await sink.deliver(intent)
         except TimeoutError:
             error = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
-            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+            return self._after(error, Step.DELIVER, row, intent)
         except BusError as error:
-            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
-        return decide.settled(row, settlement, intent)
+            return self._after(error, Step.DELIVER, row, intent)
+        return self._works(decide.settled(row, settlement, intent))
 
     async def _ask(self, asking: Awaitable[T], row: Row, intent: Intent | None, step: Step) -> T | Turn:
         """A call without an effect: its answer, or the turn its error makes."""
@@ -258,9 +309,83 @@ class Deliverer:
                 return await asking
         except TimeoutError:
             error: BusError = RetryableError(f"{step.value}_timed_out", "no answer in time")
-            return decide.after(error, step, row, intent, self._pace, self._random())
+            return self._after(error, step, row, intent)
         except BusError as error:
-            return decide.after(error, step, row, intent, self._pace, self._random())
+            return self._after(error, step, row, intent)
+
+    # ---- the target as a whole
+
+    def _after(self, error: BusError, step: Step, row: Row, intent: Intent | None) -> Turn:
+        """What a sink's error makes of the row, and of the circuit."""
+        turn = decide.after(error, step, row, intent, self._pace, self._random())
+        retry_after_s = error.retry_after_s if isinstance(error, RetryableError) else None
+        return self._heard(turn, word_of(error), error.code, retry_after_s)
+
+    def _works(self, turn: Turn) -> Turn:
+        return self._heard(turn, Word.WORKS, turn.code, None)
+
+    def _heard(self, turn: Turn, word: Word, code: str, retry_after_s: float | None) -> Turn:
+        """Tell the circuit what a try says about the target; a row's try that met an outage or a limit is none."""
+        at, key = time.monotonic(), turn.row.root_key
+        match word:
+            case Word.WORKS:
+                self._circuit.passed(key, at)
+            case Word.WAIT:
+                # Spread by a tenth, as all of them come back at once.
+                turn = self._uncounted(turn, self._circuit.wait(retry_after_s, at) * (1 + self._random() / 10))
+            case Word.FAILS:
+                if not self._circuit.failed(key, code, at, self._random()):
+                    turn = self._uncounted(turn, self._circuit.wakes_in(at) or self._rules.first_delay_s)
+        self._show_circuit()
+        return turn
+
+    def _uncounted(self, turn: Turn, within_s: float) -> Turn:
+        if turn.state is State.UNKNOWN:
+            within_s = max(within_s, self._pace.settling_delay_s)
+        delay_s = min(turn.delay_s or within_s, within_s)
+        return msgspec.structs.replace(turn, attempts=turn.row.attempts, delay_s=delay_s)
+
+    async def _ask_target(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.read_timeout_s):
+                await self._probe()
+        except (TimeoutError, RetryableError, UnknownOutcomeError) as error:
+            code = error.code if isinstance(error, BusError) else "timed_out"
+            at = time.monotonic()
+            if isinstance(error, RetryableError) and word_of(error) is Word.WAIT:
+                self._circuit.wait(error.retry_after_s, at)
+            self._circuit.probe_failed(at, self._random())
+            self._log.info("delivery.probe_failed", why=code, next_s=self._circuit.wakes_in(at))
+            return
+        except RejectedError as error:
+            self._log.info("delivery.probe_refused", why=error.code)  # it answers, which is all that is asked
+        self._circuit.probe_passed()
+        self._show_circuit()
+
+    def _show_circuit(self) -> None:
+        """Let everybody see where it is; the claims wait for more to be allowed."""
+        position = self._circuit.position
+        if position is self._position is Position.CLOSED:
+            return
+        self._freed.set()
+        if position is self._position:
+            return
+        self._position = position
+        self._gauge.set(OPENNESS.index(position))
+        keys = self._circuit.keys
+        self._log.warning("delivery.circuit", state=position.value, why=self._circuit.why, keys=keys[:KEYS_TOLD])
+        if position in TOLD:
+            values = {"why": self._circuit.why, "keys": ", ".join(keys[:KEYS_TOLD])}
+            self._positions.put_nowait((TOLD[position], values))
+
+    async def _tell_positions(self) -> None:
+        """Announce them, beside the work: no announcement may hold it up."""
+        while True:
+            code, values = await self._positions.get()
+            try:
+                await self._store.tell(self._queue, "circuit", code, values)
+            except RetryableError as error:
+                self._log.warning("delivery.circuit_not_told", code=error.code, told=code)
 
     # ---- leases
 

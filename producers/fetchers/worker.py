@@ -1,6 +1,6 @@
 """The process that completes thin events of one connection: change router, take-in, fetchers, relay."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
 
 from bus import worker
@@ -12,9 +12,8 @@ from bus.settings import Connection, Settings
 from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
-from delivery.at_work import at_work, chosen, store_of
+from delivery.at_work import AtTarget, at_work, chosen, store_of
 from delivery.command_agent import attach_commands
-from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
 from producers import agents
@@ -23,8 +22,6 @@ from producers.fetchers.dynamics_gp import SalesOrderFetcher
 from producers.routes import CAPTURED, FETCHES, CapturedTable, Fetch
 from schemas import topics
 from schemas.topics import Topic
-
-Sinks = Mapping[str, Sink]
 
 
 def run(settings: Settings, name: str | None) -> int:
@@ -39,11 +36,11 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with (
                 store_of(settings, connection) as store,
-                fetchers_of(app, connection, store, codecs, settings.code_version) as fetchers,
+                source_at(app, connection, store, codecs, settings.code_version) as there,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
-                attach_commands(app, store, agents.QUEUE, fetchers, codecs, settings.code_version)
-                async with at_work(app, settings, connection, store, agents.QUEUE, fetchers, codecs):
+                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
 
     return worker.run(build)
@@ -58,20 +55,21 @@ def used_by(connection: Connection) -> tuple[Topic, ...]:
 
 
 @asynccontextmanager
-async def fetchers_of(
+async def source_at(
     app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str
-) -> AsyncIterator[Sinks]:
-    """The connection's fetchers by record; where tables are captured the app gets their router too."""
+) -> AsyncIterator[AtTarget]:
+    """The connection's fetchers by record and its probe; where tables are captured the app gets their router too."""
     delay_s = connection.settling_delay_s
     match connection.system:
         case "dynamics-gp":
             async with aclosing(open_company(connection)) as company:
                 agents.attach_router(app, connection, company, codecs, code_version)
                 changes = codecs.of(topics.GP_CHANGES)
-                yield {"sales_order": SalesOrderFetcher(company, changes, store, connection.name, delay_s)}
+                fetcher = SalesOrderFetcher(company, changes, store, connection.name, delay_s)
+                yield AtTarget({"sales_order": fetcher}, company.probe)
         case "clarity":
             async with open_client(connection) as site:
                 changes = codecs.of(topics.CLARITY_CHANGES)
-                yield {"order": OrderFetcher(site, changes, store, connection.name, delay_s, now)}
+                yield AtTarget({"order": OrderFetcher(site, changes, store, connection.name, delay_s, now)}, site.probe)
         case other:
             raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is fetched from {other!r}")

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from bus.settings import Connection
+from connect import paced
 from connect.systems.clarity.auth import Headers, SignIn, Strategy, strategy_from
 from connect.systems.clarity.failures import Effect, failed_request, failed_status, is_the_store, not_the_store
 from errors import ConfigurationError, DecodeError, RefusedError, RejectedError, RetryableError
@@ -243,16 +244,19 @@ class ClarityClient:
 
 
 def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | None = None) -> ClarityClient:
-    """A client of the connection's site; a test may give a transport of its own."""
+    """A client of the connection's site, sign-in included within its share of the connection's requests per minute.
+
+    A test may give a transport of its own.
+    """
     if not connection.url:
         raise ConfigurationError(f"connections.{connection.name}.url", "the address of the store's API is missing")
     site = site_of(connection.name, {**connection.options, "time_zone": connection.time_zone}.get)
+    wires = httpx.Limits(max_connections=connection.in_flight + 1)
     http = httpx.AsyncClient(
         base_url=connection.url,
         timeout=_TIMEOUT,
-        limits=httpx.Limits(max_connections=connection.in_flight + 1),
-        transport=transport,
-        # No proxy and no .netrc of the environment decides where orders go.
+        # A transport of ours, so that no proxy and no .netrc of the environment decides where orders go.
+        transport=paced.transport(connection, transport or httpx.AsyncHTTPTransport(limits=wires, trust_env=False)),
         trust_env=False,
     )
     strategy = strategy_from(connection.user, connection.password.reveal(), connection.options)

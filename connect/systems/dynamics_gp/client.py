@@ -214,6 +214,10 @@ class GpClient:
         """Run `work` in one transaction of its own; it commits itself, and nothing later than `within_s` from now."""
         return await self._sessions.run(lambda session: work(GpTransaction(session, self._dialect)), within_s)
 
+    async def probe(self) -> None:
+        """The cheapest read that needs a session: whether the company database works again."""
+        await self.in_transaction(lambda gp: gp.now())
+
     async def in_snapshot(self, work: Callable[[GpTransaction], T]) -> T:
         """Run reads that all see one moment."""
 
@@ -233,8 +237,12 @@ def open_company(connection: Connection) -> GpClient:
     """A client of the connection's company database.
 
     Raises:
-        ConfigurationError: no connection string.
+        ConfigurationError: no connection string, or a limit that nobody would keep here.
     """
+    if connection.requests_per_minute:
+        raise ConfigurationError(
+            f"connections.{connection.name}.requests_per_minute", "a database counts sessions: write in_flight instead"
+        )
     if connection.odbc is None:
         raise ConfigurationError(f"connections.{connection.name}.odbc", "the ODBC connection string is missing")
     return GpClient(

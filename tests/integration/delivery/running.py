@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from delivery.circuit import Rules
 from delivery.decide import Pace
 from delivery.engine import Deliverer, Limits
 from delivery.ports import Sink
@@ -19,6 +20,8 @@ PACE = Pace(
     longest_recheck_s=0.1,
     settling_delay_s=0.05,
 )
+#: The target in trouble opens it all the time; nobody waits for it to come back in seconds.
+RULES = Rules(first_delay_s=0.02, longest_delay_s=0.1)
 LIMITS = Limits(in_flight=16, lease_s=5.0, poll_s=0.2, stop_within_s=10.0)
 _owners = itertools.count(1)
 
@@ -28,7 +31,8 @@ def deliverer(
 ) -> Deliverer:
     """As a worker would build one."""
     owner = f"worker-{next(_owners)}"
-    return Deliverer(store, QUEUE, sinks, owner, random=random.Random(seed).random, limits=limits, pace=pace)
+    chance = random.Random(seed).random
+    return Deliverer(store, QUEUE, sinks, owner, random=chance, limits=limits, pace=pace, rules=RULES)
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,7 +14,7 @@ from bus import metrics
 from delivery.circuit import Rules
 from delivery.decide import Pace
 from delivery.engine import Deliverer, Limits
-from delivery.ports import Absent, CannotTell, Finding, Found, Intent, Row, Settlement
+from delivery.ports import CannotTell, Finding, Intent, Row, Settlement
 from delivery.store import Store
 from errors import RefusedError, RetryableError, UnknownOutcomeError
 from tests.integration.delivery.rows import QUEUE, arrival, history, look, outcomes, take_in
@@ -32,6 +33,7 @@ class Breakable(Target):
         super().__init__()
         self.away = False
         self.probes = 0
+        self.refuses_after_s = 0.0
         #: Calls while it was away, and when each was.
         self.calls: list[float] = []
         #: The most calls at once since it came back, after each call.
@@ -44,11 +46,11 @@ class Breakable(Target):
             raise RetryableError("it.away", "away")
 
     async def prepare(self, row: Row) -> Intent | Settlement:
-        self._refuse_while_away()
+        await self._refuse_while_away()
         return await super().prepare(row)
 
     async def deliver(self, intent: Intent) -> Settlement:
-        self._refuse_while_away()
+        await self._refuse_while_away()
         self._under_way += 1
         self.at_once.append(self._under_way)
         try:
@@ -63,10 +65,19 @@ class Breakable(Target):
             return CannotTell(reason="it.away")
         return await super().find(intent)
 
-    def _refuse_while_away(self) -> None:
+    async def _refuse_while_away(self) -> None:
         if self.away:
             self.calls.append(time.monotonic())
+            if self.refuses_after_s:
+                await asyncio.sleep(self.refuses_after_s)
             raise RetryableError("it.away", "away")
+
+
+class Sending(Breakable):
+    """What prepares without asking, so that it is away for what is sent and looked for."""
+
+    async def _refuse_while_away(self) -> None:
+        pass
 
 
 _owners = itertools.count(1)
@@ -93,36 +104,41 @@ def told(dsn: str, connection: str) -> list[str]:
     return [one.code for one in outcomes(dsn, connection) if one.code.startswith("circuit.")]
 
 
-def position(store: Store) -> float | None:
+def shown_by_the_metric(store: Store) -> list[float]:
     labels = {"connection": store.connection, "queue": QUEUE}
-    return next(
-        (s.value for m in metrics.CIRCUIT.collect() for s in m.samples if s.labels == labels),
-        None,
-    )
+    return [each.value for metric in metrics.CIRCUIT.collect() for each in metric.samples if each.labels == labels]
 
 
-async def test_outage_costs_few_calls_and_no_tries(store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("answers_after_s", "calls"),
+    # Refused at once, what was claimed with the failing ones is given back untried; else it is under way with them.
+    [(0.0, RULES.keys), (0.02, IN_FLIGHT)],
+)
+async def test_outage_costs_few_calls_and_no_tries(
+    store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch, answers_after_s: float, calls: int
+) -> None:
     claims, claim = itertools.count(), store.claim
 
-    async def counted(queue: str, owner: str, limit: int, lease_s: float) -> list[Row]:
+    async def claiming(queue: str, owner: str, limit: int, lease_s: float) -> list[Row]:
         next(claims)
         return await claim(queue, owner, limit, lease_s)
 
-    monkeypatch.setattr(store, "claim", counted)
+    monkeypatch.setattr(store, "claim", claiming)
     target, keys, rows = Breakable(), 200, 400
+    target.refuses_after_s = answers_after_s
     await take_in(store, *(arrival(offset, f"s:{offset % keys}") for offset in range(rows)))
     target.away = True
 
     with capture_logs() as lines:
         async with running(deliverer(store, target)):
             await until(lambda: target.probes >= 5)
-            tried, claimed, shown = len(target.calls), next(claims), position(store)
+            tried, claimed, shown = len(target.calls), next(claims), shown_by_the_metric(store)
             await until(lambda: target.probes >= 8)
             assert (len(target.calls), next(claims)) == (tried, claimed + 1), "while it is away it is only probed"
             target.away = False
             await until_done(store)
 
-    assert tried <= 2 * IN_FLIGHT
+    assert tried <= calls
     assert target.effects == {f"s:{key}": [key, key + keys] for key in range(keys)}
     assert target.repeated == []
     counted = Counter(one["attempts"] for one in history(bus_dsn, store.connection))
@@ -132,7 +148,7 @@ async def test_outage_costs_few_calls_and_no_tries(store: Store, bus_dsn: str, m
     assert told(bus_dsn, store.connection) == ["circuit.opened", "circuit.probing", "circuit.closed"]
     states = [line["state"] for line in lines if line["event"] == "delivery.circuit"]
     assert states == ["open", "half_open", "ramp", "closed"]
-    assert (shown, position(store)) == (3.0, 0.0)
+    assert (shown, shown_by_the_metric(store)) == ([3.0], [0.0])
 
 
 async def test_it_comes_back_by_one_row_then_two(store: Store) -> None:
@@ -184,29 +200,57 @@ async def test_probe_that_is_refused_is_an_answer(store: Store) -> None:
         await until_done(store)
 
 
-async def test_unknown_rows_of_an_outage_are_found_and_not_sent_again(store: Store, bus_dsn: str) -> None:
-    class LosesAnswers(Breakable):
+async def test_unknown_rows_of_an_outage_are_found_after_their_delay_and_not_sent_again(
+    store: Store, bus_dsn: str
+) -> None:
+    class LosesAnswers(Sending):
         async def deliver(self, intent: Intent) -> Settlement:
             if self.away:
                 self.apply(intent)
+                self.calls.append(time.monotonic())
                 raise UnknownOutcomeError("it.lost", "the answer")
             return await super().deliver(intent)
 
-        def _refuse_while_away(self) -> None:
-            pass
+        async def find(self, intent: Intent) -> Finding:
+            looked_at.append(time.monotonic())
+            return await super().find(intent)
 
-    target = LosesAnswers()
+    target, looked_at = LosesAnswers(), list[float]()
     target.away = True
     await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(40)))
+    pace = msgspec.structs.replace(PACE, settling_delay_s=1.5)
 
-    async with running(deliverer(store, target)):
-        await until(lambda: target.probes >= 3)
+    async with running(deliverer(store, target, pace=pace)):
+        await until(lambda: target.probes >= 1)
         states = {one["state"] for one in look(bus_dsn, store.connection, "SELECT state FROM rows")}
         assert states == {"ready", "unknown"}
         target.away = False
         await until_done(store)
 
     assert (len(target.effects), target.repeated) == (40, [])
+    assert min(looked_at) - target.calls[0] >= 1.5
+
+
+async def test_look_that_cannot_tell_speaks_against_the_target(store: Store) -> None:
+    class OnlyReads(Sending):
+        async def probe(self) -> None:
+            self.probes += 1
+
+        async def deliver(self, intent: Intent) -> Settlement:
+            if self.away:
+                await asyncio.sleep(0.02)
+                raise UnknownOutcomeError("it.lost", "on the way")
+            return await super().deliver(intent)
+
+    target = OnlyReads()
+    target.away = True
+    await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(IN_FLIGHT)))
+
+    async with running(deliverer(store, target)):
+        await until(lambda: target.probes >= 6)
+        assert len(target.calls) <= target.probes, "one look for each probe"
+        target.away = False
+        await until_done(store)
 
 
 async def test_key_failing_alone_leaves_the_others_their_rate(store: Store, bus_dsn: str) -> None:
@@ -296,19 +340,11 @@ async def test_telling_that_fails_stops_nothing(store: Store, bus_dsn: str, monk
 
 
 async def test_absent_effect_is_sent_once_it_is_back(store: Store) -> None:
-    class Lossy(Breakable):
+    class Lossy(Sending):
         async def deliver(self, intent: Intent) -> Settlement:
             if self.away:
                 raise UnknownOutcomeError("it.lost", "on the way")
             return await super().deliver(intent)
-
-        async def find(self, intent: Intent) -> Finding:
-            found = await super().find(intent)
-            assert isinstance(found, Found | Absent | CannotTell)
-            return found
-
-        def _refuse_while_away(self) -> None:
-            pass
 
     target = Lossy()
     target.away = True

@@ -161,3 +161,16 @@ async def test_snapshot_leaves_the_session_writable(gp: Gp, client: GpClient) ->
     await client.in_transaction(work)
 
     assert traces(gp, "ORD1") == ALL_OF_IT
+
+
+async def test_probe_tells_whether_the_database_is_there(gp: Gp, client: GpClient) -> None:
+    await client.probe()
+    faults = {"proxy": {"mode": "refuse", "drop_now": True}}
+    gp.sandbox.control.put("/control/faults", json=faults).raise_for_status()
+
+    with pytest.raises(RetryableError) as error:
+        await client.probe()
+
+    assert error.value.code == "gp.away"
+    gp.sandbox.control.put("/control/faults", json={}).raise_for_status()
+    await client.probe()
