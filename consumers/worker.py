@@ -40,7 +40,7 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with store_of(settings, connection) as store, target_at(settings, connection, store, codecs) as there:
                 agents.attach(app, settings, connection, store, codecs)
-                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
 

@@ -39,7 +39,7 @@ def run(settings: Settings, name: str | None) -> int:
                 source_at(app, connection, store, codecs, settings.code_version) as there,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
-                attach_commands(app, store, agents.QUEUE, codecs, settings.code_version)
+                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
 
