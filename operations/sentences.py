@@ -286,6 +286,12 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nothing to do. Its bytes are kept with the dead letter.",
     ),
     "discarded": ("An operator ended it for good; it had been parked because of {was}.", NOTHING),
+    "circuit.opened": (
+        "Several documents failed at {connection} one after the other ({why}), so nothing new is sent there.",
+        "Look whether the system is up. A read probes it, and delivery goes on by itself when that works.",
+    ),
+    "circuit.probing": ("{connection} answers again: one document goes first.", NOTHING),
+    "circuit.closed": ("{connection} takes documents again.", NOTHING),
     "preflight.passes": ("It would pass now.", "Redrive it."),
     "preflight.maps": (
         "The mapping makes a document of it; this target cannot be asked without writing.",
