@@ -11,7 +11,7 @@ from delivery.states import ParkedFor
 from errors import NotFoundError
 from operations import dead_letters
 from operations.causes import class_of
-from operations.commands import new_id
+from operations.commands import STREAMS, new_id
 from operations.projection import letters, parked
 from operations.projection.letters import DeadLetterTold, Selection, Status
 from operations.projection.migrate import Wire
@@ -19,6 +19,8 @@ from schemas.bus.command import Act, Command
 
 #: Stages whose dead letters are heads of parked keys.
 QUEUES = frozenset({"fetchers", "consumers"})
+#: What a stage without keys can do about its own dead letters.
+OF_STREAMS = frozenset({Act.REDRIVE, Act.DISCARD})
 REFUSED = ParkedFor.REFUSED.value
 #: One command reaches any number of rows; so many are only needed where values differ from row to row.
 MOST_COMMANDS = 1000
@@ -69,11 +71,11 @@ def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_min
     for letter in found:
         if letter.status != Status.STANDING:
             raise NotFoundError("dead_letters.gone", f"the dead letter {letter.id[:8]} is {letter.status} already")
-        if letter.stage not in QUEUES:
+        if not _answers_for(letter.stage, act):
             raise NotFoundError(
                 "dead_letters.no_key",
-                f"the dead letter {letter.id[:8]} of {letter.stage} holds no key: the document's next version carries "
-                "everything, so that there is nothing to let go",
+                f"the dead letter {letter.id[:8]} of {letter.stage} holds no key, so that there is nothing to {act}: "
+                "the document's next version carries everything",
             )
     return Plan(
         act=act,
@@ -92,12 +94,17 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
     standing = Selection(filters={**filters, "status": Status.STANDING.value})
     with dead_letters.projection(settings) as wire:
         counts = dead_letters.counts_of(letters.grouped(wire, standing))
-        held = [count for count in counts if count.stage in QUEUES]
+        held = [count for count in counts if _answers_for(count.stage, act)]
         commands = [
             _for_cause(act, count, values, filters, by, per_minute)
             for count in held
+            if count.stage in QUEUES
             for values in _values(wire, count, filters)
         ]
+        if any(count.stage == STREAMS for count in held):
+            of_streams = Selection(filters={**standing.filters, "stage": STREAMS})
+            kept = letters.listed(wire, of_streams, MOST_COMMANDS + 1)
+            commands += [_for_letter(act, letter, by, per_minute) for letter in kept]
     if not held:
         raise NotFoundError("dead_letters.none", "no dead letter that stands fits: look at `towpath dead-letters list`")
     if len(commands) > MOST_COMMANDS:
@@ -111,7 +118,7 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
             for count in held
         ),
         commands=tuple(commands),
-        without_key=sum(count.count for count in counts if count.stage not in QUEUES),
+        without_key=sum(count.count for count in counts if not _answers_for(count.stage, act)),
     )
 
 
@@ -158,6 +165,10 @@ def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
     )
 
 
+def _answers_for(stage: str, act: str) -> bool:
+    return stage in QUEUES or (stage == STREAMS and act in OF_STREAMS)
+
+
 def _values(wire: Wire, count: dead_letters.Count, filters: Mapping[str, str]) -> tuple[dict[str, str], ...]:
     place = {"cause": count.cause, "stage": count.stage, "connection": count.connection}
     selection = Selection(filters={**filters, **place, "status": Status.STANDING.value})
@@ -190,6 +201,12 @@ def _for_cause(
 
 
 def _for_letter(act: str, letter: DeadLetterTold, by: By, per_minute: int) -> Command:
+    """A row is named by the event it is; a letter without a row by where it lies itself."""
+    if letter.stage in QUEUES:
+        place = (letter.source_topic_id, letter.source_partition, letter.source_offset)
+    else:
+        place = (letter.topic_id, letter.partition, letter.event_offset)
+    topic_id, partition, offset = place
     return Command(
         id=new_id(),
         at=by.at,
@@ -200,9 +217,9 @@ def _for_letter(act: str, letter: DeadLetterTold, by: By, per_minute: int) -> Co
         act=act,
         root_key=letter.root_key,
         cause=REFUSED,
-        topic_id=letter.source_topic_id,
-        partition=letter.source_partition,
-        offset=letter.source_offset,
+        topic_id=topic_id,
+        partition=partition,
+        offset=offset,
         per_minute=per_minute,
     )
 

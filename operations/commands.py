@@ -23,6 +23,8 @@ from schemas.topics import COMMANDS
 
 LOOK_EVERY_S = 0.2
 STATE = "answered"
+#: Answers for its own dead letters; it has no store.
+STREAMS = "streams"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +72,7 @@ def ask(settings: Settings, commands: Sequence[Command], wait_s: float) -> Answe
         RetryableError: Kafka or the projection does not answer.
     """
     expected = [
-        (command.id, queue, command.connection)
-        for command in commands
-        for queue in queues_of(settings, settings.connection(command.connection).name)
-        if command.queue in {"", queue}
+        (command.id, queue, command.connection) for command in commands for queue in _answering(settings, command)
     ]
     asyncio.run(_write(settings, commands))
     deadline = time.monotonic() + wait_s
@@ -92,6 +91,13 @@ def ask(settings: Settings, commands: Sequence[Command], wait_s: float) -> Answe
         answers=tuple(found),
         silent=tuple(dict.fromkeys(f"{queue}@{connection}" for _, queue, connection in silent)),
     )
+
+
+def _answering(settings: Settings, command: Command) -> tuple[str, ...]:
+    if command.queue == STREAMS:
+        return (STREAMS,)
+    queues = queues_of(settings, settings.connection(command.connection).name)
+    return tuple(queue for queue in queues if command.queue in {"", queue})
 
 
 async def _write(settings: Settings, commands: Iterable[Command]) -> None:

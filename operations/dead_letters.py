@@ -6,14 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from bus.codec import Codecs
+from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings
-from errors import NotFoundError, RetryableError
+from errors import NotFoundError
 from operations.causes import class_of
-from operations.offsets import admin_of, away, describe
+from operations.offsets import admin_of, describe
 from operations.projection import letters, migrate, stories
 from operations.projection.letters import DeadLetterTold, Group, Selection
 from operations.projection.migrate import Wire
@@ -21,8 +22,6 @@ from operations.projection.stories import OutcomeTold
 from operations.sentences import sentence
 from schemas.bus.dead_letter import DeadLetter
 from schemas.topics import DEAD_LETTERS
-
-READ_WITHIN_S = 20.0
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,44 +192,13 @@ def payload(settings: Settings, letter: DeadLetterTold) -> Payload:
         raise NotFoundError("dead_letters.gone", f"{DEAD_LETTERS.name} was made anew since: the bytes are gone")
     registry = Registry(settings.registry)
     try:
-        value = read_one(settings.kafka, TopicPartition(DEAD_LETTERS.name, letter.partition, letter.event_offset))
+        value = read_one(
+            settings.kafka, DEAD_LETTERS, TopicPartition(DEAD_LETTERS.name, letter.partition, letter.event_offset)
+        )
         record: DeadLetter = Codecs(registry).of(DEAD_LETTERS).decode(value)
     finally:
         registry.close()
     return Payload(key=record.key, value=record.value, headers=record.headers)
-
-
-def read_one(bootstrap: str, place: TopicPartition) -> bytes:
-    """The value of the record at a place.
-
-    Raises:
-        NotFoundError: the record is not there any more.
-        RetryableError: Kafka does not answer.
-    """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "towpath-dead-letters",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "fetch.message.max.bytes": DEAD_LETTERS.max_message_bytes,
-            "log_level": 0,
-        }
-    )
-    try:
-        consumer.assign([place])
-        message = consumer.poll(READ_WITHIN_S)
-    finally:
-        consumer.close()
-    if message is None:
-        raise RetryableError("kafka.away", "Kafka does not answer: the record did not come in time")
-    error, value = message.error(), message.value()
-    if error is not None and error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001  it has no other name
-        raise away(KafkaException(error))
-    # where the record itself is gone, the next one kept is read
-    if error is not None or value is None or message.offset() != place.offset:
-        raise NotFoundError("dead_letters.gone", "its bytes are not in the dead-letter topic any more")
-    return value
 
 
 def tell(letter: DeadLetterTold) -> Told:

@@ -313,6 +313,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "{act}: nothing parked fits any more.",
         "Look with `towpath parked list`: it may have gone on, or is being tried at this moment.",
     ),
+    "command.failed_again": (
+        "{act}: it cannot go on even now, because of {why}.",
+        "Show it with `towpath dead-letters show`, cure that, then redrive it again.",
+    ),
+    "dead_letters.gone": (
+        "{act}: the bytes of the dead letter are not on their topic any more.",
+        "Have the document sent again at its source: its next version carries everything.",
+    ),
     "command.unknown": (
         "The process does not know the command {act}.",
         "It is of an older version than the command line: start the processes of this version.",

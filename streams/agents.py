@@ -20,10 +20,11 @@ TOMBSTONE = "tombstone"
 NOTHING_TO_TELL = "nothing_to_tell"
 
 
-def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Lookups, code_version: str) -> None:
+def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Lookups, code_version: str) -> "Way":
     """Give the app the agent of a route; it is named after the route's mapping."""
     way = Way(route, codecs, lookups, code_version)
     attach_pipe(app, route.mapping.id, route.source.name, way.go, way.bury)
+    return way
 
 
 class Way:

@@ -100,6 +100,10 @@ JOINED = f"""(
         l.source_partition, l.source_offset, l.root, l.root_key, l.size_bytes, l.code_version, l.mapping, l.reference,
         l.topic_id, l.partition, l.event_offset, coalesce(d.amount, 0) AS amount, coalesce(d.currency, '') AS currency,
         CASE
+            -- a stage without a queue holds no key: the document's next version carries everything
+            WHEN d.state IS NULL AND l.root_key <> '' AND l.mapping <> '' AND EXISTS (
+                SELECT FROM records r WHERE r.root_key = l.root_key AND r.at > l.at
+                    AND split_part(r.mapping, '@', 1) = split_part(l.mapping, '@', 1)) THEN '{Status.CURED}'
             WHEN d.state IS NULL OR (d.state = '{State.PARKED}' AND d.cause = '{ParkedFor.REFUSED}')
                 THEN '{Status.STANDING}'
             WHEN d.state = '{State.DEAD}' AND d.code = 'skipped' THEN '{Status.SKIPPED}'

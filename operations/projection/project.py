@@ -199,7 +199,9 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
     rows.outcomes.append(_outcome_row(observed, outcome))
     if outcome.stage != CONSUMERS and (fact := _fact(outcome)) is not None:
         _note(rows, outcome.root, fact, outcome.merged_into)
-    if outcome.stage in QUEUES and outcome.connection and outcome.offset >= 0:
+    # an operator ends dead letters of stages without a queue, too
+    placed = outcome.stage in QUEUES or outcome.state == State.DISCARDED
+    if placed and outcome.connection and outcome.offset >= 0:
         key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection)
         told = (
             outcome.stage,

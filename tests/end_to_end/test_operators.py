@@ -1,11 +1,20 @@
 """What an operator does at two in the morning: look at what is stuck, cure it, try again, leave it, pause a system."""
 
 import json
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
+from bus.codec import Codecs
+from bus.partitioner import partition_of
+from bus.registry import Registry
+from schemas.bus.fetched import Fetched
+from schemas.topics import CLARITY_ORDERS
 from tests.end_to_end.outside import Outside, towpath, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -98,6 +107,26 @@ def test_discarded_order_is_over_for_good_and_says_who_and_why(bus: Outside) -> 
     (outcome,) = [each["outcome"] for each in listed["outcomes"]]
     assert (outcome["who"], outcome["why"], outcome["code"]) == ("mara", "a test order", "discarded")
     assert bus.documents(order["key"]) == []
+
+
+def test_letter_of_streams_is_mapped_again_and_can_be_ended(bus: Outside) -> None:
+    key = f"clarity-main:E2E-{uuid.uuid4().hex[:8]}"
+    fetched = Fetched(connection="clarity-main", id="1", read_at=datetime.now(UTC), source_version=1, body=b"no order")
+    with closing(Registry(bus.info["registry"])) as registry:
+        value = Codecs(registry).of(CLARITY_ORDERS).encode(fetched)
+    producer = Producer({"bootstrap.servers": bus.info["kafka"]})
+    producer.produce(CLARITY_ORDERS.name, value, key, partition=partition_of(key, CLARITY_ORDERS.partitions))
+    assert producer.flush(30) == 0
+    order = {"key": key.removeprefix("clarity-main:")}
+    (letter,) = until(partial(letters, order), within_s=60, what="a dead letter of streams")
+    assert letter["stage"] == "streams"
+
+    (answer,) = json.loads(towpath("dead-letters", "redrive", letter["id"], "--json"))["answers"]
+    assert answer["code"] == "command.failed_again"
+    towpath("dead-letters", "discard", letter["id"], "--why", "a test")
+
+    (ended,) = until(partial(letters, order, "discarded"), within_s=60, what="a discarded letter")
+    assert ended["id"] == letter["id"]
 
 
 def test_paused_connection_gets_nothing_until_it_is_resumed(bus: Outside) -> None:

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
+from bus.read_one import read_one
 from bus.settings import Settings
 from errors import NotFoundError
 from operations import dead_letters
@@ -16,6 +17,7 @@ from operations.offsets import admin_of
 from operations.projection.letters import DeadLetterTold
 from operations.stack.addresses import Addresses
 from operations.trace import trace
+from schemas.topics import DEAD_LETTERS
 
 
 @pytest.fixture
@@ -76,9 +78,9 @@ def test_bytes_of_a_topic_made_anew_are_not_found(settings: Settings) -> None:
 
 
 def test_record_that_is_there_is_read(stack: Addresses, topic: str) -> None:
-    assert dead_letters.read_one(stack.kafka, TopicPartition(topic, 0, 0)) == b"the only one"
+    assert read_one(stack.kafka, DEAD_LETTERS, TopicPartition(topic, 0, 0)) == b"the only one"
 
 
 def test_record_past_the_end_is_not_found(stack: Addresses, topic: str) -> None:
     with pytest.raises(NotFoundError):
-        dead_letters.read_one(stack.kafka, TopicPartition(topic, 0, 7))
+        read_one(stack.kafka, DEAD_LETTERS, TopicPartition(topic, 0, 7))

@@ -152,14 +152,33 @@ def test_what_the_queue_told_last_says_whether_a_letter_stands(
     assert found.letter.status == status
 
 
-def test_letter_of_a_stage_without_keys_stands_and_holds_nothing(books: Books, settings: Settings) -> None:
-    books.tell(letter(0, "mapping", {"field": "total"}, stage="streams"))
+def test_letter_of_the_gateway_stands_and_nothing_can_be_let_go(books: Books, settings: Settings) -> None:
+    books.tell(letter(0, "gateway.malformed", {}, stage="gateway"))
     (found,) = dead_letters.dead_letters(settings, STANDING, 10).letters
 
     with pytest.raises(NotFoundError, match="holds no key"):
         acting.on_letters(settings, Act.REDRIVE, [found.letter.id], BY)
     with pytest.raises(NotFoundError, match="no dead letter that stands fits"):
         acting.on_causes(settings, Act.REDRIVE, {}, BY)
+
+
+def test_letter_of_streams_is_named_by_where_it_lies(books: Books, settings: Settings) -> None:
+    books.tell(letter(7, "mapping", {"field": "total"}, stage="streams"))
+
+    (command,) = acting.on_causes(settings, Act.REDRIVE, {}, BY).commands
+
+    assert (command.queue, command.topic_id, command.partition, command.offset) == ("streams", "letters", 0, 0)
+    with pytest.raises(NotFoundError, match="no dead letter that stands fits"):
+        acting.on_causes(settings, Act.SKIP, {}, BY)
+
+
+def test_discarded_letter_of_streams_stands_no_more(books: Books, settings: Settings) -> None:
+    books.tell(letter(7, "mapping", {"field": "total"}, stage="streams"))
+    books.tell(outcome(7, "discarded", "discarded", stage="streams"))
+
+    (found,) = dead_letters.dead_letters(settings, Selection(), 10).letters
+
+    assert found.letter.status == Status.DISCARDED
 
 
 def test_act_on_a_cause_is_one_command_with_its_values(books: Books, settings: Settings) -> None:

@@ -1,0 +1,171 @@
+"""Dead letters of the stage on command: mapped again from the kept bytes, or ended for good; then answered.
+
+A letter of streams holds no key, so that nothing waits for it: what it makes now goes its way like any record, and the
+take-in of each target drops it where a newer version was there before.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from bus.burial import Burial
+from bus.codec import Codecs
+from bus.events import Incoming, Outgoing
+from bus.faust_app import BusApp
+from bus.headers import descend, from_headers, to_headers
+from bus.pipe import attach_pipe
+from errors import BusError, NotFoundError, RejectedError
+from schemas import topics
+from schemas.bus.command import Act, Command
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.outcome import Outcome
+from streams.agents import STAGE, Way
+
+ANSWERED = "answered"
+DISCARDED = "discarded"
+
+#: Topic id, partition and offset of a dead letter on its topic, to its value.
+ReadLetter = Callable[[str, int, int], bytes]
+
+
+class Redrive:
+    """Carries out commands about dead letters; what they cause is written like what any event causes."""
+
+    def __init__(self, ways: Mapping[str, Way], codecs: Codecs, read: ReadLetter) -> None:
+        """Build.
+
+        Args:
+            ways: By record and source topic: `order|clarity.orders.v1`.
+            codecs: Of commands, dead letters and outcomes.
+            read: Gets a dead letter's bytes. NotFoundError: they are gone; RetryableError: ask again.
+        """
+        self._ways = ways
+        self._commands = codecs.of(topics.COMMANDS)
+        self._letters = codecs.of(topics.DEAD_LETTERS)
+        self._outcomes = codecs.of(topics.OUTCOMES)
+        self._read = read
+        self._found: dict[str, DeadLetter | NotFoundError] = {}
+
+    async def look_up(self, events: Sequence[Incoming]) -> None:
+        """Read the letters a batch of commands is about.
+
+        Raises:
+            RetryableError: Kafka does not answer.
+        """
+        self._found.clear()
+        for event in events:
+            command = self._concerning(event)
+            if command is not None:
+                self._found[command.id] = await asyncio.to_thread(self._letter, command)
+
+    def transform(self, event: Incoming) -> list[Outgoing]:
+        """What a command causes; nothing where it is for somebody else."""
+        command = self._concerning(event)
+        if command is None:
+            return []
+        letter = self._found[command.id]
+        if isinstance(letter, NotFoundError):
+            return [self._answer(event, command, letter.code)]
+        match command.act:
+            case Act.REDRIVE:
+                return self._redriven(event, command, letter)
+            case Act.DISCARD | Act.SKIP:
+                return [self._discarded(event, command, letter), self._answer(event, command, "command.done", rows="1")]
+        return [self._answer(event, command, "command.unknown")]
+
+    def _concerning(self, event: Incoming) -> Command | None:
+        """The command if it is for this stage; one that cannot be read is buried by the workers of stores."""
+        try:
+            command = self._commands.decode(event.value)
+        except RejectedError:
+            return None
+        return command if command.queue == STAGE else None
+
+    def _letter(self, command: Command) -> DeadLetter | NotFoundError:
+        try:
+            value = self._read(command.topic_id, command.partition, command.offset)
+        except NotFoundError as error:
+            return error
+        letter: DeadLetter = self._letters.decode(value)
+        return letter
+
+    def _redriven(self, event: Incoming, command: Command, letter: DeadLetter) -> list[Outgoing]:
+        way = self._ways.get(f"{letter.record}|{letter.topic}")
+        if way is None:
+            return [self._answer(event, command, "command.unknown")]
+        original = original_of(letter)
+        try:
+            made = way.go(original)
+        except RejectedError as error:
+            return [*way.bury(original, error), self._answer(event, command, "command.failed_again", **_why(error))]
+        return [*made, self._answer(event, command, "command.done", rows="1")]
+
+    def _discarded(self, event: Incoming, command: Command, letter: DeadLetter) -> Outgoing:
+        outcome = msgspec.structs.replace(
+            self._outcome(event, command, DISCARDED, {"was": letter.code}),
+            state=DISCARDED,
+            topic=letter.topic,
+            topic_id=letter.topic_id,
+            partition=letter.partition,
+            offset=letter.offset,
+            root=letter.root,
+            root_key=letter.root_key,
+            record=letter.record,
+            connection=letter.connection,
+        )
+        return self._outgoing(event, outcome, letter.root_key or letter.connection or letter.topic, ordinal=0)
+
+    def _answer(self, event: Incoming, command: Command, code: str, **values: str) -> Outgoing:
+        outcome = self._outcome(event, command, code, {"act": command.act, "rows": "0", **values})
+        return self._outgoing(event, outcome, command.connection, ordinal=1)
+
+    def _outcome(self, event: Incoming, command: Command, code: str, values: Mapping[str, str]) -> Outcome:
+        return Outcome(
+            at=event.at,
+            stage=STAGE,
+            state=ANSWERED,
+            code=code,
+            values=dict(values),
+            connection=command.connection,
+            command_id=command.id,
+            who=command.who,
+            why=command.why,
+        )
+
+    def _outgoing(self, event: Incoming, outcome: Outcome, key: str, *, ordinal: int) -> Outgoing:
+        lineage = descend(
+            from_headers(()),
+            root=event.root,
+            route=f"{STAGE}/commands",
+            ordinal=ordinal,
+            ce_type=f"towpath.{topics.OUTCOMES.name}",
+            at=event.at,
+        )
+        return Outgoing(
+            topic=topics.OUTCOMES, key=key, value=self._outcomes.encode(outcome), headers=to_headers(lineage)
+        )
+
+
+def attach_redrive(app: BusApp, redrive: Redrive, codecs: Codecs, code_version: str) -> None:
+    """Give the app the agent that reads commands."""
+    burial = Burial(codecs, stage=STAGE, route=f"{STAGE}/commands", record="command", code_version=code_version)
+    attach_pipe(app, f"{STAGE}.commands", topics.COMMANDS.name, redrive.transform, burial, look_up=redrive.look_up)
+
+
+def original_of(letter: DeadLetter) -> Incoming:
+    """The event as it lay on its topic."""
+    return Incoming(
+        topic=letter.topic,
+        topic_id=letter.topic_id,
+        partition=letter.partition,
+        offset=letter.offset,
+        timestamp_ms=int(letter.at.timestamp() * 1000),
+        key=letter.key,
+        value=letter.value,
+        headers=tuple(letter.headers.items()),
+    )
+
+
+def _why(error: BusError) -> dict[str, str]:
+    return {"why": error.code} | {name: str(value) for name, value in error.facts.items() if value is not None}

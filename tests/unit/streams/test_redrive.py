@@ -1,0 +1,126 @@
+"""Dead letters of the stage on command: tried again, ended, answered."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from bus.codec import Codecs
+from bus.events import Incoming, Outgoing
+from bus.registry import MemoryRegistry
+from errors import NotFoundError, RejectedError
+from mapping.port import Lookups
+from schemas import topics
+from schemas.bus.command import Act, Command
+from schemas.bus.dead_letter import DeadLetter
+from schemas.bus.outcome import Outcome
+from streams.agents import Way
+from streams.redrive import Redrive
+from tests.unit.streams.test_agents import event, route
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+COMMAND = Command(
+    id="c-1",
+    at=NOON,
+    who="mara",
+    why="the row is there",
+    connection="shop",
+    queue="streams",
+    act=Act.REDRIVE,
+    topic_id="letters",
+    partition=3,
+    offset=9,
+)
+
+
+class Stage:
+    """The stage with one dead letter, whose cause is a missing lookup row."""
+
+    def __init__(self) -> None:
+        self.codecs = Codecs(MemoryRegistry())
+        self.letter = self._die(Way(route(), self.codecs, Lookups({"numbers": {}}), "1.2.3"))
+
+    def _die(self, way: Way) -> bytes:
+        died = event(self.codecs)
+        with pytest.raises(RejectedError) as refused:
+            way.go(died)
+        (letter,) = [made for made in way.bury(died, refused.value) if made.topic is topics.DEAD_LETTERS]
+        assert letter.value is not None
+        return letter.value
+
+    def command(self, command: Command, numbers: dict[str, str], read: Any = None) -> list[Outgoing]:
+        """What a command causes once the lookup table has these rows."""
+        way = Way(route(), self.codecs, Lookups({"numbers": numbers}), "1.2.3")
+        redrive = Redrive({"order|clarity.orders.v1": way}, self.codecs, read or self._read)
+        incoming = Incoming(
+            topic=topics.COMMANDS.name,
+            topic_id="commands",
+            partition=0,
+            offset=4,
+            timestamp_ms=int(NOON.timestamp() * 1000),
+            key=b"shop:commands",
+            value=self.codecs.of(topics.COMMANDS).encode(command),
+        )
+        asyncio.run(redrive.look_up([incoming]))
+        return redrive.transform(incoming)
+
+    def _read(self, topic_id: str, partition: int, offset: int) -> bytes:
+        assert (topic_id, partition, offset) == ("letters", 3, 9)
+        return self.letter
+
+    def decoded(self, made: Outgoing) -> Any:
+        return self.codecs.of(made.topic).decode(made.value)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_cured_letter_goes_the_way_of_its_event(stage: Stage) -> None:
+    way = Way(route(), stage.codecs, Lookups({"numbers": {"1001": "A-1"}}), "1.2.3")
+
+    *made, answer = stage.command(COMMAND, {"1001": "A-1"})
+
+    assert made == way.go(event(stage.codecs))
+    outcome: Outcome = stage.decoded(answer)
+    assert (outcome.state, outcome.code, outcome.command_id, outcome.who) == ("answered", "command.done", "c-1", "mara")
+    assert (answer.key, outcome.values["rows"], outcome.stage) == ("shop", "1", "streams")
+
+
+def test_letter_that_is_not_cured_is_told_again_under_its_own_id(stage: Stage) -> None:
+    *buried, answer = stage.command(COMMAND, {})
+
+    again: DeadLetter = stage.decoded(buried[0])
+    assert again == stage.codecs.of(topics.DEAD_LETTERS).decode(stage.letter)
+    outcome: Outcome = stage.decoded(answer)
+    assert (outcome.code, outcome.values["why"], outcome.values["key"]) == ("command.failed_again", "mapping", "1001")
+
+
+def test_discarded_letter_is_told_in_its_place(stage: Stage) -> None:
+    discarded, answer = stage.command(msgspec.structs.replace(COMMAND, act=Act.DISCARD), {})
+
+    outcome: Outcome = stage.decoded(discarded)
+    assert (outcome.state, outcome.topic_id, outcome.partition, outcome.offset) == ("discarded", "topic-id", 2, 17)
+    assert (outcome.root_key, outcome.connection, outcome.why) == ("shop:1001", "shop", "the row is there")
+    assert stage.decoded(answer).code == "command.done"
+
+
+def test_letter_whose_bytes_are_gone_is_answered(stage: Stage) -> None:
+    def gone(*_: object) -> bytes:
+        raise NotFoundError("dead_letters.gone", "gone")
+
+    (answer,) = stage.command(COMMAND, {}, read=gone)
+
+    assert stage.decoded(answer).code == "dead_letters.gone"
+
+
+@pytest.mark.parametrize("queue", ["consumers", ""])
+def test_command_to_somebody_else_causes_nothing(stage: Stage, queue: str) -> None:
+    assert stage.command(msgspec.structs.replace(COMMAND, queue=queue), {}) == []
+
+
+def test_repeat_causes_the_same(stage: Stage) -> None:
+    assert stage.command(COMMAND, {"1001": "A-1"}) == stage.command(COMMAND, {"1001": "A-1"})
