@@ -132,12 +132,14 @@ def explain(settings: Settings, text: str) -> Explanation:
     now = datetime.now(UTC)
     candidates = candidates_of(text, list(settings.connections))
     books = Question("projection", lambda: _books(settings, text))
-    # a projection that is away must not hide what the stores themselves hold
-    wait_for([books], ASK_WITHIN_S)
-    keys = tuple(dict.fromkeys((*(books.answer.events if books.answer is not None else ()), *candidates)))
-    stores = {each.name: _store(each, keys) for each in settings.connections.values()}
     groups = Question("Kafka", lambda: unread.groups(settings))
-    wait_for([*stores.values(), groups], ASK_WITHIN_S)
+    stores = _stores(settings, candidates)
+    wait_for([books, groups, *stores.values()], ASK_WITHIN_S)
+    keys = tuple(dict.fromkeys((*(books.answer.events if books.answer is not None else ()), *candidates)))
+    if len(keys) > len(candidates):
+        # what the projection knows a number by, the stores were not asked for
+        stores = _stores(settings, keys)
+        wait_for(stores.values(), ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     if books.answer is None and not told:
         raise RetryableError("explain.away", f"neither the projection nor a store can be read: {_why(books)}")
@@ -391,8 +393,11 @@ def _nothing_known(text: str, candidates: Sequence[str], silence: Silence | None
     return f"nothing is known of {text!r}: looked for {looked_for}{without}"
 
 
-def _store(connection: Connection, keys: Sequence[str]) -> Question[tuple[StoreStanding, tuple[Head, ...]]]:
-    return Question(f"store of {connection.name}", lambda: queues.heads(connection, keys))
+def _stores(settings: Settings, keys: Sequence[str]) -> dict[str, Question[tuple[StoreStanding, tuple[Head, ...]]]]:
+    def asked(connection: Connection) -> Question[tuple[StoreStanding, tuple[Head, ...]]]:
+        return Question(f"store of {connection.name}", lambda: queues.heads(connection, keys))
+
+    return {each.name: asked(each) for each in settings.connections.values()}
 
 
 def _books(settings: Settings, text: str) -> Books:

@@ -29,10 +29,13 @@ BACKOFF_FOR = timedelta(minutes=5)
 TOO_LONG = timedelta(hours=1)
 
 POSTGRESQL = "PostgreSQL"
-#: Codes of a database that does not answer; the empty one of what did not answer in time.
-NOT_ANSWERING = frozenset({"", "projection.away", "projection.slow", "store.away", "store.slow"})
-
-
+#: Codes of what does not answer; the empty one of what did not in time.
+NOT_ANSWERING = frozenset(
+    {
+        *("", "kafka.away", "registry_away", "connect.away"),
+        *("projection.away", "projection.slow", "store.away", "store.slow"),
+    }
+)
 OF_TABLES = frozenset({"configuration", "store.absent"})
 MIGRATE = "`towpath migrate`; where the tables are the newer ones, install the newer code."
 DATABASES = ("projection", "store of ")
@@ -128,11 +131,10 @@ def of_silences(silences: Iterable[Silence], where: Callable[[str], str]) -> Ite
         elif each.source.startswith(DATABASES) and each.code in OF_TABLES:
             without_tables.append(each.source)
         else:
-            yield _silent(
-                each.source, f"{_capital(each.source)} cannot be asked: {bare(each.why)}.", where(each.source)
-            )
+            what = "does not answer" if each.code in NOT_ANSWERING else f"cannot be asked: {bare(each.why)}"
+            yield _silent(each.source, f"{_capital(each.source)} {what}.", where(each.source))
     if away:
-        yield _silent(POSTGRESQL, f"PostgreSQL does not answer: {', '.join(away)}.", where(POSTGRESQL))
+        yield _silent(POSTGRESQL, f"PostgreSQL does not answer in time: {', '.join(away)}.", where(POSTGRESQL))
     if without_tables:
         listed = ", ".join(without_tables)
         yield _silent(POSTGRESQL, f"Tables are missing or of another version than this code: {listed}.", MIGRATE)

@@ -32,6 +32,7 @@ class Question(Generic[T]):
         self._why: Silence | None = None
         self._ask = ask
         self._asked_at = time.monotonic()
+        self._waited_s = 0.0
         # a daemon: the command ends while a server that is away is still being waited for
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -41,13 +42,12 @@ class Question(Generic[T]):
         """Why there is no answer; None when there is one."""
         if self.answer is not None:
             return None
-        waited_s = time.monotonic() - self._asked_at
-        return self._why or Silence(source=self.source, why=f"no answer within {waited_s:.0f} s")
+        return self._why or Silence(source=self.source, why=f"no answer within {self._waited_s:.0f} s")
 
     def wait(self, until: float) -> None:
         """Until it has answered, or until a moment of the monotonic clock; what comes later is not heard."""
         self._thread.join(max(0.0, until - time.monotonic()))
-        self.answer = self._heard
+        self.answer, self._waited_s = self._heard, time.monotonic() - self._asked_at
 
     def _run(self) -> None:
         try:

@@ -19,7 +19,7 @@ from operations.ledger import Ledger
 from operations.projection import queues, standing
 from operations.projection.books import positions as projected
 from operations.projection.queues import StoreStanding
-from operations.projection.standing import Standing
+from operations.projection.standing import Letters, Standing
 from operations.readers import readers
 from operations.side_by_side import Question, Silence, wait_for
 from operations.unread import Log, Unread, log, not_projected, unread
@@ -32,6 +32,8 @@ LEDGER_OF = timedelta(hours=24)
 PROJECTOR_MOVES_WITHIN_S = 1.5
 
 KAFKA, REGISTRY, CONNECT, PROJECTION = "Kafka", "schema registry", "Kafka Connect", "projection"
+#: Asked beside the rest of the projection: a great many of them take their time.
+LETTERS = "dead letters of gateway and streams"
 #: Server to its setting, and the variable the local stack keeps its own address under.
 ADDRESSES = {
     KAFKA: ("kafka.bootstrap", "TOWPATH_KAFKA"),
@@ -42,7 +44,8 @@ ADDRESSES = {
 UNKNOWN_WITHOUT = {
     KAFKA: "what is unread",
     CONNECT: "change data capture",
-    PROJECTION: "dead letters, parked events, circuits, money",
+    PROJECTION: "parked events, circuits, money",
+    LETTERS: LETTERS,
 }
 
 
@@ -75,14 +78,15 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     kafka = Question(KAFKA, lambda: log(settings))
     registry = Question(REGISTRY, lambda: _registry(settings))
     connect = Question(CONNECT, lambda: connectors.status(settings))
-    books = Question(PROJECTION, lambda: _projection(settings, now))
+    books = Question(PROJECTION, lambda: _projection(settings))
+    letters = Question(LETTERS, lambda: _letters(settings, now))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
     here = Here(
         states=processes.states(settings.root, list(settings.connections)),
         all_of_it=_is_local(settings, KAFKA),
     )
-    wait_for(asked, ASK_WITHIN_S)
+    wait_for([*asked, letters], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
@@ -104,10 +108,10 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_unread(_aged(waiting, ages), now, books_current=projector is not None and not projector.behind),
         *findings.of_pauses(told.values(), now),
     ]
+    found += findings.of_letters(letters.answer or ())
     if books.answer is not None:
         found += [
             *findings.of_stuck(books.answer.stuck, now),
-            *findings.of_letters(books.answer.letters),
             *findings.of_circuits(books.answer.circuits, now),
         ]
     return Status(
@@ -119,7 +123,9 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             "processes here",
             *(["ledger of the last 24 h"] if ledger is not None and ledger.answer is not None else []),
         ),
-        not_asked=_not_asked(silences, ledger, with_ledger=with_ledger),
+        not_asked=_not_asked(
+            [*silences, *([letters.silence] if letters.silence else [])], ledger, with_ledger=with_ledger
+        ),
     )
 
 
@@ -137,9 +143,14 @@ def _registry(settings: Settings) -> bool:
     return True
 
 
-def _projection(settings: Settings, now: datetime) -> Standing:
+def _projection(settings: Settings) -> Standing:
     with standing.opened(settings.projection_dsn.reveal()) as wire:
-        return standing.read(wire, now)
+        return standing.read(wire)
+
+
+def _letters(settings: Settings, now: datetime) -> tuple[Letters, ...]:
+    with standing.opened(settings.projection_dsn.reveal()) as wire:
+        return standing.letters(wire, now)
 
 
 def _ages(settings: Settings, waiting: Sequence[Unread]) -> Mapping[tuple[str, int, int], datetime]:

@@ -87,7 +87,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """All of it at one moment."""
 
     stuck: tuple[Stuck, ...]
-    letters: tuple[Letters, ...]
     circuits: tuple[OpenCircuit, ...]
     #: (topic id, partition) to the offset the projector reads next.
     positions: Mapping[tuple[str, int], int]
@@ -127,16 +126,28 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     connection: str = ""
 
 
+# Grouped first and the oldest looked up afterwards: to sort a million parked events would take the screen's whole time.
 STUCK = """
-SELECT connection, stage, state, cause, code, coalesce(code_values->>'waits_for', ''), currency, count(*), sum(amount),
-    min(at), (array_agg(code_values ORDER BY at))[1]
-FROM (SELECT * FROM deliveries WHERE state = 'parked' UNION ALL SELECT * FROM deliveries WHERE state = 'unknown') AS d
-GROUP BY 1, 2, 3, 4, 5, 6, 7
+WITH grouped AS (
+    SELECT connection, stage, state, cause, code, coalesce(code_values->>'waits_for', '') AS waits_for, currency,
+        count(*) AS count, sum(amount) AS amount, min(at) AS since
+    FROM (SELECT * FROM deliveries WHERE state = 'parked' UNION ALL SELECT * FROM deliveries WHERE state = 'unknown')
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+)
+SELECT g.*, d.code_values FROM grouped g CROSS JOIN LATERAL (
+    SELECT code_values FROM deliveries d
+    WHERE d.connection = g.connection AND d.at = g.since AND d.state = g.state AND d.stage = g.stage
+        AND d.cause = g.cause AND d.code = g.code AND d.currency = g.currency
+        AND coalesce(d.code_values->>'waits_for', '') = g.waits_for
+    LIMIT 1) d
 """
 # Of a queue only what was buried before it became a row: rows are told of by their deliveries.
 _STANDING_LETTERS = """
-FROM dead_letters l LEFT JOIN deliveries d ON d.topic_id = l.source_topic_id AND d.partition = l.source_partition
-    AND d.event_offset = l.source_offset AND d.connection = l.connection
+FROM dead_letters l LEFT JOIN LATERAL (
+    SELECT state, code FROM deliveries d
+    WHERE d.topic_id = l.source_topic_id AND d.partition = l.source_partition AND d.event_offset = l.source_offset
+        AND d.connection = l.connection
+    LIMIT 1) d ON true
 WHERE (NOT l.stage = ANY(%(queues)s) OR (d.state = 'dead' AND d.code <> 'skipped'))
     AND NOT EXISTS (
         SELECT FROM records r WHERE r.root_key = l.root_key AND l.root_key <> '' AND r.at > l.at
@@ -194,16 +205,15 @@ def opened(dsn: str) -> Iterator[Wire]:
         raise RetryableError("projection.away", "the projection's database cannot be read") from error
 
 
-def read(wire: Wire, now: datetime) -> Standing:
-    """What stands still now."""
-    positions = books.positions(wire)
-    letters = {"since": now - LETTERS_OF, "queues": list(QUEUES), "canonical": CANONICAL}
-    return Standing(
-        stuck=_read(wire, STUCK, {}, Stuck),
-        letters=_read(wire, LETTERS, letters, Letters),
-        circuits=open_circuits(wire),
-        positions=positions,
-    )
+def read(wire: Wire) -> Standing:
+    """What stands still now, dead letters without a queue left out."""
+    return Standing(positions=books.positions(wire), stuck=_read(wire, STUCK, {}, Stuck), circuits=open_circuits(wire))
+
+
+def letters(wire: Wire, now: datetime) -> tuple[Letters, ...]:
+    """Dead letters that hold no queue, and whose document was not mapped since."""
+    parameters = {"since": now - LETTERS_OF, "queues": list(QUEUES), "canonical": CANONICAL}
+    return _read(wire, LETTERS, parameters, Letters)
 
 
 def letters_of(wire: Wire, root_key: str) -> tuple[Letter, ...]:

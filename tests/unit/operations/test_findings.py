@@ -166,7 +166,18 @@ def test_server_that_is_away_is_an_alarm_and_a_database_of_several_is_told_once(
         ("alarm", "PostgreSQL", "start PostgreSQL"),
         ("alarm", "PostgreSQL", "`towpath migrate`; where the tables are the newer ones, install the newer code."),
     ]
-    assert found[1].headline == "PostgreSQL does not answer: projection, store of gp-two."
+    assert [each.headline for each in found[:2]] == [
+        "Kafka does not answer.",
+        "PostgreSQL does not answer in time: projection, store of gp-two.",
+    ]
+
+
+def test_server_that_answers_wrongly_is_told_with_its_words() -> None:
+    odd = Silence(source="Kafka Connect", code="connect.refused", why="Kafka Connect answered 401 to GET /connectors.")
+
+    (found,) = findings.of_silences([odd], lambda _source: "look")
+
+    assert found.headline == "Kafka Connect cannot be asked: Kafka Connect answered 401 to GET /connectors."
 
 
 def test_nothing_running_is_one_alarm() -> None:
