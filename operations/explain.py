@@ -236,13 +236,7 @@ def moves_of(
     """What would move a key, each command once; pure."""
     moves = [move for each in waiting for move in _moves(key, each, running, now)]
     moves += [_run(each.process, running, f"nothing: {each.process} reads it in its turn") for each in missing]
-    moves += [
-        Move(
-            command=f"towpath dead-letters show {each.id}",
-            says=f"tells what to correct for {each.stage}; the document's next version then comes by itself",
-        )
-        for each in letters
-    ]
+    moves += [_letter_move(each) for each in letters]
     if not moves:
         moves.append(Move(command="", says="nothing: all that is known of it has come to an end"))
     return tuple(dict.fromkeys(moves))
@@ -290,6 +284,14 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
     if each.cause == ParkedFor.BACKOFF:
         moves.append(Move(command=f"towpath parked release {name}", says="has it tried at once"))
     return moves
+
+
+def _letter_move(letter: Buried) -> Move:
+    if letter.stage == "streams":
+        redrive = f"towpath dead-letters redrive {letter.id} --why ..."
+        return Move(command=redrive, says="maps its bytes again, once what it names is corrected")
+    says = f"tells what to correct for {letter.stage}; the document's next version then comes by itself"
+    return Move(command=f"towpath dead-letters show {letter.id}", says=says)
 
 
 def _run(process: str, running: Collection[str], says: str) -> Move:

@@ -12,9 +12,6 @@ import psycopg
 from errors import RetryableError
 from operations.projection import books, migrate
 from operations.projection.migrate import Wire
-from operations.projection.project import QUEUES
-from schemas import topics
-from schemas.topics import Stage
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -25,8 +22,6 @@ CLOSED = "circuit.closed"
 UNDER_WAY = timedelta(minutes=1)
 #: Dead letters without a queue that are older were seen or never will be.
 LETTERS_OF = timedelta(days=30)
-#: Where a document lies once it was mapped.
-CANONICAL = [topic.name for topic in topics.TOPICS if topic.written_by is Stage.STREAMS]
 
 
 class Stuck(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,18 +136,17 @@ SELECT g.*, d.code_values FROM grouped g CROSS JOIN LATERAL (
         AND coalesce(d.code_values->>'waits_for', '') = g.waits_for
     LIMIT 1) d
 """
-# Of a queue only what was buried before it became a row: rows are told of by their deliveries.
+# As in letters.py, less the heads of parked keys: those are told of by their deliveries.
 _STANDING_LETTERS = """
 FROM dead_letters l LEFT JOIN LATERAL (
     SELECT state, code FROM deliveries d
     WHERE d.topic_id = l.source_topic_id AND d.partition = l.source_partition AND d.event_offset = l.source_offset
         AND d.connection = l.connection
     LIMIT 1) d ON true
-WHERE (NOT l.stage = ANY(%(queues)s) OR (d.state = 'dead' AND d.code <> 'skipped'))
-    AND NOT EXISTS (
-        SELECT FROM records r WHERE r.root_key = l.root_key AND l.root_key <> '' AND r.at > l.at
-            AND r.topic = ANY(%(canonical)s)
-            AND (l.mapping = '' OR split_part(r.mapping, '@', 1) = split_part(l.mapping, '@', 1)))
+WHERE (d.state IS NULL OR (d.state = 'dead' AND d.code <> 'skipped'))
+    AND NOT (d.state IS NULL AND l.root_key <> '' AND l.mapping <> '' AND EXISTS (
+        SELECT FROM records r WHERE r.root_key = l.root_key AND r.at > l.at
+            AND split_part(r.mapping, '@', 1) = split_part(l.mapping, '@', 1)))
 """
 LETTERS = f"""
 SELECT l.connection, l.stage, l.code, l.root_key <> '', count(*), min(l.at), (array_agg(l.code_values ORDER BY l.at))[1]
@@ -212,13 +206,12 @@ def read(wire: Wire) -> Standing:
 
 def letters(wire: Wire, now: datetime) -> tuple[Letters, ...]:
     """Dead letters that hold no queue, and whose document was not mapped since."""
-    parameters = {"since": now - LETTERS_OF, "queues": list(QUEUES), "canonical": CANONICAL}
-    return _read(wire, LETTERS, parameters, Letters)
+    return _read(wire, LETTERS, {"since": now - LETTERS_OF}, Letters)
 
 
 def letters_of(wire: Wire, root_key: str) -> tuple[Letter, ...]:
     """Dead letters of a key that hold no queue, and whose document was not mapped since."""
-    return _read(wire, LETTERS_OF_KEY, {"key": root_key, "queues": list(QUEUES), "canonical": CANONICAL}, Letter)
+    return _read(wire, LETTERS_OF_KEY, {"key": root_key}, Letter)
 
 
 def open_circuits(wire: Wire) -> tuple[OpenCircuit, ...]:

@@ -299,6 +299,7 @@ def test_buried_before_it_became_a_row_is_told_by_its_letter_and_a_row_by_its_de
             {"state": "dead", "code": "skipped"},
             {"state": "parked", "cause": "refused"},
             {"state": "delivered", "code": "created"},
+            {"state": "discarded", "code": "discarded"},
         )
     ):
         books.outcome(**told, offset=offset)

@@ -169,12 +169,13 @@ def test_event_nobody_has_read_waits_for_its_reader() -> None:
     assert moves_of(KEY, (), [missing], (), (), NOW)[0].command == "towpath run streams --detach"
 
 
-def test_dead_letter_without_a_queue_is_corrected_at_its_source() -> None:
-    letter = Buried(id="0a1b", stage="streams", connection="", code="mapping", happened="", to_do="", at=NOW)
+@pytest.mark.parametrize(("stage", "act"), [("streams", "redrive 0a1b --why ..."), ("gateway", "show 0a1b")])
+def test_dead_letter_without_a_queue_is_mapped_again_or_corrected_at_its_source(stage: str, act: str) -> None:
+    letter = Buried(id="0a1b", stage=stage, connection="", code="mapping", happened="", to_do="", at=NOW)
 
     (move,) = moves_of(KEY, (), (), [letter], RUNNING, NOW)
 
-    assert move.command == "towpath dead-letters show 0a1b"
+    assert move.command == f"towpath dead-letters {act}"
 
 
 def test_key_that_has_come_to_its_end_is_moved_by_nothing() -> None:
