@@ -93,8 +93,11 @@ class OrderStatusSink:
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
-        """Act."""
+        """Look once more, then act: who stood still since he chose would have the customer mailed again."""
         work = msgspec.json.decode(intent.body, type=SetStatus)
+        done = self._done(work, await self._order(work.order_id))
+        if done is not None:
+            return done
         await self._client.act(Action(work.action), work.order_id)
         return _settlement(work)
 
@@ -105,12 +108,19 @@ class OrderStatusSink:
             order = await self._client.order(work.order_id)
         except RetryableError as error:
             return CannotTell(reason=error.code)
-        if order is None:
-            return Absent()
+        done = None if order is None else self._done(work, order)
+        return Absent() if done is None else Found(settlement=done)
+
+    def _done(self, work: SetStatus, order: ClarityOrder) -> Settlement | None:
+        """How it ended if there is nothing left to do."""
         step = status_step(order.status_key, work.status_key, work.wanted, self._client.site)
-        if step is StatusStep.ACT:
-            return Absent()
-        return Found(settlement=_settlement(work) if step is StatusStep.EQUAL else left_alone(step))
+        match step:
+            case StatusStep.ACT:
+                return None
+            case StatusStep.EQUAL:
+                return _settlement(work)
+            case _:
+                return left_alone(step)
 
     async def _order(self, order_id: str) -> ClarityOrder:
         order = await self._client.order(order_id)
