@@ -82,6 +82,13 @@ def tracking_of_order(current: str, standing: ClarityShipment | None, shipment: 
     return _BETWEEN.join(dict.fromkeys([*kept, *wanted]))
 
 
+def tracking_without(current: str, standing: ClarityShipment | None, shipment: Shipment) -> str:
+    """The order's tracking field as it goes with the standing shipment, whatever a try at the new one left in it."""
+    before = _numbers_in(standing.tracking_number) if standing is not None else ()
+    kept = [number for number in _numbers_in(current) if number in before or number not in shipment.tracking_numbers]
+    return _BETWEEN.join(dict.fromkeys([*kept, *before]))
+
+
 def _numbers_in(tracking_number: str) -> tuple[str, ...]:
     return tuple(number for number in (part.strip() for part in tracking_number.split(",")) if number)
 

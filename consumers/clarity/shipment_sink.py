@@ -3,7 +3,7 @@
 import msgspec
 
 from connect.systems.clarity.client import ClarityClient
-from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order
+from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order, tracking_without
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RejectedError, RetryableError
@@ -24,6 +24,8 @@ class WriteShipment(msgspec.Struct, frozen=True, kw_only=True):
     shipment: bytes
     #: The order's tracking field.
     tracking_number: str
+    #: What it is while the shipment is the old one; None in what was written down before this was kept.
+    tracking_before: str | None = None
 
     @property
     def wanted(self) -> UpsertShipment:
@@ -53,6 +55,7 @@ class ShipmentSink:
             order_key=order.custom_key,
             shipment=wire.encode(store_shipment(shipment, order.id)),
             tracking_number=tracking_of_order(order.tracking_number, standing, shipment),
+            tracking_before=tracking_without(order.tracking_number, standing, shipment),
         )
         if _stands(work, order, standing):
             return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number)
@@ -66,7 +69,13 @@ class ShipmentSink:
         """Write both. The shipment comes last: as long as it is the old one, it tells which numbers have to go."""
         work = msgspec.msgpack.decode(intent.body, type=WriteShipment)
         await self._client.set_tracking(work.order_key, work.tracking_number)
-        await self._client.upsert_shipment(work.wanted)
+        try:
+            await self._client.upsert_shipment(work.wanted)
+        except RejectedError:
+            # The customer must not see the number of a shipment that is not there; if this fails, both are done again.
+            if work.tracking_before is not None:
+                await self._client.set_tracking(work.order_key, work.tracking_before)
+            raise
         return _settlement(work)
 
     async def find(self, intent: Intent) -> Finding:

@@ -131,6 +131,20 @@ async def test_a_correction_that_broke_off_half_way_is_made_whole(shop: Shop) ->
     assert await shop.tracking() == "1Z1"
 
 
+async def test_a_correction_that_is_refused_after_it_broke_off_half_way_leaves_what_stood(shop: Shop) -> None:
+    await shop.write(shop.row("INV1", "TYPO"))
+    await shop.write(shop.row("INV2", "1Z2"))
+    for status in (429, 400):
+        fault = {"status": status, "path_contains": "/Shipment/Upsert"}
+        await shop.control.put("/faults", json={"fail_next": [fault]})
+        intent = await shop.sink.prepare(shop.row("INV1", "1Z1"))
+        assert isinstance(intent, Intent)
+        with pytest.raises(BusError):
+            await shop.sink.deliver(intent)
+
+    assert await shop.tracking() == "1Z2, TYPO"
+
+
 async def test_a_shipment_taken_back_leaves_nothing_of_it(shop: Shop) -> None:
     await shop.write(shop.row("INV1", "TYPO"))
     await shop.write(shop.row("INV2", "1Z2"))
