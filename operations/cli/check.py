@@ -12,6 +12,7 @@ from operations.cli.tables import print_table
 
 def check(as_json: AsJson = False) -> None:
     """Check settings and routes, and list sinks, mappings and lookups; exit code 1 if something is wrong."""
+    from operations.check import PROMISES  # noqa: PLC0415  the routes bring every system's client
     from operations.check import check as checked  # noqa: PLC0415  the routes bring every system's client
 
     found = checked(settings())
@@ -19,9 +20,10 @@ def check(as_json: AsJson = False) -> None:
         print_json(found)
     else:
         print_table(
-            ("target", "record", "sink", "on a repeat"),
-            ((each.connection, each.record, each.sink, each.repeats) for each in found.sinks),
+            ("target", "system", "record", "sink", "on a repeat"),
+            ((each.connection, each.system, each.record, each.sink, each.repeats) for each in found.sinks),
         )
+        out().print(f"What each promises when something is sent twice: {PROMISES}", markup=False)
         out().print()
         print_table(
             ("mapping", "version", "digest", "target"),

@@ -1,5 +1,6 @@
 """The simulator as a process with a database of its own, for the tests of this folder."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from connect.systems.dynamics_gp.client import GpClient
 from tests.integration.dynamics_gp.company import DEADLINE_S, Gp, Sandbox, answers, eventually, free_port
 
 REPOSITORY_ROOT = Path(__file__).parents[3]
+#: Another folder of tests may run one of its own in the same process.
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +30,7 @@ def cluster_dsn(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sandbox(cluster_dsn: str) -> Iterator[Sandbox]:
-    suffix = f"_test_{os.getpid()}"
+    suffix = f"_test_{os.getpid()}_{next(_numbers)}"
     port, proxy_port = free_port(), free_port()
     command = [sys.executable, "-m", "sandbox.dynamics_gp", "--port", str(port), "--proxy-port", str(proxy_port)]
     options = [
