@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bus import windows
 from bus.secret import Secret
 from errors import ConfigurationError
 from mapping.port import Lookups
@@ -90,6 +91,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     send_timeout_s: float = 60.0
     #: How long an unknown outcome is left alone before it is looked for.
     settling_delay_s: float = 5.0
+    #: When nothing new is started there, in the connection's time zone: `sun 02:00-04:00`, `23:30-00:15` for every day.
+    maintenance: tuple[str, ...] = ()
     capture: Capture | None = None
     #: What only this system knows: `document_id`, `site`.
     options: dict[str, str] = {}
@@ -296,6 +299,11 @@ def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection
         raise ConfigurationError(
             f"connections.{name}.time_zone", f"{connection.time_zone!r} is no time zone: write one like Europe/Vienna"
         ) from error
+    for number, window in enumerate(connection.maintenance):
+        try:
+            windows.parse(window)
+        except ValueError as error:
+            raise ConfigurationError(f"connections.{name}.maintenance[{number}]", str(error)) from error
     if 0 != connection.requests_per_minute < FEWEST_REQUESTS_PER_MINUTE:
         raise ConfigurationError(
             f"connections.{name}.requests_per_minute",

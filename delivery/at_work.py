@@ -6,9 +6,12 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bus import windows
 from bus.codec import Codecs
 from bus.faust_app import BusApp
 from bus.producer import BusProducer, Publisher
@@ -96,6 +99,7 @@ async def at_work(
         pace=pace,
         rules=rules,
         probe=target.probe,
+        closed_until=closed_until(connection),
     )
     async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
         relay = Relay(
@@ -109,6 +113,16 @@ async def at_work(
             await asyncio.wait(tasks[:1])
             relay.stop()
             await asyncio.wait(tasks)
+
+
+def closed_until(connection: Connection) -> Callable[[datetime], datetime | None]:
+    """When the maintenance window of a connection ends, at a moment inside of one."""
+    listed, zone = [windows.parse(text) for text in connection.maintenance], ZoneInfo(connection.time_zone)
+
+    def ends(at: datetime) -> datetime | None:
+        return windows.open_until(listed, at.astimezone(zone)) if listed else None
+
+    return ends
 
 
 async def _or_die(app: BusApp, work: Coroutine[None, None, None]) -> None:

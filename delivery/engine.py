@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -39,6 +40,8 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 #: How often in the time of a lease dead workers' keys are looked for: they wait a tenth longer at most.
 SWEEPS_A_LEASE = 10
+#: Clocks may be set, so a long maintenance window is looked at again this often.
+LONGEST_NAP_S = 60.0
 HISTORY_EVERY_S = 3600.0
 HISTORY_AHEAD_DAYS = 7
 #: What is told of the circuit's positions; the ramp is a detail on the way.
@@ -92,6 +95,10 @@ async def nothing_to_ask() -> None:
     """A probe of a target that cannot be asked: the first row is the probe."""
 
 
+def always_open(_: datetime) -> None:
+    """No maintenance windows."""
+
+
 class Deliverer:
     """Works on one queue of one connection until it is stopped."""
 
@@ -107,6 +114,7 @@ class Deliverer:
         pace: Pace | None = None,
         rules: Rules | None = None,
         probe: Callable[[], Awaitable[None]] = nothing_to_ask,
+        closed_until: Callable[[datetime], datetime | None] = always_open,
         clock: Clock = now,
     ) -> None:
         """Build, without starting.
@@ -121,7 +129,8 @@ class Deliverer:
             pace: How long between tries.
             rules: Of the circuit.
             probe: A read of the target that works exactly when the target does; raises as sinks do.
-            clock: For the days of history.
+            closed_until: When a maintenance window ends, at a moment inside of one: nothing new is started then.
+            clock: For the days of history, and for maintenance windows.
         """
         self._store = store
         self._queue = queue
@@ -132,10 +141,13 @@ class Deliverer:
         self._pace = pace or Pace()
         self._rules = rules or Rules()
         self._probe = probe
+        self._closed_until = closed_until
         self._clock = clock
+        self._closed = False
         self._circuit = Circuit(self._limits.in_flight, self._rules)
         self._position = self._circuit.position
-        self._positions: asyncio.Queue[tuple[str, dict[str, str]]] = asyncio.Queue()
+        #: What happens to the whole queue, to be told: state, code, values.
+        self._changes: asyncio.Queue[tuple[str, str, dict[str, str]]] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
@@ -155,7 +167,7 @@ class Deliverer:
         """
         await self._look_after_history()
         self._gauge.set(OPENNESS.index(self._position))
-        work = (self._claim(), self._renew(), self._keep_house(), self._tell_positions())
+        work = (self._claim(), self._renew(), self._keep_house(), self._tell_changes())
         background = [asyncio.create_task(one) for one in work]
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -185,6 +197,9 @@ class Deliverer:
     async def _claim(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
+            if (closed_s := self._closed_for_s()) is not None:
+                await self._until_freed(min(closed_s, LONGEST_NAP_S))
+                continue
             asked_at = time.monotonic()
             if self._circuit.probe_is_due(asked_at):
                 await self._ask_target()
@@ -251,7 +266,21 @@ class Deliverer:
             self._leases.pop(epoch, None)
             self._circuit.end(row.root_key)
 
+    def _closed_for_s(self) -> float | None:
+        """Seconds until the maintenance window ends that is open now; tells when one begins or ends."""
+        at = self._clock()
+        until = self._closed_until(at)
+        if self._closed != (until is not None):
+            self._closed = until is not None
+            code = "maintenance.ended" if until is None else "maintenance.begun"
+            values = {} if until is None else {"until": until.isoformat(timespec="minutes")}
+            self._log.info("delivery.maintenance", code=code, **values)
+            self._changes.put_nowait(("maintenance", code, values))
+        return None if until is None else max((until - at).total_seconds(), 0.0)
+
     def _may_go_on(self) -> bool:
+        if self._closed_until(self._clock()) is not None:
+            return False
         return len(self._working) <= self._circuit.allowed(time.monotonic())
 
     async def _try(self, row: Row) -> Turn | None:
@@ -376,16 +405,16 @@ class Deliverer:
         self._log.warning("delivery.circuit", state=position.value, why=self._circuit.why, keys=keys[:KEYS_TOLD])
         if position in TOLD:
             values = {"why": self._circuit.why, "keys": ", ".join(keys[:KEYS_TOLD])}
-            self._positions.put_nowait((TOLD[position], values))
+            self._changes.put_nowait(("circuit", TOLD[position], values))
 
-    async def _tell_positions(self) -> None:
-        """Announce them, beside the work: no announcement may hold it up."""
+    async def _tell_changes(self) -> None:
+        """Announce what happens to the whole queue, beside the work: no announcement may hold it up."""
         while True:
-            code, values = await self._positions.get()
+            state, code, values = await self._changes.get()
             try:
-                await self._store.tell(self._queue, "circuit", code, values)
+                await self._store.tell(self._queue, state, code, values)
             except RetryableError as error:
-                self._log.warning("delivery.circuit_not_told", code=error.code, told=code)
+                self._log.warning("delivery.change_not_told", code=error.code, told=code)
 
     # ---- leases
 

@@ -286,6 +286,11 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Nothing to do. Its bytes are kept with the dead letter.",
     ),
     "discarded": ("An operator ended it for good; it had been parked because of {was}.", NOTHING),
+    "maintenance.begun": (
+        "The maintenance window of {connection} is open until {until}: nothing new is started.",
+        NOTHING,
+    ),
+    "maintenance.ended": ("The maintenance window of {connection} is over.", NOTHING),
     "circuit.opened": (
         "Several documents failed at {connection} one after the other ({why}), so nothing new is sent there.",
         "Look whether the system is up. A read probes it, and delivery goes on by itself when that works.",

@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 from collections import Counter
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -357,3 +358,55 @@ async def test_absent_effect_is_sent_once_it_is_back(store: Store) -> None:
 
     assert len(target.effects) == 20
     assert target.repeated == []
+
+
+async def test_nothing_is_started_in_a_maintenance_window(store: Store, bus_dsn: str) -> None:
+    target, closed = Target(), [True]
+    await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(5)))
+    worker = Deliverer(
+        store,
+        QUEUE,
+        {"order": target},
+        "worker-in-maintenance",
+        random=random.Random(0).random,
+        limits=LIMITS,
+        pace=PACE,
+        closed_until=lambda at: at + timedelta(seconds=0.05) if closed[0] else None,
+    )
+
+    def told() -> list[str]:
+        return [one.code for one in outcomes(bus_dsn, store.connection) if one.state == "maintenance"]
+
+    async with running(worker):
+        await until(lambda: told() == ["maintenance.begun"])
+        assert target.prepared == []
+        closed[0] = False
+        await until(lambda: len(target.effects) == 5 and told() == ["maintenance.begun", "maintenance.ended"])
+
+
+async def test_window_that_opens_stops_a_key_between_two_rows(store: Store, bus_dsn: str) -> None:
+    closed = [False]
+
+    class Closing(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            closed[0] = intent.body == b"1"
+            return await super().deliver(intent)
+
+    target = Closing()
+    await take_in(store, *(arrival(offset, "s:1") for offset in range(4)))
+    worker = Deliverer(
+        store,
+        QUEUE,
+        {"order": target},
+        "worker-before-maintenance",
+        random=random.Random(0).random,
+        limits=LIMITS,
+        pace=PACE,
+        closed_until=lambda at: at + timedelta(seconds=0.05) if closed[0] else None,
+    )
+
+    async with running(worker):
+        await until(lambda: [one.state for one in outcomes(bus_dsn, store.connection)].count("delivered") == 2)
+        assert target.prepared == [0, 1]
+        closed[0] = False
+        await until(lambda: target.effects["s:1"] == [0, 1, 2, 3])
