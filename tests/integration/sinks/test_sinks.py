@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum, auto
@@ -29,6 +30,8 @@ class Trouble(Enum):
     RACE = auto()
     #: A worker stands still before it sends, another one finishes, the first goes on.
     STALL = auto()
+    #: A worker stands still before it sends, until after the time limit of its call.
+    TOO_LATE = auto()
     THROTTLE = auto()
     LOST_ANSWER = auto()
 
@@ -38,9 +41,10 @@ class Trouble(Enum):
 AT_MOST: Mapping[Repeats, Mapping[Trouble, int]] = {
     Repeats.ATOMIC: dict.fromkeys(Trouble, 1),
     Repeats.KEYED: dict.fromkeys(Trouble, 1),
-    # Who looks before he writes sees nothing of another one who has looked and not written yet.
-    Repeats.PROBED: {**dict.fromkeys(Trouble, 1), Trouble.RACE: 2, Trouble.STALL: 2},
-    Repeats.REPEATABLE: {**dict.fromkeys(Trouble, 1), Trouble.RACE: 2},
+    # Who looks before he writes sees nothing of another one who has looked and not written yet. So nothing may be begun
+    # too late, where it could also write an older value over a newer one.
+    Repeats.PROBED: {**dict.fromkeys(Trouble, 1), Trouble.RACE: 2, Trouble.STALL: 2, Trouble.TOO_LATE: 0},
+    Repeats.REPEATABLE: {**dict.fromkeys(Trouble, 1), Trouble.RACE: 2, Trouble.TOO_LATE: 0},
 }
 
 
@@ -81,9 +85,9 @@ class Place:
                 yield watched
 
     @contextlib.asynccontextmanager
-    async def standing_still(self, moment: Moment) -> AsyncIterator[StandingStill]:
+    async def standing_still(self, moment: Moment, timeout_s: float | None = None) -> AsyncIterator[StandingStill]:
         """A worker that stands still at the moment, its lease lost."""
-        still = StandingStill(self.store, self.dsn, self.adapter, self.route.record, moment)
+        still = StandingStill(self.store, self.dsn, self.adapter, self.route.record, moment, timeout_s)
         async with asyncio.TaskGroup() as group:
             group.create_task(still.run())
             try:
@@ -167,6 +171,18 @@ async def test_worker_that_stood_still_past_its_lease_changes_nothing_when_it_go
         await first.goes_on_to_its_end()
 
     place.assert_delivered(event, Trouble.STALL)
+
+
+async def test_worker_that_stood_still_past_its_time_limit_does_no_harm(place: Place) -> None:
+    event = place.adapter.event()
+    await place.take_in(event)
+
+    async with place.standing_still(Moment.BEFORE_SENDING, timeout_s=0.2):
+        limit = time.monotonic() + 0.3
+        while time.monotonic() < limit:
+            await asyncio.sleep(0.02)
+
+    assert max(place.adapter.effects(event).values()) <= AT_MOST[place.route.sink.repeats][Trouble.TOO_LATE]
 
 
 async def test_row_its_target_throttled_is_delivered_afterwards(place: Place) -> None:

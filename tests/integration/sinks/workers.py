@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum, auto
 
+import msgspec
+
 from delivery.engine import Deliverer
 from delivery.ports import Finding, Intent, Row, Settlement, Sink
 from delivery.states import Repeats
@@ -20,9 +22,15 @@ DEADLINE_S = 30.0
 class Watched:
     """A sink whose calls are counted."""
 
-    def __init__(self, sink: Sink, around: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        timeout_s: float | None = None,
+    ) -> None:
         self._sink = sink
         self._around = around
+        self._timeout_s = timeout_s
         self.delivered = 0
         self.found = 0
 
@@ -31,7 +39,10 @@ class Watched:
         return self._sink.repeats
 
     async def prepare(self, row: Row) -> Intent | Settlement:
-        return await self._sink.prepare(row)
+        prepared = await self._sink.prepare(row)
+        if isinstance(prepared, Intent) and self._timeout_s is not None:
+            return msgspec.structs.replace(prepared, timeout_s=self._timeout_s)
+        return prepared
 
     async def deliver(self, intent: Intent) -> Settlement:
         self.delivered += 1
@@ -58,12 +69,15 @@ class StandingStill:
     Nothing of it goes on meanwhile: it renews no lease and notices no time-out.
     """
 
-    def __init__(self, store: Store, dsn: str, adapter: Adapter, record: str, moment: Moment) -> None:
+    def __init__(
+        self, store: Store, dsn: str, adapter: Adapter, record: str, moment: Moment, timeout_s: float | None
+    ) -> None:
         self._connection = store.connection
         self._dsn = dsn
         self._adapter = adapter
         self._record = record
         self._moment = moment
+        self._timeout_s = timeout_s
         self._stands = threading.Event()
         self._ended = threading.Event()
         self._go_on = threading.Event()
@@ -89,16 +103,17 @@ class StandingStill:
         assert await asyncio.to_thread(self._ended.wait, DEADLINE_S)
 
     def stop(self) -> None:
-        self.let_go()
+        """Let it go, to finish what it holds and to begin nothing more."""
         if self._loop is not None and self._deliverer is not None:
             self._loop.call_soon_threadsafe(self._deliverer.stop)
+        self.let_go()
 
     async def _work(self) -> None:
         store = Store(self._dsn, self._connection)
         await store.open()
         try:
             async with self._adapter.opened(store) as sink:
-                self._deliverer = deliverer(store, {self._record: Watched(sink, self._stand)})
+                self._deliverer = deliverer(store, {self._record: Watched(sink, self._stand, self._timeout_s)})
                 self._loop = asyncio.get_running_loop()
                 await self._deliverer.run()
         finally:
