@@ -25,9 +25,10 @@ from delivery.circuit import Circuit, Position, Rules, Word, word_of, word_of_co
 from delivery.decide import Pace, Step, Turn
 from delivery.gathering import Gathering
 from delivery.ports import Absent, CannotTell, Found, Intent, Row, Settlement, Sink
+from delivery.promises import refused
 from delivery.states import ENDS, State
 from delivery.store import Intended, Store
-from errors import BusError, RejectedError, RetryableError, UnknownOutcomeError
+from errors import BusError, ConfigurationError, RejectedError, RetryableError, UnknownOutcomeError
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +132,12 @@ class Deliverer:
             probe: A read of the target that works exactly when the target does; raises as sinks do.
             closed_until: When a maintenance window ends, at a moment inside of one: nothing new is started then.
             clock: For the days of history, and for maintenance windows.
+
+        Raises:
+            ConfigurationError: a sink does not say what a repeat does, or cannot be asked what became of one.
         """
+        for why in refused((record, type(sink)) for record, sink in sinks.items()):
+            raise ConfigurationError("sinks", why)
         self._store = store
         self._queue = queue
         self._sinks = sinks

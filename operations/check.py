@@ -9,8 +9,7 @@ import msgspec
 from bus.settings import Connection, Settings
 from consumers import routes as consumers
 from delivery.migrate import schema_of
-from delivery.ports import Sink
-from delivery.states import Repeats
+from delivery.promises import refused
 from errors import ConfigurationError
 from operations import connectors
 from operations.route_table import arrows
@@ -18,8 +17,6 @@ from producers import routes as producers
 from schemas import topics
 from streams import routes as streams
 
-#: What each class of repeats promises, and what it cannot.
-PROMISES = "docs/how-to/repeats.md"
 #: What a connection of a system must have, beyond what every connection has.
 NEEDED = {"clarity": ("url", "user", "password"), "dynamics-gp": ("odbc",)}
 NEEDED_OPTIONS = {"dynamics-gp": ("document_id", "site", "tax_schedule", "tax_detail")}
@@ -66,7 +63,7 @@ def check(settings: Settings) -> Check:
             *(problem for each in settings.connections.values() for problem in _connection(each)),
             *_captures(settings),
             *_routes(),
-            *sinks_refused((route.record, route.sink) for route in consumers.ROUTES),
+            *refused((route.record, route.sink) for route in consumers.ROUTES),
         ),
         sinks=tuple(
             SinkTold(
@@ -91,19 +88,6 @@ def check(settings: Settings) -> Check:
         ),
         lookups={path.stem: _rows(path) for path in sorted((settings.folder / "lookups").glob("*.csv"))},
     )
-
-
-def sinks_refused(sinks: Iterable[tuple[str, type]]) -> Iterable[str]:
-    """Why a sink may not be delivered to: after a lost answer it could only send again and hope.
-
-    Args:
-        sinks: Each with the record it is for.
-    """
-    for record, sink in sinks:
-        if getattr(sink, "find", Sink.find) is Sink.find:
-            yield f"{record}: {sink.__name__} has no `find`, so that nobody could tell what became of a lost answer"
-        if getattr(sink, "repeats", None) not in set(Repeats):
-            yield f"{record}: {sink.__name__} declares no `repeats`; there are {', '.join(Repeats)} ({PROMISES})"
 
 
 def _rows(path: Path) -> int:

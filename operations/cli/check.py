@@ -12,7 +12,7 @@ from operations.cli.tables import print_table
 
 def check(as_json: AsJson = False) -> None:
     """Check settings and routes, and list sinks, mappings and lookups; exit code 1 if something is wrong."""
-    from operations.check import PROMISES  # noqa: PLC0415  the routes bring every system's client
+    from delivery.promises import PAGE  # noqa: PLC0415  the routes bring every system's client
     from operations.check import check as checked  # noqa: PLC0415  the routes bring every system's client
 
     found = checked(settings())
@@ -23,7 +23,7 @@ def check(as_json: AsJson = False) -> None:
             ("target", "system", "record", "sink", "on a repeat"),
             ((each.connection, each.system, each.record, each.sink, each.repeats) for each in found.sinks),
         )
-        out().print(f"What each promises when something is sent twice: {PROMISES}", markup=False)
+        out().print(f"What each promises when something is sent twice: {PAGE}", markup=False)
         out().print()
         print_table(
             ("mapping", "version", "digest", "target"),

@@ -11,7 +11,7 @@ from delivery.engine import Limits
 from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement, Several
 from delivery.states import ParkedFor, State
 from delivery.store import OpenRows, Store
-from errors import DependencyError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
+from errors import ConfigurationError, DependencyError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
 from tests.integration.delivery.rows import QUEUE, arrival, assert_sound, letters, look, outcomes, take_in
 from tests.integration.delivery.running import LIMITS, deliverer, running, until, until_done
 from tests.integration.delivery.target import Target
@@ -344,3 +344,12 @@ async def test_words_that_postgresql_cannot_hold_stop_nothing(store: Store) -> N
     await store.settle(QUEUE, "me", [after(error, Step.PREPARE, row, None, Pace(), 0.5)], [], 60)
 
     assert await open_rows(store) == {(State.PARKED, ParkedFor.REFUSED)}
+
+
+async def test_sink_that_cannot_be_asked_does_not_start(store: Store) -> None:
+    class Blind:
+        repeats = Target.repeats
+        prepare, deliver = Target.prepare, Target.deliver
+
+    with pytest.raises(ConfigurationError, match="Blind has no `find`"):
+        deliverer(store, {"order": Blind()})  # type: ignore[dict-item]  # that is the point

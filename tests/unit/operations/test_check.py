@@ -8,8 +8,9 @@ import pytest
 
 from bus.settings import Settings, load
 from delivery.ports import Intent, Row, Settlement, Sink
+from delivery.promises import refused
 from delivery.states import Repeats
-from operations.check import check, sinks_refused
+from operations.check import check
 from operations.stack.settings import REPOSITORY_ROOT
 
 
@@ -54,7 +55,7 @@ def test_each_route_to_a_target_is_told_with_what_a_repeat_does_there() -> None:
     ("sink", "lacks"), [(WithoutFind, "find"), (OnlyTheProtocolsFind, "find"), (WithoutClass, "repeats")]
 )
 def test_sink_that_cannot_look_or_declares_no_class_is_refused(sink: type, lacks: str) -> None:
-    (problem,) = sinks_refused([("order", sink)])
+    (problem,) = refused([("order", sink)])
 
     assert problem.startswith(f"order: {sink.__name__} ")
     assert f"`{lacks}`" in problem
