@@ -155,6 +155,7 @@ class Acts:
             "queue": self._queue,
             "after": after,
             "limit": PORTION,
+            "at": command.at,
             "command_id": command.id,
             "causes": sorted(causes),
             "root_key": command.root_key,

@@ -136,7 +136,7 @@ class Deliverer:
         Raises:
             ConfigurationError: a sink does not say what a repeat does, or cannot be asked what became of one.
         """
-        for why in refused((record, type(sink)) for record, sink in sinks.items()):
+        for why in refused(sinks.items()):
             raise ConfigurationError("sinks", why)
         self._store = store
         self._queue = queue

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
+import structlog
 
 from bus.clock import now
+from bus.logs import described
 from delivery import announcements, columns, statements
 from delivery.decide import facts_of
 from delivery.ports import Rehearses, Row, Settlement, Sink
@@ -20,6 +22,8 @@ from delivery.states import Kind, ParkedFor
 from delivery.store import Store
 from errors import BusError, DependencyError, FatalError, RejectedError
 from schemas.bus.command import Command
+
+log = structlog.get_logger(__name__)
 
 #: Of one command, newest last; a cause is told by a few of its cases.
 MOST: Final = 200
@@ -85,6 +89,9 @@ async def _told(row: Row, sink: Sink | None, *, newer_waits: bool) -> Told:
         return Told(verdict=Verdict.CANNOT_TELL, values={"why": "prepare_timed_out"})
     except BusError as error:
         return _of_error(error)
+    except Exception as error:  # noqa: BLE001 - a question must not stop the worker that answers it
+        log.warning("preflight.defect", key=row.root_key, record=row.record, **described(error))
+        return Told(verdict=Verdict.CANNOT_TELL, values={"why": type(error).__name__})
 
 
 async def _rehearsed(row: Row, sink: Sink) -> Told:
@@ -123,6 +130,7 @@ def _selection(queue: str, command: Command) -> dict[str, object]:
         "queue": queue,
         "after": 0,
         "limit": MOST,
+        "at": command.at,
         "command_id": "",
         "causes": [ParkedFor.REFUSED.value],
         "root_key": command.root_key,

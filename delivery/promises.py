@@ -9,14 +9,15 @@ from delivery.states import Repeats
 PAGE = "docs/how-to/repeats.md"
 
 
-def refused(sinks: Iterable[tuple[str, type]]) -> Iterable[str]:
+def refused(sinks: Iterable[tuple[str, object]]) -> Iterable[str]:
     """Why a sink may not be delivered to: after a lost answer it could only send again and hope.
 
     Args:
-        sinks: Each with the record it is for.
+        sinks: Each, or its class, with the record it is for.
     """
     for record, sink in sinks:
-        if getattr(sink, "find", Sink.find) is Sink.find:
-            yield f"{record}: {sink.__name__} has no `find`, so that nobody could tell what became of a lost answer"
+        kind = sink if isinstance(sink, type) else type(sink)
+        if getattr(kind, "find", Sink.find) is Sink.find:
+            yield f"{record}: {kind.__name__} has no `find`, so that nobody could tell what became of a lost answer"
         if getattr(sink, "repeats", None) not in set(Repeats):
-            yield f"{record}: {sink.__name__} declares no `repeats`; there are {', '.join(Repeats)} ({PAGE})"
+            yield f"{record}: {kind.__name__} declares no `repeats`; there are {', '.join(Repeats)} ({PAGE})"

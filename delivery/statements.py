@@ -379,6 +379,8 @@ _SELECTED = """
 FROM rows r
 WHERE queue = %(queue)s AND state = 'parked' AND id > %(after)s AND cause = ANY(%(causes)b::text[])
     AND (%(command_id)s = '' OR command_id <> %(command_id)s)
+    -- A store made anew reads commands from their beginning: those of long ago are not about what came since.
+    AND taken_in_at <= %(at)s + interval '1 minute'
     AND (%(root_key)s = '' OR root_key = %(root_key)s) AND (%(record)s = '' OR record = %(record)s)
     AND (%(code)s = '' OR code = %(code)s) AND code_values @> %(values)s::jsonb
     AND (%(topic_id)s = '' OR topic_id = %(topic_id)s) AND (%(partition)s < 0 OR partition = %(partition)s)

@@ -185,7 +185,10 @@ def prune(wire: Wire) -> None:
         wire.execute(PRUNE_UNBORN_ROOTS)
         wire.execute("DELETE FROM records WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS])
         # a day behind their records, as other clocks stamped those: a record without its delivery would seem lost
-        wire.execute("DELETE FROM deliveries WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS + 1])
+        wire.execute(
+            "DELETE FROM deliveries WHERE at < now() - make_interval(days => %s) AND state = ANY(%s)",
+            [ROOTS_DAYS + 1, list(ENDS)],
+        )
         wire.execute("DELETE FROM outcomes WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
         wire.execute("DELETE FROM dead_letters WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
 

@@ -64,9 +64,8 @@ async def take_in(store: Store, *arrivals: Arrival, queue: str = QUEUE) -> None:
 
 def command(act: str, *, id_: str = "c-1", **more: Any) -> Command:
     """What an operator asks for."""
-    return Command(
-        id=id_, at=datetime(2026, 3, 2, tzinfo=UTC), who="mara", why="because", connection="any", act=act, **more
-    )
+    given = {"at": datetime.now(UTC), **more}
+    return Command(id=id_, who="mara", why="because", connection="any", act=act, **given)
 
 
 def intent_of(row: Row, *, timeout_s: float = 5.0) -> Intent:

@@ -126,6 +126,17 @@ async def test_command_touches_only_what_it_selects(store: Store, acts: Acts) ->
     assert ids(await claim(store)) == [1, 2]
 
 
+async def test_command_of_long_ago_is_not_about_what_came_since(store: Store, acts: Acts) -> None:
+    """A store made anew, or restored, reads old commands again."""
+    await take_in(store, arrival(0))
+    await refuse(store)
+
+    await acts.carry_out(command(Act.DISCARD, at=datetime.now(UTC) - timedelta(minutes=5)))
+
+    await acts.carry_out(command(Act.REDRIVE, id_="c-2"))
+    assert ids(await claim(store)) == [0]
+
+
 async def test_release_leaves_dead_letters_alone(store: Store, acts: Acts) -> None:
     await take_in(store, arrival(0, "s:1"), arrival(1, "s:2"))
     refused, away = await claim(store)

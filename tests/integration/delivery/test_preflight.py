@@ -89,6 +89,16 @@ async def test_each_way_it_can_end_before_the_write(store: Store, bus_dsn: str) 
     }
 
 
+async def test_defect_of_a_sink_answers_and_stops_nobody(store: Store, bus_dsn: str) -> None:
+    class Defective(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            raise KeyError(row.offset)
+
+    await refused(store, 1)
+
+    assert await verdicts(store, bus_dsn, {"order": Defective()}) == {"s:0": "preflight.cannot_tell"}
+
+
 @pytest.mark.parametrize(("kind", "verdict"), [(Kind.STATE, "preflight.stale"), (Kind.DOCUMENT, "preflight.passes")])
 async def test_state_that_a_newer_one_waits_behind_is_stale(
     store: Store, bus_dsn: str, kind: Kind, verdict: str
