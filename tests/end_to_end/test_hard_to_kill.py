@@ -11,7 +11,7 @@ from tests.end_to_end.outside import Outside, kill, pids, towpath, until
 
 pytestmark = pytest.mark.timeout(300)
 
-ORDERS = 24
+ORDERS = 20
 PER_SECOND = 8
 
 
@@ -51,10 +51,8 @@ def came_back(process: str, before: list[int]) -> list[int]:
 @pytest.mark.parametrize(
     "processes",
     [
-        ("gateway", "pollers"),
-        ("fetchers@clarity-main", "consumers@clarity-main"),
-        ("streams", "projector"),
-        ("fetchers@gp-two", "consumers@gp-two"),
+        ("gateway", "pollers", "streams", "projector"),
+        ("fetchers@clarity-main", "consumers@clarity-main", "fetchers@gp-two", "consumers@gp-two"),
     ],
     ids="+".join,
 )

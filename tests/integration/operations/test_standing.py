@@ -24,6 +24,7 @@ from delivery.states import Kind
 from delivery.store import Store
 from errors import NotFoundError, RefusedError, RetryableError
 from mapping.port import Lookups
+from operations import unread
 from operations.explain import Explanation, explain
 from operations.findings import Finding, Severity
 from operations.projection import migrate, queues, standing, tables
@@ -62,6 +63,12 @@ def settings_of(root: Path, dsn: str, **addresses: str) -> Settings:
         code_version="0",
         **given,
     )
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests have no Kafka: a second tells that as well as four."""
+    monkeypatch.setattr(unread, "PING_WITHIN_S", 1.0)
 
 
 @pytest.fixture
