@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 RUN := ./operations/in_environment
 PYTEST := $(RUN) pytest
 # Most of these tests wait; the longest module comes first.
-SIDE_BY_SIDE := -n 6 --dist loadscope --no-loadscope-reorder
+SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
 
 .DEFAULT_GOAL := help

@@ -1,16 +1,17 @@
 """The producer on real Kafka: confirmed, partitioned as Java does it, and in time when the broker is away."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from bus.partitioner import partition_of
 from bus.producer import BusProducer, configuration
 from errors import RejectedError, RetryableError
 from operations.stack.addresses import Addresses
 from schemas.topics import Topic
-from tests.integration.bus.conftest import PARTITIONS, Place, Reader
+from tests.integration.bus.conftest import PARTITIONS, Place, Reader, eventually
 from tests.integration.bus.pattern_worker import topic
 
 KEYS = ["shop:1", "gp-two:SKU-77@MAIN", "Zürich:ß-1", "店:注文一", "emoji:😀", "a", "abcd", "shop:%2F1"]
@@ -22,11 +23,18 @@ def source(place: Place) -> Topic:
     return topic(place.source, PARTITIONS)
 
 
+def read(place: Place, name: str, records: int) -> Sequence[Message]:
+    """What lies on a topic, once so many records are there."""
+    reader = Reader(place.kafka, name)
+    eventually(lambda: len(reader.read()) >= records, within_s=30, what=f"{records} records")
+    return reader.messages
+
+
 async def test_record_is_confirmed_where_its_root_key_belongs(place: Place, source: Topic) -> None:
     async with BusProducer(place.kafka) as producer:
         partition, offset = await producer.send(source, "shop:1/shipment-7", b"value", [("ce_id", b"1")])
 
-    (message,) = Reader(place.kafka, place.source).read()
+    (message,) = read(place, place.source, 1)
     assert (message.partition(), message.offset()) == (partition, offset)
     assert partition == partition_of("shop:1", PARTITIONS)
     assert (message.key(), message.value(), message.headers()) == (b"shop:1/shipment-7", b"value", [("ce_id", b"1")])
@@ -38,9 +46,7 @@ def test_librdkafka_puts_keys_where_we_do(place: Place, source: Topic) -> None:
         producer.produce(source.name, b"x", key.encode())
     assert producer.flush(10) == 0
 
-    found = {
-        (message.key() or b"").decode(): message.partition() for message in Reader(place.kafka, source.name).read()
-    }
+    found = {(each.key() or b"").decode(): each.partition() for each in read(place, source.name, len(KEYS))}
     assert found == {key: partition_of(key, PARTITIONS) for key in KEYS}
 
 
