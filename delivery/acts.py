@@ -14,10 +14,11 @@ import structlog
 
 from delivery import announcements, columns, statements
 from delivery.announcements import Announcement
+from delivery.database import Connection
 from delivery.ports import Row, Sink
 from delivery.preflight import preflight
 from delivery.states import ParkedFor, State
-from delivery.store import Connection, Store
+from delivery.store import Store
 from schemas.bus.command import Act, Command
 
 log = structlog.get_logger(__name__)

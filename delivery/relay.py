@@ -16,7 +16,8 @@ import structlog
 from bus.events import Headers
 from bus.headers import Lineage, event_id, to_headers
 from delivery.announcements import Announcement, What
-from delivery.store import CursorLease, Store
+from delivery.edges import CursorLease, Edges
+from delivery.store import Store
 from errors import RejectedError, RetryableError
 from schemas.types import Root
 
@@ -68,6 +69,7 @@ class Relay:
                 it, as two relays that speak at once could put an older record of a key behind a newer one.
         """
         self._store = store
+        self._turns = Edges(store)
         self._publisher = publisher
         self._headers = headers
         self._owner = owner
@@ -86,7 +88,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 asked_at = time.monotonic()
-                turn = await self._store.lease_cursor(TURN, self._owner, self._turn_s)
+                turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
                 carried = await self._carry(asked_at + MARGIN_S) if turn is not None else 0
                 pause_s = FIRST_PAUSE_S
                 if carried == 0:
@@ -98,7 +100,7 @@ class Relay:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         if turn is not None:
             with contextlib.suppress(RetryableError):
-                await self._store.release_cursor(turn)
+                await self._turns.release_cursor(turn)
 
     def stop(self) -> None:
         """End after the batch under way."""

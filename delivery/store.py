@@ -1,54 +1,38 @@
 """A connection's store in PostgreSQL: what is being worked on, what is known of the other end, what is to be announced.
 
-For the deliverers, for the take-in agents of fetchers and consumers, for pollers, the gateway and the relay. One
-`Store` a process and connection, with a pool of its own; one PostgreSQL schema a connection (`migrate.py`). What the
-protocol rests on stands at the top of `statements.py`. Every method is one transaction; RetryableError means that
-PostgreSQL could not be asked or its answer was lost, and that the same call may be made again.
+For the deliverers, for the take-in agents of fetchers and consumers and for the relay. One `Store` a process and
+connection. What the protocol rests on stands at the top of `statements.py`. Every method is one transaction; errors are
+`database.py`'s.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Final, LiteralString, TypeAlias
+from typing import Final, LiteralString
 
 import msgspec
 import psycopg
 import structlog
 from psycopg import sql
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from bus.clock import Clock, now
 from delivery import announcements, columns, statements
 from delivery.announcements import Announcement, Speaker
 from delivery.batch import Batch, sorted_out
+from delivery.database import Connection, Database, Parameters
 from delivery.decide import Turn
-from delivery.migrate import schema_of
 from delivery.ports import Arrival, Intent, LastSeen, Row
 from delivery.states import ENDS, ParkedFor, State
-from errors import FatalError, LostPartitionError, RetryableError
+from errors import LostPartitionError, RetryableError
 
 log = structlog.get_logger(__name__)
 
-Parameters: TypeAlias = Mapping[str, object]
-Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
-
-#: How long a call waits for a connection before it says that the store is away.
-PATIENCE_S: Final = 5.0
 #: Leases taken from dead owners in one transaction.
 SWEEP: Final = 500
 #: Rows announced to PostgreSQL's listeners are looked for by polling this often when a notice got lost.
 RELISTEN_S: Final = 1.0
 DAY: Final = timedelta(days=1)
-
-#: Statements reach each row by its index, and are planned for each batch: a plan made while a table was almost empty
-#: must not read all of it when it holds a million rows.
-SESSION: Final[LiteralString] = """
-SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
-    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('enable_seqscan', 'off', false),
-    set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
-"""
 
 
 class TakenIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,16 +64,6 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
 
 
-class CursorLease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to advance a cursor, until the lease runs out and somebody takes it."""
-
-    name: str
-    owner: str
-    epoch: int
-    #: Empty at the very first.
-    cursor: str
-
-
 class OpenRows(msgspec.Struct, frozen=True, kw_only=True):
     """Open rows of one kind."""
 
@@ -119,7 +93,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     outbox_refused: int
 
 
-class Store:
+class Store(Database):
     """The one place where a connection's deliveries are written down.
 
     Implements `delivery.ports.Memory`, which sinks are given.
@@ -134,21 +108,9 @@ class Store:
         pool_size: int = 6,
         clock: Clock = now,
     ) -> None:
-        self.connection = connection
-        self._dsn = dsn
-        self.schema = schema_of(connection)
+        super().__init__(dsn, connection, pool_size=pool_size)
         self._code_version = code_version
         self.now: Clock = clock
-        self._pool = AsyncConnectionPool(
-            dsn,
-            open=False,
-            min_size=1,
-            max_size=pool_size,
-            timeout=PATIENCE_S,
-            reconnect_timeout=PATIENCE_S,
-            configure=self._configure,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": f"towpath {connection}"},
-        )
         self._arrived: dict[str, asyncio.Event] = {}
         self._announced = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
@@ -161,8 +123,7 @@ class Store:
         Raises:
             RetryableError: PostgreSQL cannot be reached.
         """
-        await self._pool.open()
-        await self._execute("SELECT 1", {})
+        await super().open()
         self._listening = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
@@ -171,13 +132,13 @@ class Store:
             self._listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listening
-        await self._pool.close()
+        await super().close()
 
     # ---- take in
 
     async def positions(self, queue: str, topic_id: str) -> dict[int, int]:
         """Next offset to take in, by partition; partitions never taken in are missing."""
-        found = await self._fetch(statements.POSITIONS, {"queue": queue, "topic_id": topic_id})
+        found = await self.fetch(statements.POSITIONS, {"queue": queue, "topic_id": topic_id})
         return dict(found)
 
     async def take_in(
@@ -330,7 +291,7 @@ class Store:
         """
         rows = [one.row for one in intended]
         intents = [one.intent for one in intended]
-        found = await self._fetch(
+        found = await self.fetch(
             statements.INTEND,
             {
                 "queue": queue,
@@ -404,7 +365,7 @@ class Store:
             "root_keys": [row.root_key for row in rows],
             "epochs": [row.epoch for row in rows],
         }
-        return frozenset(epoch for _, epoch in await self._fetch(statements.RENEW, keys))
+        return frozenset(epoch for _, epoch in await self.fetch(statements.RENEW, keys))
 
     async def _lock_mine(self, wire: Connection, queue: str, owner: str, rows: Sequence[Row]) -> set[int]:
         keys = {
@@ -473,7 +434,7 @@ class Store:
 
     async def due_in(self, queue: str) -> float | None:
         """Seconds until the next key is due, negative when one is; None when none is waiting for its time."""
-        found = await self._fetch(statements.DUE_IN, {"queue": queue})
+        found = await self.fetch(statements.DUE_IN, {"queue": queue})
         return float(found[0][0]) if found else None
 
     async def wait_for_work(self, queue: str, timeout_s: float) -> None:
@@ -500,7 +461,7 @@ class Store:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._dsn, autocommit=True, application_name=f"towpath {self.connection} listener"
+                    self.dsn, autocommit=True, application_name=f"towpath {self.connection} listener"
                 ) as wire:
                     await wire.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.schema)))
                     async for notice in wire.notifies():
@@ -514,16 +475,16 @@ class Store:
     async def outbox_batch(self, limit: int) -> list[Announcement]:
         """What the broker does not have yet, in the order it was written."""
         self._announced.clear()
-        found = await self._fetch(statements.OUTBOX, {"limit": limit})
+        found = await self.fetch(statements.OUTBOX, {"limit": limit})
         return [columns.announcement_of(values) for values in found]
 
     async def outbox_sent(self, ids: Sequence[int]) -> None:
         """The broker has them."""
-        await self._execute(statements.OUTBOX_SENT, {"ids": list(ids)})
+        await self.execute(statements.OUTBOX_SENT, {"ids": list(ids)})
 
     async def outbox_refused(self, id_: int, reason: str) -> None:
         """The broker will never take it; kept aside and counted."""
-        await self._execute(statements.OUTBOX_REFUSED, {"id": id_, "reason": reason})
+        await self.execute(statements.OUTBOX_REFUSED, {"id": id_, "reason": reason})
 
     async def tell(self, queue: str, state: str, code: str, values: Mapping[str, str]) -> None:
         """Announce what happened to a whole queue: an outcome keyed by the connection."""
@@ -545,65 +506,28 @@ class Store:
 
     async def last_seen(self, record: str, key: str) -> LastSeen | None:
         """The last known content there."""
-        found = await self._fetch(statements.LAST_SEEN, {"record": record, "key": key})
+        found = await self.fetch(statements.LAST_SEEN, {"record": record, "key": key})
         return LastSeen(record=record, key=key, digest=found[0][2], source_version=found[0][3]) if found else None
 
     async def expected(self, record: str, root_key: str) -> frozenset[str]:
         """Digests the record may read as because of what is being sent, or may have been sent, for the key."""
-        found = await self._fetch(statements.UNDER_WAY, {"root_key": root_key})
+        found = await self.fetch(statements.UNDER_WAY, {"root_key": root_key})
         intents = [columns.decoded_intent(bytes(intent)) for (intent,) in found]
         return frozenset(left.digest for intent in intents for left in intent.leaves if left.record == record)
 
     async def known_as(self, canonical_id: str, record: str) -> str | None:
         """The id a canonical record is known under there, the newest if there are several."""
-        found = await self._fetch(statements.KNOWN_AS, {"canonical_id": canonical_id, "record": record})
+        found = await self.fetch(statements.KNOWN_AS, {"canonical_id": canonical_id, "record": record})
         return str(found[0][0]) if found else None
 
     async def identity(self) -> str | None:
         """Who was behind the connection when it was last remembered."""
-        found = await self._fetch(statements.IDENTITY, {})
+        found = await self.fetch(statements.IDENTITY, {})
         return str(found[0][0]) if found else None
 
     async def remember_identity(self, identity: str) -> None:
         """From now on this is who is behind the connection."""
-        await self._execute(statements.REMEMBER_IDENTITY, {"identity": identity})
-
-    # ---- edges
-
-    async def seen_webhook(self, id_: str) -> bool:
-        """Was a webhook of this id accepted before?"""
-        return bool(await self._fetch(statements.SEEN_WEBHOOK, {"id": id_}))
-
-    async def remember_webhook(self, id_: str) -> bool:
-        """Remember an accepted webhook, after the broker has what it said; False if it was remembered before."""
-        return await self._execute(statements.REMEMBER_WEBHOOK, {"id": id_}) == 1
-
-    async def forget_webhooks(self, older_than_s: float) -> int:
-        """Drop ids no sender repeats any more."""
-        return await self._execute(statements.FORGET_WEBHOOKS, {"older_than_s": older_than_s})
-
-    async def cursor(self, name: str) -> str | None:
-        """How far a poller has read; None if it never did."""
-        found = await self._fetch(statements.CURSOR, {"name": name})
-        return str(found[0][0]) if found else None
-
-    async def lease_cursor(self, name: str, owner: str, lease_s: float) -> CursorLease | None:
-        """The right to read on from a cursor; None while another owner has it. The holder may ask again to renew."""
-        found = await self._fetch(statements.LEASE_CURSOR, {"name": name, "owner": owner, "lease_s": lease_s})
-        if not found:
-            return None
-        return CursorLease(name=name, owner=owner, cursor=found[0][0], epoch=found[0][1])
-
-    async def advance_cursor(self, lease: CursorLease, cursor: str, lease_s: float) -> bool:
-        """Move a cursor and renew its lease; False when somebody else has taken it."""
-        holder = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch}
-        moved = await self._execute(statements.ADVANCE_CURSOR, {**holder, "cursor": cursor, "lease_s": lease_s})
-        return moved == 1
-
-    async def release_cursor(self, lease: CursorLease) -> None:
-        """Let another owner read on at once."""
-        holder = {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch}
-        await self._execute(statements.RELEASE_CURSOR, holder)
+        await self.execute(statements.REMEMBER_IDENTITY, {"identity": identity})
 
     # ---- looking in, keeping house
 
@@ -662,41 +586,6 @@ class Store:
         }
         for step in statements.ADD_DAY:
             await wire.execute(sql.SQL(step).format(**names))
-
-    # ---- PostgreSQL
-
-    async def _configure(self, wire: Connection) -> None:
-        await wire.execute(SESSION, [sql.Identifier(self.schema).as_string(wire)])
-
-    @contextlib.asynccontextmanager
-    async def _wire(self) -> AsyncIterator[Connection]:
-        """A connection of the pool; foreign errors become ours here."""
-        try:
-            async with self._pool.connection() as wire:
-                yield wire
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise RetryableError("store_unavailable", "PostgreSQL did not answer", kind=type(error).__name__) from error
-        except psycopg.DataError as error:
-            # without its text, which may hold what was to be written
-            raise FatalError("store_refused", "PostgreSQL refused a value", sql_state=error.sqlstate) from None
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise RetryableError("store_read_only", "PostgreSQL takes no writes now") from error
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-            raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
-
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction on a connection of the pool; foreign errors become ours."""
-        async with self._wire() as wire, wire.transaction():
-            yield wire
-
-    async def _fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
-        async with self._wire() as wire:
-            return await columns.rows(wire, statement, parameters)
-
-    async def _execute(self, statement: LiteralString, parameters: Parameters) -> int:
-        async with self._wire() as wire:
-            return (await wire.execute(statement, parameters)).rowcount
 
 
 def _freeing(queue: str, root_keys: Iterable[str]) -> dict[str, object]:

@@ -7,7 +7,8 @@ from typing import TypeVar
 import structlog
 
 from bus import metrics
-from delivery.store import Store
+from delivery.database import Database
+from delivery.edges import Edges
 from errors import BusError
 from producers.gateway.repeats import Key
 
@@ -22,34 +23,34 @@ _REST_S = 5.0
 #: The longest span of retries a sender is known for, and one day more.
 KEPT_S = 4 * 86_400.0
 
-OpenStore = Callable[[], Store]
+BuildDatabase = Callable[[], Database]
 
 
 class StoreMemory:
     """Implements `repeats.Memory`; every store is opened when it is first needed and again after it failed."""
 
-    def __init__(self, stores: Mapping[str, OpenStore]) -> None:
-        """`stores`: how to build the store of each connection."""
+    def __init__(self, stores: Mapping[str, BuildDatabase]) -> None:
+        """`stores`: how to build the database of each connection's store."""
         self._stores = {connection: _Lenient(connection, build) for connection, build in stores.items()}
         self._remembering: set[asyncio.Task[object]] = set()
 
     async def knows(self, key: Key) -> bool:
         """As in `Memory`."""
         store = self._stores.get(key[0])
-        return store is not None and bool(await store.ask(lambda opened: opened.seen_webhook(key[1])))
+        return store is not None and bool(await store.ask(lambda edges: edges.seen_webhook(key[1])))
 
     async def remember(self, key: Key) -> None:
         """As in `Memory`: begun, as the sender's answer may not wait for it."""
         store = self._stores.get(key[0])
         if store is not None:
-            task = asyncio.create_task(store.ask(lambda opened: opened.remember_webhook(key[1])))
+            task = asyncio.create_task(store.ask(lambda edges: edges.remember_webhook(key[1])))
             self._remembering.add(task)
             task.add_done_callback(self._remembering.discard)
 
     async def forget_old(self) -> None:
         """Drop what no sender repeats any more."""
         for store in self._stores.values():
-            await store.ask(lambda opened: opened.forget_webhooks(KEPT_S))
+            await store.ask(lambda edges: edges.forget_webhooks(KEPT_S))
 
     async def close(self) -> None:
         """Give the connections back, once what is being remembered is, or takes too long."""
@@ -61,15 +62,15 @@ class StoreMemory:
 class _Lenient:
     """One store that may be away."""
 
-    def __init__(self, connection: str, build: OpenStore) -> None:
+    def __init__(self, connection: str, build: BuildDatabase) -> None:
         self._connection = connection
         self._build = build
-        self._store: Store | None = None
+        self._store: Database | None = None
         self._lock = asyncio.Lock()
         self._rests_until_s = 0.0
         self._running: set[asyncio.Task[object]] = set()
 
-    async def ask(self, question: Callable[[Store], Awaitable[T]]) -> T | None:
+    async def ask(self, question: Callable[[Edges], Awaitable[T]]) -> T | None:
         """The store's answer, None while it is away or too slow."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._rests_until_s:
@@ -91,13 +92,13 @@ class _Lenient:
         if self._store is not None:
             await self._store.close()
 
-    async def _answer(self, question: Callable[[Store], Awaitable[T]]) -> T:
+    async def _answer(self, question: Callable[[Edges], Awaitable[T]]) -> T:
         async with self._lock:
             if self._store is None:
                 self._store = await self._open()
-        return await question(self._store)
+        return await question(Edges(self._store))
 
-    async def _open(self) -> Store:
+    async def _open(self) -> Database:
         store = self._build()
         try:
             await store.open()

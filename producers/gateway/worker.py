@@ -20,7 +20,7 @@ from bus.producer import BusProducer, Publisher
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
-from delivery.store import Store
+from delivery.database import Database
 from errors import BusError, ConfigurationError, FatalError
 from producers.gateway.app import Gateway, Limits, application
 from producers.gateway.memory import StoreMemory
@@ -174,11 +174,11 @@ async def _storage(settings: Settings, sources: Mapping[str, Source]) -> AsyncIt
 
 @contextlib.asynccontextmanager
 async def _memory(settings: Settings, sources: Mapping[str, Source]) -> AsyncIterator[StoreMemory]:
-    def store_of(connection: str) -> Store:
+    def database_of(connection: str) -> Database:
         dsn = settings.connection(connection).store_dsn.reveal()
-        return Store(dsn, connection, code_version=settings.code_version, pool_size=2)
+        return Database(dsn, connection, pool_size=2)
 
-    memory = StoreMemory({connection: partial(store_of, connection) for connection in sources})
+    memory = StoreMemory({connection: partial(database_of, connection) for connection in sources})
     try:
         yield memory
     finally:

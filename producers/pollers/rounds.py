@@ -17,7 +17,7 @@ from bus import metrics
 from bus.clock import Clock
 from bus.events import Headers
 from bus.headers import Lineage, event_id, new_trace, to_headers
-from delivery.store import CursorLease
+from delivery.edges import CursorLease
 from schemas.bus.change import Cause, Change
 from schemas.topics import Topic
 from schemas.types import root_key
@@ -49,7 +49,7 @@ class Lister(Protocol):
 
 
 class Cursors(Protocol):
-    """Where the cursor is kept, as `delivery.store.Store` keeps it."""
+    """Where the cursor is kept, as `delivery.edges.Edges` keeps it."""
 
     async def lease_cursor(self, name: str, owner: str, lease_s: float) -> CursorLease | None:
         """The right to read on; None while another one has it."""

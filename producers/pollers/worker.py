@@ -19,7 +19,8 @@ from bus.registry import Registry
 from bus.settings import Connection, Settings
 from bus.verify import verify
 from connect.systems.clarity.client import open_client
-from delivery.store import Store
+from delivery.database import Database
+from delivery.edges import Edges
 from errors import ConfigurationError, FatalError
 from producers import routes
 from producers.pollers.clarity import Orders
@@ -72,7 +73,7 @@ def polled(settings: Settings) -> list[tuple[Connection, Poll]]:
 async def _poll_all(settings: Settings, publisher: Publisher, stop: asyncio.Event) -> None:
     """Until told to stop, or until none can be polled, or one fails in a way that is not its store's."""
     tasks = [
-        asyncio.create_task(_poll_if_possible(settings, connection, poll, publisher, stop))
+        asyncio.create_task(_poll_if_possible(connection, poll, publisher, stop))
         for connection, poll in polled(settings)
     ]
     told = asyncio.create_task(stop.wait())
@@ -88,11 +89,11 @@ async def _poll_all(settings: Settings, publisher: Publisher, stop: asyncio.Even
 
 
 async def _poll_if_possible(
-    settings: Settings, connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
+    connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
 ) -> FatalError | None:
     """One connection until told to stop; why it is left out, where its store can not be polled any more."""
     try:
-        await _poll(settings, connection, poll, publisher, stop)
+        await _poll(connection, poll, publisher, stop)
     except FatalError as error:
         metrics.POLLS.labels(connection=connection.name, result=error.code).inc()
         log.error(  # noqa: TRY400 -- what the store said, not where in our code it was heard
@@ -102,19 +103,17 @@ async def _poll_if_possible(
     return None
 
 
-async def _poll(
-    settings: Settings, connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
-) -> None:
-    store = Store(connection.store_dsn.reveal(), connection.name, code_version=settings.code_version, pool_size=1)
+async def _poll(connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event) -> None:
+    database = Database(connection.store_dsn.reveal(), connection.name, pool_size=1)
     async with _lister(connection) as lister, contextlib.AsyncExitStack() as built:
-        built.push_async_callback(store.close)
-        if not await until_possible(store.open, stop, connection.name):
+        built.push_async_callback(database.close)
+        if not await until_possible(database.open, stop, connection.name):
             return
         poller = Poller(
             beat_of(connection, poll, clock.now()),
             lister,
             publisher,
-            store,
+            Edges(database),
             owner=f"{socket.gethostname()}/{os.getpid()}",
             clock=clock.now,
             randomness=os.urandom,

@@ -30,8 +30,9 @@ from bus.registry import Registry
 from bus.secret import Secret
 from bus.settings import Connection, load
 from connect.systems.clarity.client import open_client
+from delivery.database import Database
+from delivery.edges import Edges
 from delivery.migrate import migrate, schema_of
-from delivery.store import Store
 from errors import RetryableError
 from operations.stack.addresses import Addresses
 from operations.topics import apply
@@ -130,7 +131,7 @@ class Site:
         found = source(connection, "clarity", [secret(KEY)], 300)
         assert found is not None
         self.connection = connection
-        self.memory = StoreMemory({connection: partial(Store, dsn, connection, pool_size=1)})
+        self.memory = StoreMemory({connection: partial(Database, dsn, connection, pool_size=1)})
         gateway = Gateway(
             {connection: found},
             publisher,  # type: ignore[arg-type]  # one of two publishers
@@ -264,8 +265,8 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
         password=Secret("sandbox-bus"),
     )
     control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
-    store = Store(stack.bus_dsn, connection, pool_size=2)
-    await store.open()
+    database = Database(stack.bus_dsn, connection, pool_size=2)
+    await database.open()
 
     async with open_client(site, transport) as client:
         pollers = [
@@ -280,7 +281,7 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
                 ),
                 Orders(client),
                 own,
-                store,
+                Edges(database),
                 owner=owner,
                 clock=lambda: datetime.now(UTC),
                 randomness=os.urandom,
@@ -303,7 +304,7 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
     assert all(change.source_version > 0 for _, change in changes)
     identities = {(change.id, dict(headers_of(message))["ce_id"]) for message, change in changes}
     assert len(identities) == 4
-    await store.close()
+    await database.close()
     await control.aclose()
     await simulator.stop()
 

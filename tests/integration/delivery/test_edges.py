@@ -6,47 +6,54 @@ import psycopg
 import pytest
 
 from delivery.decide import settled
+from delivery.edges import Edges
 from delivery.migrate import check_version, migrate, schema_of
 from delivery.store import Store
 from errors import ConfigurationError, FatalError, RetryableError
 from tests.integration.delivery.rows import QUEUE, arrival, change, delivered, history, look, take_in
 
 
-async def test_cursor_has_one_reader_at_a_time(store: Store) -> None:
-    assert await store.cursor("orders") is None
-    mine = await store.lease_cursor("orders", "me", 60)
+@pytest.fixture
+def edges(store: Store) -> Edges:
+    """Of a store that is open."""
+    return Edges(store)
+
+
+async def test_cursor_has_one_reader_at_a_time(edges: Edges) -> None:
+    assert await edges.cursor("orders") is None
+    mine = await edges.lease_cursor("orders", "me", 60)
     assert mine is not None
     assert mine.cursor == ""
 
-    assert await store.lease_cursor("orders", "other", 60) is None
-    assert await store.advance_cursor(mine, "2026-05-01", 60)
-    await store.release_cursor(mine)
-    theirs = await store.lease_cursor("orders", "other", 60)
+    assert await edges.lease_cursor("orders", "other", 60) is None
+    assert await edges.advance_cursor(mine, "2026-05-01", 60)
+    await edges.release_cursor(mine)
+    theirs = await edges.lease_cursor("orders", "other", 60)
 
     assert theirs is not None
     assert theirs.cursor == "2026-05-01"
-    assert not await store.advance_cursor(mine, "2026-04-01", 60)
-    assert await store.cursor("orders") == "2026-05-01"
+    assert not await edges.advance_cursor(mine, "2026-04-01", 60)
+    assert await edges.cursor("orders") == "2026-05-01"
 
 
-async def test_cursor_of_a_dead_reader_is_taken_over(store: Store) -> None:
-    mine = await store.lease_cursor("orders", "me", -1)
-    theirs = await store.lease_cursor("orders", "other", 60)
+async def test_cursor_of_a_dead_reader_is_taken_over(edges: Edges) -> None:
+    mine = await edges.lease_cursor("orders", "me", -1)
+    theirs = await edges.lease_cursor("orders", "other", 60)
 
     assert mine is not None
     assert theirs is not None
     assert theirs.epoch > mine.epoch
-    assert not await store.advance_cursor(mine, "x", 60)
+    assert not await edges.advance_cursor(mine, "x", 60)
 
 
-async def test_webhook_is_remembered_once(store: Store) -> None:
-    assert not await store.seen_webhook("msg_1")
-    assert await store.remember_webhook("msg_1")
-    assert await store.seen_webhook("msg_1")
-    assert not await store.remember_webhook("msg_1")
-    assert await store.forget_webhooks(3600) == 0
-    assert await store.forget_webhooks(-1) == 1
-    assert not await store.seen_webhook("msg_1")
+async def test_webhook_is_remembered_once(edges: Edges) -> None:
+    assert not await edges.seen_webhook("msg_1")
+    assert await edges.remember_webhook("msg_1")
+    assert await edges.seen_webhook("msg_1")
+    assert not await edges.remember_webhook("msg_1")
+    assert await edges.forget_webhooks(3600) == 0
+    assert await edges.forget_webhooks(-1) == 1
+    assert not await edges.seen_webhook("msg_1")
 
 
 async def test_identity_is_one(store: Store) -> None:

@@ -14,9 +14,10 @@ from bus.events import Headers
 from bus.headers import from_headers
 from delivery.announcements import Announcement, What
 from delivery.decide import Pace, Step, Turn, after, settled
+from delivery.edges import CursorLease, Edges
 from delivery.ports import Publication, Row
 from delivery.relay import TURN, Relay, headers_of
-from delivery.store import CursorLease, Store
+from delivery.store import Store
 from errors import FatalError, RefusedError, RejectedError, RetryableError
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
@@ -216,23 +217,24 @@ async def test_relays_do_not_overlap_while_the_broker_is_away(bus_dsn: str, stor
 
 async def test_relay_stands_by_while_another_one_speaks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     broker, asked = Broker(), 0
-    lease = await store.lease_cursor(TURN, "somebody", 60)
+    edges = Edges(store)
+    lease = await edges.lease_cursor(TURN, "somebody", 60)
     assert lease is not None
     await settle_all(store, 3)
-    real = store.lease_cursor
+    real = Edges.lease_cursor
 
-    async def counted(name: str, owner: str, lease_s: float) -> CursorLease | None:
+    async def counted(self: Edges, name: str, owner: str, lease_s: float) -> CursorLease | None:
         nonlocal asked
         asked += 1
-        return await real(name, owner, lease_s)
+        return await real(self, name, owner, lease_s)
 
-    monkeypatch.setattr(store, "lease_cursor", counted)
+    monkeypatch.setattr(Edges, "lease_cursor", counted)
     one = relay(store, broker, send_within_s=0.2)
     running = asyncio.create_task(one.run())
     await until(lambda: asked > 2)
     assert broker.records == []
 
-    await store.release_cursor(lease)
+    await edges.release_cursor(lease)
     await until_sent(store)
     one.stop()
     await running

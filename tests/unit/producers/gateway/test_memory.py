@@ -3,17 +3,17 @@
 import asyncio
 from typing import cast
 
-from delivery.store import Store
+from delivery.database import Database, Parameters
 from producers.gateway.memory import StoreMemory
 
 KEY = ("clarity-main", "msg_1")
 
 
-class SlowStore:
-    """A store whose answer takes until somebody lets it."""
+class SlowDatabase:
+    """A database whose answer takes until somebody lets it."""
 
     def __init__(self) -> None:
-        self.remembered: list[str] = []
+        self.remembered: list[object] = []
         self.answers = asyncio.Event()
 
     async def open(self) -> None:
@@ -22,14 +22,15 @@ class SlowStore:
     async def close(self) -> None:
         return
 
-    async def remember_webhook(self, delivery_id: str) -> None:
+    async def execute(self, _statement: str, parameters: Parameters) -> int:
         await self.answers.wait()
-        self.remembered.append(delivery_id)
+        self.remembered.append(parameters["id"])
+        return 1
 
 
 async def test_the_sender_does_not_wait_until_a_webhook_is_remembered() -> None:
-    store = SlowStore()
-    memory = StoreMemory({"clarity-main": lambda: cast("Store", store)})
+    store = SlowDatabase()
+    memory = StoreMemory({"clarity-main": lambda: cast("Database", store)})
 
     await memory.remember(KEY)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bus.events import Headers
 from bus.headers import from_headers
-from delivery.store import CursorLease
+from delivery.edges import CursorLease
 from errors import DecodeError, FatalError, RetryableError
 from producers.pollers import rounds
 from producers.pollers.pace import keep_polling, pause_after, until_possible

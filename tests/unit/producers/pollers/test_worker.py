@@ -34,7 +34,7 @@ class Stores:
         self.polled: set[str] = set()
         self.left: set[str] = set()
 
-    async def poll(self, _settings: Settings, connection: Connection, *rest: object) -> None:
+    async def poll(self, connection: Connection, *rest: object) -> None:
         stop = rest[-1]
         assert isinstance(stop, asyncio.Event)
         self.polled.add(connection.name)

@@ -1,0 +1,105 @@
+"""A connection's schema in PostgreSQL as one process reaches it: a pool, transactions, foreign errors made ours.
+
+For the store (`store.py`) and for the edges (`edges.py`). One `Database` a process and connection; one PostgreSQL
+schema a connection (`migrate.py`). RetryableError means that PostgreSQL could not be asked or its answer was lost, and
+that the same call may be made again.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, LiteralString, TypeAlias
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from delivery import columns
+from delivery.migrate import schema_of
+from errors import FatalError, RetryableError
+
+Parameters: TypeAlias = Mapping[str, object]
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+
+#: How long a call waits for a connection before it says that the store is away.
+PATIENCE_S: Final = 5.0
+
+#: Statements reach each row by its index, and are planned for each batch: a plan made while a table was almost empty
+#: must not read all of it when it holds a million rows.
+SESSION: Final[LiteralString] = """
+SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
+    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('enable_seqscan', 'off', false),
+    set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
+"""
+
+
+class Database:
+    """One connection's schema."""
+
+    def __init__(self, dsn: str, connection: str, *, pool_size: int) -> None:
+        """Build, without connecting.
+
+        Raises:
+            ConfigurationError: the connection's name cannot be a schema's.
+        """
+        self.dsn = dsn
+        self.connection = connection
+        self.schema = schema_of(connection)
+        self._pool = AsyncConnectionPool(
+            dsn,
+            open=False,
+            min_size=1,
+            max_size=pool_size,
+            timeout=PATIENCE_S,
+            reconnect_timeout=PATIENCE_S,
+            configure=self._configure,
+            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": f"towpath {connection}"},
+        )
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            RetryableError: PostgreSQL cannot be reached.
+        """
+        await self._pool.open()
+        await self.execute("SELECT 1", {})
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._pool.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction on a connection of the pool; foreign errors become ours."""
+        async with self._wire() as wire, wire.transaction():
+            yield wire
+
+    async def fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """What one statement answers, in a transaction of its own."""
+        async with self._wire() as wire:
+            return await columns.rows(wire, statement, parameters)
+
+    async def execute(self, statement: LiteralString, parameters: Parameters) -> int:
+        """How many rows one statement changed, in a transaction of its own."""
+        async with self._wire() as wire:
+            return (await wire.execute(statement, parameters)).rowcount
+
+    async def _configure(self, wire: Connection) -> None:
+        await wire.execute(SESSION, [sql.Identifier(self.schema).as_string(wire)])
+
+    @contextlib.asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; foreign errors become ours here."""
+        try:
+            async with self._pool.connection() as wire:
+                yield wire
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise RetryableError("store_unavailable", "PostgreSQL did not answer", kind=type(error).__name__) from error
+        except psycopg.DataError as error:
+            # without its text, which may hold what was to be written
+            raise FatalError("store_refused", "PostgreSQL refused a value", sql_state=error.sqlstate) from None
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise RetryableError("store_read_only", "PostgreSQL takes no writes now") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
