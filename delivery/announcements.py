@@ -86,6 +86,12 @@ def decoded(what: What, value: bytes) -> msgspec.Struct:
     return msgspec.msgpack.decode(value, type=RECORDS[what])
 
 
+def dead_letter_id(connection: str, stage: str, place: tuple[str, int, int], replay: str) -> str:
+    """Identity of the dead letter of an event (topic id, partition, offset); in a replay it is one of its own."""
+    named = f"{connection}|{stage}|{root_at(*place)}" + (f"|{replay}" if replay else "")
+    return str(uuid.uuid5(DEAD_LETTER_IDS, named))
+
+
 def of_turn(speaker: Speaker, turn: Turn, at: datetime) -> list[Announcement]:
     """All that is to be said about a try: nothing when a row merely goes on waiting for what it waited for."""
     said: list[Announcement] = []
@@ -302,6 +308,7 @@ def of_event(speaker: Speaker, event: Arrival | Row, state: State, code: str, at
         payload_digest=event.payload_digest,
         mapping_in=event.mapping_in,
         command_id=event.command_id,
+        replay=event.replay,
         origin=event.origin,
         amount=event.amount,
         currency=event.currency,
@@ -336,6 +343,7 @@ def _outcome(speaker: Speaker, turn: Turn, at: datetime) -> Outcome:
         mapping_in=row.mapping_in,
         mapping_out=mapping_of(turn),
         command_id=row.command_id,
+        replay=row.replay,
         origin=row.origin,
         amount=row.amount,
         currency=row.currency,
@@ -345,9 +353,9 @@ def _outcome(speaker: Speaker, turn: Turn, at: datetime) -> Outcome:
 
 def _dead_letter(speaker: Speaker, turn: Turn, at: datetime) -> DeadLetter:
     row = turn.row
-    lay_at = root_at(row.topic_id, row.partition, row.offset)
+    place = (row.topic_id, row.partition, row.offset)
     return DeadLetter(
-        id=str(uuid.uuid5(DEAD_LETTER_IDS, f"{speaker.connection}|{speaker.stage}|{lay_at}")),
+        id=dead_letter_id(speaker.connection, speaker.stage, place, row.replay),
         at=at,
         stage=speaker.stage,
         code=turn.code,
@@ -366,6 +374,7 @@ def _dead_letter(speaker: Speaker, turn: Turn, at: datetime) -> DeadLetter:
         code_version=speaker.code_version,
         mapping=mapping_of(turn),
         reference=reference_of(turn) or "",
+        replay=row.replay,
     )
 
 

@@ -24,13 +24,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[Ended]
     #: By message key and record: the newest one that makes open older rows needless.
     replacing: dict[tuple[str, str], Arrival]
-    #: Highest source version of what is queued.
-    versions: dict[tuple[str, str], int]
+    #: By message key and record: version and offset of the newest one that is not older than what is known.
+    versions: dict[tuple[str, str], tuple[int, int]]
 
 
 def sorted_out(arrivals: Sequence[Arrival], known: Mapping[tuple[str, str], int]) -> Batch:
     """What is queued and what ends at once, given the versions known before."""
     versions = dict(known)
+    latest: dict[tuple[str, str], tuple[int, int]] = {}
     kept: dict[int, Arrival] = {}
     ended: list[Ended] = []
     replaced: dict[int, State] = {}
@@ -43,6 +44,7 @@ def sorted_out(arrivals: Sequence[Arrival], known: Mapping[tuple[str, str], int]
             continue
         if arrival.source_version > 0:
             versions[record] = arrival.source_version
+            latest[record] = (arrival.source_version, arrival.offset)
         if arrival.replaces_with is not None:
             replacing[record] = arrival
             for older in of_record.pop(record, []):
@@ -58,5 +60,5 @@ def sorted_out(arrivals: Sequence[Arrival], known: Mapping[tuple[str, str], int]
         queued=list(kept.values()),
         ended=ended,
         replacing=replacing,
-        versions={record: version for record, version in versions.items() if version != known.get(record)},
+        versions=latest,
     )

@@ -33,6 +33,7 @@ def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
         "hops": [one.hops for one in arrivals],
         "traceparents": [_kept(one.traceparent) for one in arrivals],
         "command_ids": [one.command_id for one in arrivals],
+        "replays": [one.replay for one in arrivals],
         "amounts": [one.amount for one in arrivals],
         "currencies": [_kept(one.currency) for one in arrivals],
     }
@@ -47,11 +48,12 @@ def of_ended(ended: Sequence[Ended]) -> dict[str, object]:
     }
 
 
-def of_versions(versions: Mapping[tuple[str, str], int]) -> dict[str, object]:
+def of_versions(versions: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, object]:
     return {
         "message_keys": [message_key for message_key, _ in versions],
         "records": [record for _, record in versions],
-        "versions": list(versions.values()),
+        "versions": [version for version, _ in versions.values()],
+        "offsets": [offset for _, offset in versions.values()],
     }
 
 
@@ -148,7 +150,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
     """A row as `statements.ROW` reads it, under a lease."""
     (id_, queue, topic, topic_id, partition, offset, root, root_key, message_key, record, kind, source_version, state,
      cause, code, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
-     command_id, origin, hops, traceparent, amount, currency, taken_in_at) = values  # fmt: skip
+     command_id, origin, hops, traceparent, amount, currency, taken_in_at, replay) = values  # fmt: skip
     return Row(
         id=id_,
         queue=queue,
@@ -183,6 +185,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
         amount=amount,
         currency=currency,
         taken_in_at=taken_in_at,
+        replay=replay,
     )
 
 

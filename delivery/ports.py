@@ -40,6 +40,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     hops: int = 0
     traceparent: str = ""
     command_id: str = ""
+    #: The replay that takes it once more: its command's id; empty: live.
+    replay: str = ""
     amount: Decimal = ZERO
     currency: str = ""
 
@@ -115,6 +117,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
     currency: str
     taken_in_at: datetime
+    #: The replay it is part of: its command's id; empty: live.
+    replay: str = ""
 
 
 class LastSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,17 +17,18 @@ from typing import LiteralString
 
 #: Columns of an event in the order of `_EVENT_VALUES`.
 EVENT = """queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind, source_version,
-    payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency"""
+    payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency"""
 
 #: Columns of a row as they are read; `columns.py` reads them by position.
 ROW = """r.id, r.queue, r.topic, r.topic_id, r.partition, r.event_offset, r.root, r.root_key, r.message_key, r.record,
     r.kind, r.source_version, r.state, r.cause, r.code, r.attempts, r.due, r.intent, r.reference, r.document_number,
     r.payload, r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount,
-    r.currency, r.taken_in_at"""
+    r.currency, r.taken_in_at, r.replay"""
 
 #: Columns that move from rows to history unchanged.
 KEPT = """id, queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
-    source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency, taken_in_at"""
+    source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency,
+    taken_in_at"""
 
 # ---- take in
 
@@ -62,11 +63,13 @@ FROM asked a JOIN versions v ON v.queue = a.queue AND v.message_key = a.message_
 """
 
 RAISE_VERSIONS = """
-INSERT INTO versions (queue, message_key, record, taken_in, at)
-SELECT %(queue)s, message_key, record, version, statement_timestamp()
-FROM unnest(%(message_keys)b::text[], %(records)b::text[], %(versions)b::bigint[]) AS k (message_key, record, version)
-ON CONFLICT (queue, message_key, record) DO UPDATE SET taken_in = excluded.taken_in, at = excluded.at
-    WHERE versions.taken_in < excluded.taken_in
+INSERT INTO versions (queue, message_key, record, taken_in, event_offset, at)
+SELECT %(queue)s, message_key, record, version, event_offset, statement_timestamp()
+FROM unnest(%(message_keys)b::text[], %(records)b::text[], %(versions)b::bigint[], %(offsets)b::bigint[])
+    AS k (message_key, record, version, event_offset)
+ON CONFLICT (queue, message_key, record) DO UPDATE
+    SET taken_in = excluded.taken_in, event_offset = excluded.event_offset, at = excluded.at
+    WHERE versions.taken_in <= excluded.taken_in
 """
 
 # The first row of a leased key is in somebody's hands and is left alone: else a key that changes faster than it is
@@ -100,11 +103,12 @@ SELECT {ROW}, r.new_state, r.new_merged_into FROM replaced r
 _ARRIVALS = """unnest(%(offsets)b::bigint[], %(roots)b::text[], %(root_keys)b::text[], %(message_keys)b::text[],
     %(records)b::text[], %(kinds)b::text[], %(source_versions)b::bigint[], %(payload_digests)b::text[],
     %(mappings_in)b::text[], %(origins)b::text[], %(hops)b::integer[], %(traceparents)b::text[],
-    %(command_ids)b::text[], %(amounts)b::numeric[], %(currencies)b::text[], {more}) WITH ORDINALITY
+    %(command_ids)b::text[], %(replays)b::text[], %(amounts)b::numeric[], %(currencies)b::text[], {more})
+    WITH ORDINALITY
     AS a (event_offset, root, root_key, message_key, record, kind, source_version, payload_digest, mapping_in, origin,
-          hops, traceparent, command_id, amount, currency, {names}, place)"""
+          hops, traceparent, command_id, replay, amount, currency, {names}, place)"""
 _EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offset, root, root_key, message_key, record,
-    kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, amount, currency"""
+    kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency"""
 
 INSERT_ROWS = f"""
 INSERT INTO rows ({EVENT}, state, due, payload)

@@ -1,7 +1,6 @@
 """Why a key is where it is, and what would move it: its queues, who has not read it yet, what was delivered last."""
 
 import shlex
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bus.settings import Connection, Settings
-from delivery.announcements import DEAD_LETTER_IDS
+from delivery.announcements import dead_letter_id
 from delivery.states import ENDS, ParkedFor, State
 from errors import NotFoundError, RetryableError
 from operations import processes, unread
@@ -21,7 +20,6 @@ from operations.readers import readers, routed
 from operations.sentences import sentence
 from operations.side_by_side import Question, Silence, wait_for
 from operations.unread import NotRead
-from schemas.types import root_at
 
 ASK_WITHIN_S = 5.0
 #: Parked for these, a key goes on when somebody releases it.
@@ -190,12 +188,12 @@ def waiting_of(
     circuits: Sequence[OpenCircuit],
 ) -> tuple[Waiting, ...]:
     """The head of the key in each queue: from the store, else from the projection; pure."""
-    since = {(each.connection, each.topic_id, each.partition, each.event_offset): each for each in deliveries}
+    since = {(each.connection, _event(each)): each for each in deliveries}
     found = []
     for connection, listed in heads.items():
         for head in listed:
             if head.root_key == key:
-                told = since.get((connection, head.topic_id, head.partition, head.event_offset))
+                told = since.get((connection, _event(head)))
                 found.append(_from_store(connection, head, told, stores[connection].pauses, circuits))
     open_elsewhere: dict[tuple[str, str], DeliveryTold] = {}
     for each in deliveries:
@@ -329,9 +327,7 @@ def _from_store(
         circuit_open_since=_open_since(connection, head.queue, circuits),
         money={head.currency: head.amount} if head.currency and head.amount else {},
         document_number=head.document_number,
-        dead_letter=_dead_letter(connection, head.queue, head.topic_id, head.partition, head.event_offset)
-        if head.cause == ParkedFor.REFUSED
-        else "",
+        dead_letter=_dead_letter(connection, head.queue, _event(head)) if head.cause == ParkedFor.REFUSED else "",
         told_by="store",
     )
 
@@ -357,9 +353,7 @@ def _from_projection(told: DeliveryTold, circuits: Iterable[OpenCircuit]) -> Wai
         circuit_open_since=_open_since(told.connection, told.stage, circuits),
         money={told.currency: told.amount} if told.currency and told.amount else {},
         document_number=told.document_number,
-        dead_letter=_dead_letter(told.connection, told.stage, told.topic_id, told.partition, told.event_offset)
-        if told.cause == ParkedFor.REFUSED
-        else "",
+        dead_letter=_dead_letter(told.connection, told.stage, _event(told)) if told.cause == ParkedFor.REFUSED else "",
         told_by="projection",
     )
 
@@ -372,9 +366,14 @@ def _sentence(code: str, values: Mapping[str, str], connection: str, document_nu
     return said.happened, said.to_do
 
 
-def _dead_letter(connection: str, queue: str, topic_id: str, partition: int, offset: int) -> str:
+def _event(each: Head | DeliveryTold) -> tuple[str, int, int, str]:
+    """Which event of a queue: one that is replayed is another."""
+    return each.topic_id, each.partition, each.event_offset, each.replay
+
+
+def _dead_letter(connection: str, queue: str, event: tuple[str, int, int, str]) -> str:
     """The id the queue gave the dead letter of an event."""
-    return str(uuid.uuid5(DEAD_LETTER_IDS, f"{connection}|{queue}|{root_at(topic_id, partition, offset)}"))
+    return dead_letter_id(connection, queue, event[:3], event[3])
 
 
 def _open_since(connection: str, queue: str, circuits: Iterable[OpenCircuit]) -> datetime | None:

@@ -100,7 +100,7 @@ SELECT r.topic, w.record, w.target, date_trunc('hour', r.at, 'UTC') AS hour, coa
 FROM records r JOIN cuts c USING (topic_id, partition)
 JOIN ways w ON w.topic = r.topic AND w.owner = split_part(r.root_key, ':', 1)
 LEFT JOIN deliveries d ON d.topic_id = r.topic_id AND d.partition = r.partition AND d.event_offset = r.event_offset
-    AND d.connection = w.target
+    AND d.connection = w.target AND d.replay = ''
 WHERE r.event_offset < c.cut AND r.at >= %(since)s AND r.at < %(until)s
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
 """
@@ -109,7 +109,7 @@ SELECT r.topic_id, r.partition, r.event_offset, r.topic, w.record, w.target, dat
 FROM records r JOIN cuts c USING (topic_id, partition)
 JOIN ways w ON w.topic = r.topic AND w.owner = split_part(r.root_key, ':', 1)
 LEFT JOIN deliveries d ON d.topic_id = r.topic_id AND d.partition = r.partition AND d.event_offset = r.event_offset
-    AND d.connection = w.target
+    AND d.connection = w.target AND d.replay = ''
 WHERE r.event_offset < c.cut AND r.at >= %(since)s AND r.at < %(until)s
     AND (d.state IS NULL OR NOT d.state = ANY(%(ends)s))
 """

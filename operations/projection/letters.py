@@ -113,7 +113,7 @@ JOINED = f"""(
             ELSE '{Status.TRIED_AGAIN}'
         END AS status
     FROM dead_letters l LEFT JOIN deliveries d ON d.topic_id = l.source_topic_id AND d.partition = l.source_partition
-        AND d.event_offset = l.source_offset AND d.connection = l.connection
+        AND d.event_offset = l.source_offset AND d.connection = l.connection AND d.replay = l.replay
 ) AS letters"""  # noqa: S608  constants of ours
 
 

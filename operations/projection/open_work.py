@@ -17,7 +17,7 @@ Event = tuple[str, int, int]
 
 
 class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An event a store works on."""
+    """An event a store works on; those of replays have accounts of their own."""
 
     event: Event
     queue: str
@@ -83,6 +83,7 @@ def _positions(wire: Wire) -> dict[tuple[str, str, int], int]:
 def _rows(wire: Wire) -> tuple[OpenRow, ...]:
     found = wire.execute(
         "SELECT topic_id, partition, event_offset, queue, root, root_key, record, state, coalesce(cause, '') FROM rows"
+        " WHERE replay = ''"
     )
     return tuple(
         OpenRow(
@@ -106,5 +107,7 @@ def _announced_events(wire: Wire) -> frozenset[Event]:
     found = wire.execute("SELECT value FROM outbox WHERE what = 'outcome' AND refused IS NULL")
     outcomes = (decoded(What.OUTCOME, bytes(value)) for (value,) in found)
     return frozenset(
-        (outcome.topic_id, outcome.partition, outcome.offset) for outcome in outcomes if isinstance(outcome, Outcome)
+        (outcome.topic_id, outcome.partition, outcome.offset)
+        for outcome in outcomes
+        if isinstance(outcome, Outcome) and not outcome.replay
     )

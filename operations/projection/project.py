@@ -112,8 +112,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     roots: dict[Position, RootRow] = msgspec.field(default_factory=dict)
     records: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
     outcomes: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
-    #: (topic id, partition, offset, connection) to the outcome that stands there.
-    deliveries: dict[tuple[str, int, int, str], tuple[Any, ...]] = msgspec.field(default_factory=dict)
+    #: (topic id, partition, offset, connection, replay) to the outcome that stands there; live ones have no replay.
+    deliveries: dict[tuple[str, int, int, str, str], tuple[Any, ...]] = msgspec.field(default_factory=dict)
     dead_letters: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
     #: A tombstone (None) takes the row away.
     cross_references: dict[tuple[str, str, str, str], tuple[Any, ...] | None] = msgspec.field(default_factory=dict)
@@ -202,7 +202,7 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
     # an operator ends dead letters of stages without a queue, too
     placed = outcome.stage in QUEUES or outcome.state == State.DISCARDED
     if placed and outcome.connection and outcome.offset >= 0:
-        key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection)
+        key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection, outcome.replay)
         told = (
             outcome.stage,
             outcome.state,
@@ -260,6 +260,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
         letter.mapping,
         letter.reference,
         cause_of(letter.code, letter.values),
+        letter.replay,
     )
 
 
@@ -352,6 +353,7 @@ def _outcome_row(observed: Observed, outcome: Outcome) -> tuple[Any, ...]:
         outcome.taken_in_at,
         outcome.who,
         outcome.why,
+        outcome.replay,
     )
 
 

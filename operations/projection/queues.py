@@ -69,6 +69,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     taken_in_at: datetime
     #: Rows of the key that wait for it.
     behind: int
+    #: The replay it is part of; empty: live.
+    replay: str = ""
 
 
 PAUSES = """
@@ -79,7 +81,7 @@ HEADS = """
 SELECT k.queue, k.root_key, coalesce(k.lease_owner, ''), k.lease_until, r.topic_id, r.partition, r.event_offset,
     r.record, r.state, coalesce(r.cause, ''), r.code, r.code_values, r.attempts, r.due, r.amount, r.currency,
     coalesce(r.document_number, ''), r.taken_in_at,
-    (SELECT count(*) - 1 FROM rows b WHERE b.queue = k.queue AND b.root_key = k.root_key)
+    (SELECT count(*) - 1 FROM rows b WHERE b.queue = k.queue AND b.root_key = k.root_key), r.replay
 FROM keys k CROSS JOIN LATERAL (
     SELECT * FROM rows WHERE queue = k.queue AND root_key = k.root_key ORDER BY id LIMIT 1
 ) r

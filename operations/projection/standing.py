@@ -107,6 +107,8 @@ class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
     currency: str
     document_number: str
+    #: The replay it is part of; empty: live.
+    replay: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ _STANDING_LETTERS = """
 FROM dead_letters l LEFT JOIN LATERAL (
     SELECT state, code FROM deliveries d
     WHERE d.topic_id = l.source_topic_id AND d.partition = l.source_partition AND d.event_offset = l.source_offset
-        AND d.connection = l.connection
+        AND d.connection = l.connection AND d.replay = l.replay
     LIMIT 1) d ON true
 WHERE (d.state IS NULL OR (d.state = 'dead' AND d.code <> 'skipped'))
     AND NOT (d.state IS NULL AND l.root_key <> '' AND l.mapping <> '' AND EXISTS (

@@ -76,6 +76,7 @@ class OutcomeTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES
     merged_into: str
     who: str
     why: str
+    replay: str = ""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

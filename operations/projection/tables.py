@@ -38,7 +38,7 @@ ON CONFLICT (topic_id, partition, event_offset) DO UPDATE SET
 #: `project` decides so within a batch.
 MERGE_DELIVERIES = """
 INSERT INTO deliveries AS d SELECT * FROM pg_temp.new_deliveries
-ON CONFLICT (topic_id, partition, event_offset, connection) DO UPDATE SET
+ON CONFLICT (topic_id, partition, event_offset, connection, replay) DO UPDATE SET
     stage = excluded.stage, state = excluded.state, cause = excluded.cause, code = excluded.code, at = excluded.at,
     root_key = excluded.root_key, record = excluded.record, code_values = excluded.code_values,
     attempts = excluded.attempts, amount = excluded.amount, currency = excluded.currency,
@@ -249,6 +249,6 @@ def _root(position: Position, root: RootRow) -> tuple[Any, ...]:
     )
 
 
-def _delivery(key: tuple[str, int, int, str], row: tuple[Any, ...]) -> tuple[Any, ...]:
-    topic_id, partition, offset, connection = key
-    return (connection, topic_id, partition, offset, *row)
+def _delivery(key: tuple[str, int, int, str, str], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    topic_id, partition, offset, connection, replay = key
+    return (connection, topic_id, partition, offset, *row, replay)

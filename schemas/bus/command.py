@@ -22,6 +22,10 @@ class Act(StrEnum):
     #: Start nothing new until `until`, or until resumed.
     PAUSE = "pause"
     RESUME = "resume"
+    #: Take events of the past once more into this one connection's queue, or tell what that would come to.
+    REPLAY = "replay"
+    #: End a replay; what of it was not tried yet is not sent.
+    STOP = "stop"
     UNKNOWN = "unknown"
 
 
@@ -51,5 +55,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     offset: int = -1
     #: So many rows are let go in a minute; 0: all at once.
     per_minute: int = 0
-    #: End of a pause; None: until resumed.
+    #: End of a pause, None: until resumed; end of a replay's time.
     until: datetime | None = None
+    #: From here to `mapping`, with `root_key`, `record` and `until`: which events a replay takes again. By the time
+    #: stamps of their topic.
+    since: datetime | None = None
+    topic: str = ""
+    #: Offsets of `partition` from `first` up to, not including, `last`; -1: any.
+    first: int = -1
+    last: int = -1
+    #: `id@version` of the mapping of an event's last delivery.
+    mapping: str = ""
+    #: Tell what a replay would come to; nothing is changed.
+    plan: bool = False
+    #: The replay that is to stop: its command's id.
+    replay: str = ""

@@ -31,3 +31,5 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     code_version: str = ""
     mapping: str = ""
     reference: str = ""
+    #: The replay it died in: its command's id; empty: live.
+    replay: str = ""

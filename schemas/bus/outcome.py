@@ -50,3 +50,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     taken_in_at: datetime | None = None
     who: str = ""
     why: str = ""
+    #: The replay this is part of: its command's id; empty: live.
+    replay: str = ""

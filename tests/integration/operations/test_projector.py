@@ -428,6 +428,28 @@ def test_end_is_replaced_by_a_later_end_only_from_batch_to_batch(
     assert projection.execute("SELECT state FROM deliveries").fetchall() == [(stands,)]
 
 
+def test_replay_moves_no_live_book(projection: migrate.Wire) -> None:
+    about = msgspec.structs.replace(
+        outcome("orders-id/0/7", stage="consumers", state="delivered", connection="erp"), topic_id="orders-id", offset=7
+    )
+    again = msgspec.structs.replace(about, state="dead", replay="r-1", at=NOW + timedelta(minutes=5))
+    write(
+        projection,
+        observed(Means.CANONICAL, topic_id="orders-id", offset=7, key="shop:1", timestamp_ms=ms(NOW)),
+        observed(Means.OUTCOMES, about, offset=0),
+        observed(Means.OUTCOMES, again, offset=1),
+    )
+    ways = [Routed(topic=Means.CANONICAL.value, record="order", owner="shop", target="erp")]
+    day = timedelta(days=1)
+
+    found = books.read(projection, {("orders-id", 0): 8}, ways, tuple(ENDS), NOW - day, NOW + day, [])
+
+    assert [(each.state, each.count) for each in found.deliveries] == [("delivered", 1)]
+    assert found.open_deliveries == ()
+    told = projection.execute("SELECT replay, state FROM deliveries ORDER BY 1").fetchall()
+    assert told == [("", "delivered"), ("r-1", "dead")]
+
+
 def test_hour_that_one_root_holds_open_never_closes_by_its_other_roots(projection: migrate.Wire) -> None:
     left = observed(Means.CHANGES, offset=0, timestamp_ms=ms(NOW.replace(minute=5)))
     others = [observed(Means.CHANGES, offset=n, timestamp_ms=ms(NOW.replace(minute=40))) for n in (1, 2)]

@@ -73,4 +73,4 @@ def test_all_replaced_ones_point_to_the_one_that_is_delivered() -> None:
 def test_older_one_replaces_nothing() -> None:
     batch = sorted_out([an_arrival(0, version=3), an_arrival(1, version=2, replaces_with=State.SUPERSEDED)], {})
 
-    assert ([one.offset for one in batch.queued], batch.replacing, batch.versions) == ([0], {}, {KEY: 3})
+    assert ([one.offset for one in batch.queued], batch.replacing, batch.versions) == ([0], {}, {KEY: (3, 0)})

@@ -105,7 +105,7 @@ def test_last_outcome_of_an_event_at_a_connection_counts() -> None:
         ]
     )
 
-    assert {key: row[1] for key, row in rows.deliveries.items()} == {("orders-id", 1, 9, "erp"): "delivered"}
+    assert {key: row[1] for key, row in rows.deliveries.items()} == {("orders-id", 1, 9, "erp", ""): "delivered"}
     assert len(rows.outcomes) == 2
 
 
