@@ -45,6 +45,9 @@ CIRCUIT = Gauge(
     "Circuit of a connection's queue: 0 closed, 1 ramp, 2 half open, 3 open as the target is away.",
     ["connection", "queue"],
 )
+FULL = Gauge(
+    "towpath_full", "1 while nothing more is taken in, as the connection's queue is full.", ["connection", "queue"]
+)
 
 CATALOGUE = (
     EVENTS_IN,
@@ -62,4 +65,5 @@ CATALOGUE = (
     POLLED,
     POLL_CURSOR_SECONDS,
     CIRCUIT,
+    FULL,
 )

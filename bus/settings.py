@@ -91,6 +91,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     send_timeout_s: float = 60.0
     #: How long an unknown outcome is left alone before it is looked for.
     settling_delay_s: float = 5.0
+    #: Nothing more is taken in for a queue of the connection while so many events are at work or due there, or so many
+    #: bytes of them; it goes on at half of that. Kafka keeps what waits. Parked events do not count, nor what waits
+    #: behind them.
+    most_rows: int = 20_000
+    most_bytes: int = 268_435_456
     #: When nothing new is started there, in the connection's time zone: `sun 02:00-04:00`, `23:30-00:15` for every day.
     maintenance: tuple[str, ...] = ()
     capture: Capture | None = None
@@ -309,7 +314,10 @@ def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection
             f"connections.{name}.requests_per_minute",
             f"write 0 for no limit, or at least {FEWEST_REQUESTS_PER_MINUTE}: with fewer a document's calls time out",
         )
-    for setting in ("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"):
+    for setting in (
+        *("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"),
+        *("most_rows", "most_bytes"),
+    ):
         if getattr(connection, setting) <= 0:
             raise ConfigurationError(f"connections.{name}.{setting}", "write a number above 0")
     if connection.webhook_secrets == () and table.get("webhook_secrets"):

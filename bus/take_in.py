@@ -7,7 +7,7 @@ what the batch's acknowledgement waits for; the group's offset follows, for lag 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
+
+#: How often a full store is asked whether it has room again.
+ROOM_EVERY_S = 0.5
 
 
 class Commit(Protocol[T_contra]):
@@ -58,6 +61,11 @@ class Portion(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     burials: list[Written]
 
 
+async def always() -> bool:
+    """A store that is never full."""
+    return True
+
+
 def attach_take_in(
     app: BusApp,
     name: str,
@@ -67,6 +75,7 @@ def attach_take_in(
     bury: Bury,
     commit: Commit[T],
     *,
+    has_room: Callable[[], Awaitable[bool]] = always,
     most_dead_in_a_row: int = MOST_DEAD_IN_A_ROW,
 ) -> None:
     """Give the app an agent that takes `source` into a store.
@@ -79,13 +88,14 @@ def attach_take_in(
         read: An event to what the store takes; None for one that does not concern it. RejectedError: it is buried.
         bury: The dead letter and outcome of an event `read` refused.
         commit: The transaction.
+        has_room: Asked before each batch. While it has none the agent takes no further one, and topics keep the rest.
         most_dead_in_a_row: Beyond it the worker stops.
     """
     if source in app.kept_positions:
         raise ConfigurationError(source, "is taken in by another agent of this app already: one topic, one store")
     keeper = app.kept_positions[source] = KeptPositions(positions)
     acks = app.ordered_acks()
-    taker = TakeIn(app, name, keeper, acks, read, bury, commit, DeadLetterLimit(most_dead_in_a_row))
+    taker = TakeIn(app, name, keeper, acks, read, bury, commit, has_room, DeadLetterLimit(most_dead_in_a_row))
 
     async def body(stream: BusStream) -> None:
         await guarded(app, acks, taker.run(stream))
@@ -105,6 +115,7 @@ class TakeIn(Generic[T]):
         read: Callable[[Incoming], T | None],
         bury: Bury,
         commit: Commit[T],
+        has_room: Callable[[], Awaitable[bool]],
         limit: DeadLetterLimit,
     ) -> None:
         self._app = app
@@ -114,6 +125,7 @@ class TakeIn(Generic[T]):
         self._read = read
         self._bury = bury
         self._commit = commit
+        self._has_room = has_room
         self._limit = limit
         #: The last transaction of each partition: the next one waits for it.
         self._last: dict[int, Written] = {}
@@ -128,10 +140,12 @@ class TakeIn(Generic[T]):
             if generation == self._lost_in:
                 self._app.forget(batch)
                 continue
+            wanted = partial(self._is_ours, epoch, generation)
+            while not await self._has_room() and wanted():  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(ROOM_EVERY_S)
             by_partition: dict[int, list[Any]] = {}
             for event in batch:
                 by_partition.setdefault(event.message.partition, []).append(event)
-            wanted = partial(self._is_ours, epoch, generation)
             for partition, events in by_partition.items():
                 incoming = [self._app.incoming(event) for event in events]
                 try:

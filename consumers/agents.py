@@ -12,6 +12,7 @@ from bus.headers import from_headers
 from bus.settings import Connection, Settings
 from bus.take_in import attach_take_in
 from consumers.routes import ROUTES, Route
+from delivery.capacity import Capacity, marks_of
 from delivery.intake import Commit, Positions
 from delivery.ports import Arrival
 from delivery.store import Store
@@ -29,6 +30,7 @@ def routes_to(connection: Connection) -> tuple[Route, ...]:
 
 def attach(app: BusApp, settings: Settings, connection: Connection, store: Store, codecs: Codecs) -> None:
     """Give the app one agent for each route to the connection."""
+    capacity = Capacity(store, QUEUE, marks_of(connection))
     for route in routes_to(connection):
         name = f"{QUEUE}.{connection.name}.{route.record}"
         attach_take_in(
@@ -46,6 +48,7 @@ def attach(app: BusApp, settings: Settings, connection: Connection, store: Store
                 code_version=settings.code_version,
             ),
             commit=Commit(store, QUEUE, route.source.name),
+            has_room=capacity,
         )
 
 

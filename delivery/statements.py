@@ -381,7 +381,7 @@ UPDATE commands SET done_at = statement_timestamp() WHERE id = %(id)s AND queue 
 # Parked rows are the first of their keys.
 _SELECTED = """
 FROM rows r
-WHERE queue = %(queue)s AND state = 'parked' AND id > %(after)s AND cause = ANY(%(causes)b::text[])
+WHERE queue = %(queue)s AND cause IS NOT NULL AND id > %(after)s AND cause = ANY(%(causes)b::text[])
     AND (%(command_id)s = '' OR command_id <> %(command_id)s)
     -- A store made anew reads commands from their beginning: those of long ago are not about what came since.
     AND taken_in_at <= %(at)s + interval '1 minute'
@@ -506,6 +506,29 @@ RELEASE_CURSOR = """
 UPDATE cursors SET lease_owner = NULL, lease_until = NULL
 WHERE name = %(name)s AND epoch = %(epoch)s AND lease_owner = %(owner)s
 """
+
+# ---- capacity
+
+# Of parked keys, and of those that wait for their time, nothing counts: however many are refused, the rest goes on.
+# Stops counting behind the mark.
+AT_WORK_OR_DUE = """
+SELECT count(*), COALESCE(sum(size), 0)::bigint
+FROM (
+    SELECT r.size
+    FROM (
+        SELECT root_key FROM keys WHERE queue = %(queue)s AND state = 'leased'
+        UNION ALL
+        SELECT root_key FROM keys WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp()) k
+    CROSS JOIN LATERAL (
+        SELECT octet_length(payload) AS size FROM rows WHERE queue = %(queue)s AND root_key = k.root_key OFFSET 0) r
+    LIMIT %(most_rows)s + 1) held
+"""
+FULL_SINCE = "SELECT since FROM full_queues WHERE queue = %(queue)s"
+FILLED = """
+INSERT INTO full_queues (queue, since, rows, bytes, most_rows, most_bytes)
+VALUES (%(queue)s, statement_timestamp(), %(rows)s, %(bytes)s, %(most_rows)s, %(most_bytes)s) ON CONFLICT DO NOTHING
+"""
+ROOM_AGAIN = "DELETE FROM full_queues WHERE queue = %(queue)s"
 
 # ---- looking in
 

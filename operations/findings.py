@@ -63,6 +63,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     UNREAD = "unread"
     PAUSE = "pause"
+    FULL = "full"
 
 
 #: Of one severity these are told first: the rest may follow from them.
@@ -270,6 +271,28 @@ def of_pauses(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Findin
                 since=pause.since,
                 to_do=("It goes on then. Sooner: " if pause.until is not None else "When it may go on: ")
                 + f"`towpath resume {store.connection}`.",
+            )
+
+
+def of_full(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:
+    """Queues that take nothing more in, as they hold as much as they may; pure."""
+    for store in stores:
+        for each in store.full:
+            held = (
+                f"{_events(each.rows)} at work or due, of {each.most_rows} it may hold"
+                if each.rows > each.most_rows
+                else f"{each.bytes} bytes at work or due, of {each.most_bytes} it may hold"
+            )
+            yield Finding(
+                severity=_lasting(each.since, now),
+                kind=Kind.FULL,
+                about=store.connection,
+                headline=f"{store.connection} is full ({each.queue}): {held}. Nothing more is taken in; the topics "
+                "keep what waits.",
+                count=each.rows,
+                since=each.since,
+                to_do=f"It goes on by itself when half is free. Until then: see that {store.connection} works and "
+                f"{each.queue}@{store.connection} runs; `towpath lag` tells what waits.",
             )
 
 

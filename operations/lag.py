@@ -22,6 +22,8 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     behind: int
     #: Rows of the topic its store still works on; 0 for a process without store.
     open: int = 0
+    #: Its store holds as much as it may: nothing is read until half of that is free.
+    full: bool = False
 
 
 def lag(settings: Settings) -> tuple[Lag, ...]:
@@ -54,7 +56,8 @@ def lag(settings: Settings) -> tuple[Lag, ...]:
             unread += behind(first[reader.topic, number], last[reader.topic, number], following)
         if isinstance(at, OpenWork):
             open_rows = sum(1 for row in at.rows if row.event[0] == place.topic_id)
-        lines.append(Lag(process=reader.process, topic=reader.topic, behind=unread, open=open_rows))
+        full = isinstance(at, OpenWork) and reader.queue in at.full
+        lines.append(Lag(process=reader.process, topic=reader.topic, behind=unread, open=open_rows, full=full))
     return (*lines, *_projector(settings, {name: place.topic_id for name, place in places.items()}, first, last))
 
 

@@ -297,6 +297,11 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "circuit.probing": ("{connection} answers again: one document goes first.", NOTHING),
     "circuit.closed": ("{connection} takes documents again.", NOTHING),
+    "intake.full": (
+        "{connection} holds as much as it may ({rows} events, {bytes} bytes at work or due): nothing more is taken in.",
+        "Look why it gets on slowly: `towpath status`. It goes on by itself at half; the topics keep what waits.",
+    ),
+    "intake.room": ("{connection} has room again: events are taken in.", NOTHING),
     "preflight.passes": ("It would pass now.", "Redrive it."),
     "preflight.maps": (
         "The mapping makes a document of it; this target cannot be asked without writing.",

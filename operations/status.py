@@ -107,6 +107,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_projector(projector),
         *findings.of_unread(_aged(waiting, ages), now, books_current=projector is not None and not projector.behind),
         *findings.of_pauses(told.values(), now),
+        *findings.of_full(told.values(), now),
     ]
     found += findings.of_letters(letters.answer or ())
     if books.answer is not None:

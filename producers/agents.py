@@ -11,6 +11,7 @@ from bus.pipe import attach_pipe
 from bus.settings import Connection
 from bus.take_in import attach_take_in
 from connect.systems.dynamics_gp.client import GpClient
+from delivery.capacity import Capacity, marks_of
 from delivery.intake import Commit, Positions
 from delivery.ports import Arrival
 from delivery.states import Kind, State
@@ -60,6 +61,7 @@ def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs:
 
 def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str) -> None:
     """Give the app one agent for each kind of thin event the connection's documents are fetched for."""
+    capacity = Capacity(store, QUEUE, marks_of(connection))
     for fetch in FETCHES:
         if fetch.system != connection.system:
             continue
@@ -79,6 +81,7 @@ def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: C
                 code_version=code_version,
             ),
             commit=Commit(store, QUEUE, fetch.source.name),
+            has_room=capacity,
         )
 
 

@@ -23,5 +23,6 @@ def lag(
         out().print("nobody is behind")
         return
     print_table(
-        ("process", "topic", "behind", "open"), ((line.process, line.topic, line.behind, line.open) for line in shown)
+        ("process", "topic", "behind", "open", ""),
+        ((line.process, line.topic, line.behind, line.open, "full" if line.full else "") for line in shown),
     )

@@ -39,6 +39,8 @@ class OpenWork(msgspec.Struct, frozen=True, kw_only=True):
     announced_roots: frozenset[str]
     #: Events whose outcome is settled and on its way to its topic.
     announced_events: frozenset[Event]
+    #: Queues that take nothing more in, as they hold as much as they may.
+    full: frozenset[str] = frozenset()
 
     @property
     def held(self) -> frozenset[Event]:
@@ -65,6 +67,7 @@ def read(connection: Connection) -> OpenWork:
                 rows=_rows(wire),
                 announced_roots=_announced_roots(wire),
                 announced_events=_announced_events(wire),
+                full=frozenset(queue for (queue,) in wire.execute("SELECT queue FROM full_queues")),
             )
     except psycopg.OperationalError as error:
         raise RetryableError("store.away", f"the store of {connection.name} cannot be read") from error

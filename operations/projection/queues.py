@@ -35,6 +35,18 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     command_id: str
 
 
+class Full(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue that takes nothing more in until half of what it may hold is free."""
+
+    queue: str
+    since: datetime
+    #: At work or due when it was full, as far as was counted, and what it may hold.
+    rows: int
+    bytes: int
+    most_rows: int
+    most_bytes: int
+
+
 class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     """What a store says of all its queues."""
 
@@ -43,6 +55,7 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     positions: Mapping[tuple[str, str, int], int]
     #: Those in force.
     pauses: tuple[Pause, ...]
+    full: tuple[Full, ...] = ()
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +90,7 @@ PAUSES = """
 SELECT queue, since, until, who, why, command_id FROM pauses WHERE until IS NULL OR until > statement_timestamp()
 ORDER BY queue
 """
+FULL = "SELECT queue, since, rows, bytes, most_rows, most_bytes FROM full_queues ORDER BY queue"
 HEADS = """
 SELECT k.queue, k.root_key, coalesce(k.lease_owner, ''), k.lease_until, r.topic_id, r.partition, r.event_offset,
     r.record, r.state, coalesce(r.cause, ''), r.code, r.code_values, r.attempts, r.due, r.amount, r.currency,
@@ -135,9 +149,10 @@ def opened(connection: Connection) -> Iterator[Wire]:
 
 def _standing(wire: Wire, connection: str) -> StoreStanding:
     moved = wire.execute("SELECT queue, topic_id, partition, next FROM positions").fetchall()
-    names = Pause.__struct_fields__
+    names, of_full = Pause.__struct_fields__, Full.__struct_fields__
     return StoreStanding(
         connection=connection,
         positions={(queue, topic_id, partition): following for queue, topic_id, partition, following in moved},
         pauses=tuple(Pause(**dict(zip(names, row, strict=True))) for row in wire.execute(PAUSES)),
+        full=tuple(Full(**dict(zip(of_full, row, strict=True))) for row in wire.execute(FULL)),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from faust.types import TP
 
+from bus import take_in
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
@@ -63,12 +64,16 @@ class Run:
         self.broker.create("dead", PARTITIONS)
         self.broker.on_commit = self._check
         self.store = MemoryStore()
+        self.full = False
         self._ahead: str | None = None
 
     def _check(self, offsets: Mapping[TP, int]) -> None:
         for tp, offset in offsets.items():
             if offset > self.store.position.get(tp.partition, 0):
                 self._ahead = f"group at {offset} of {tp}, store at {self.store.position.get(tp.partition)}"
+
+    async def has_room(self) -> bool:
+        return not self.full
 
     def app(self, drain_limit_s: float = 5.0) -> BusApp:
         app = BusApp(
@@ -80,7 +85,9 @@ class Run:
             broker_commit_interval=0.02,
         )
         app.kill_after_s = None
-        attach_take_in(app, "take-in", "source", self.store.positions, read, bury, self.store.commit)
+        attach_take_in(
+            app, "take-in", "source", self.store.positions, read, bury, self.store.commit, has_room=self.has_room
+        )
         return app
 
     def feed(self, count: int, *, poison: frozenset[int] = frozenset()) -> None:
@@ -133,6 +140,51 @@ async def test_reading_starts_where_the_store_stands_and_not_the_group() -> None
 
     run.assert_all_once_in_order()
     assert run.broker.committed == {TP("source", number): 10 for number in range(PARTITIONS)}
+
+
+async def test_full_store_is_given_nothing_until_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_in, "ROOM_EVERY_S", 0.01)
+    run = Run()
+    asked = 0
+
+    async def has_room() -> bool:
+        nonlocal asked
+        asked += 1
+        return not run.full
+
+    run.has_room = has_room  # type: ignore[method-assign]  # counts
+    run.full = True
+    run.feed(30)
+    app = run.app()
+    await app.start()
+    await until(lambda: asked > 10)
+    taken, run.full = dict(run.store.position), False
+
+    await until(run.done)
+    await app.stop()
+
+    assert taken == {}
+    run.assert_all_once_in_order()
+
+
+async def test_full_store_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_in, "ROOM_EVERY_S", 0.01)
+    run = Run()
+    run.full = True
+    run.feed(30)
+    app = run.app(drain_limit_s=0.2)
+    await app.start()
+    await until(lambda: app.consumer.unacked != set())
+    async with asyncio.timeout(10):
+        await app.stop()
+    run.full = False
+    app = run.app()
+    await app.start()
+
+    await until(run.done)
+    await app.stop()
+
+    run.assert_all_once_in_order()
 
 
 async def test_poison_is_on_its_topic_before_the_position_moves_past_it() -> None:

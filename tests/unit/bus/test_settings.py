@@ -126,6 +126,7 @@ def test_local_values_lie_below_the_environment(root: Path) -> None:
         ("in_flight = 8", "in_flites = 8", "connections.erp.in_flites", "there are:"),
         ("in_flight = 8", 'in_flight = "many"', "connections.erp.in_flight", "Expected `int`"),
         ("in_flight = 8", "in_flight = 0", "connections.erp.in_flight", "above 0"),
+        ("in_flight = 8", "most_rows = 0", "connections.erp.most_rows", "above 0"),
         ("in_flight = 8", "circuit_delay_s = -1", "connections.erp.circuit_delay_s", "above 0"),
         ("in_flight = 8", "requests_per_minute = 59", "connections.erp.requests_per_minute", "at least 60"),
         ('system = "clarity"\n', "", "connections.shop.system", "missing"),

@@ -13,7 +13,7 @@ from operations.connectors import ConnectorStatus, TaskStatus
 from operations.findings import Finding, Here, Kind, Projector, Severity, Waiting, worst_first
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.processes import ProcessState
-from operations.projection.queues import Pause, StoreStanding
+from operations.projection.queues import Full, Pause, StoreStanding
 from operations.projection.standing import Letters, OpenCircuit, Stuck
 from operations.side_by_side import Silence
 from operations.unread import Unread
@@ -318,3 +318,19 @@ def test_open_circuit_says_why_and_that_nothing_is_lost() -> None:
     assert found.severity is Severity.WARNING
     assert "The GP database does not answer." in found.headline
     assert "`towpath pause gp-two" in found.to_do
+
+
+@pytest.mark.parametrize(("since", "severity"), [(ago(minutes=2), "warning"), (ago(hours=2), "alarm")])
+def test_a_full_queue_tells_why_and_is_an_alarm_when_it_lasts(since: datetime, severity: str) -> None:
+    full = Full(queue="consumers", since=since, rows=90, bytes=5000, most_rows=20_000, most_bytes=4096)
+
+    found = list(findings.of_full([StoreStanding(connection="gp-two", positions={}, pauses=(), full=(full,))], NOW))
+
+    assert [(each.severity.value, each.about, each.headline) for each in found] == [
+        (
+            severity,
+            "gp-two",
+            "gp-two is full (consumers): 5000 bytes at work or due, of 4096 it may hold. Nothing more is taken in; the "
+            "topics keep what waits.",
+        )
+    ]
