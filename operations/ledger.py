@@ -9,7 +9,7 @@ and stores from upstream to downstream, then the books, once the projector has r
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
 from operations.projection import books, migrate, open_work
 from operations.projection.books import Books, Event, OpenDelivery, OpenRoot
 from operations.projection.open_work import OpenWork
+from operations.projection.project import hour_of
 from operations.projection.worker import Scope
 from operations.readers import Reader, readers, routed
 
@@ -114,7 +115,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 30.0) -> Ledger:
-    """Both books for what arrived in a time; exact while the bus runs.
+    """Both books for what arrived in a time, widened to whole hours; exact while the bus runs.
 
     Raises:
         ConfigurationError: the time lies ahead or ends before it begins.
@@ -123,6 +124,7 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     as_of = datetime.now(UTC)
     if not since < min(until, as_of):
         raise ConfigurationError("since", "the books of a time that has not begun, or ends before it begins, are empty")
+    since, until = whole_hours(since, until)
     admin = admin_of(settings.kafka)
     scope = Scope()
     places = describe(admin, (topic.name for topic in scope.topics))
@@ -133,8 +135,13 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
         migrate.check_version(wire)
         wire.commit()
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
-        found = books.read(wire, cuts, routed(settings), tuple(ENDS), since, until, scope.gapless)
+        found = books.read(wire, cuts, routed(settings), since, until, scope.gapless)
     return balance(found, standing, since=since, until=until, as_of=as_of)
+
+
+def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The hours a time lies in, as the books are kept by hour; pure."""
+    return hour_of(since), hour_of(until + timedelta(hours=1) - timedelta(microseconds=1))
 
 
 def balance(found: Books, standing: Standing, *, since: datetime, until: datetime, as_of: datetime) -> Ledger:

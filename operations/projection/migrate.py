@@ -11,8 +11,11 @@ from errors import RetryableError
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SCHEMA = "projection"
-#: Everything that topics can tell again; `closed_hours` stays, as topics are shorter than what it remembers.
-REBUILT = ("positions", "arrivals", "roots", "records", "outcomes", "deliveries", "dead_letters", "cross_references")
+#: Everything that topics can tell again; closed hours stay, as topics are shorter than what they remember.
+REBUILT = (
+    *("positions", "arrivals", "roots", "records", "outcomes", "deliveries", "dead_letters", "cross_references"),
+    *("intake_accounts", "delivery_accounts"),
+)
 
 Wire = psycopg.Connection[tuple[Any, ...]]
 

@@ -114,6 +114,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
     #: (topic id, partition, offset, connection, replay) to the outcome that stands there; live ones have no replay.
     deliveries: dict[tuple[str, int, int, str, str], tuple[Any, ...]] = msgspec.field(default_factory=dict)
+    #: Canonical records that are added or told of: their accounts change.
+    touched: set[Position] = msgspec.field(default_factory=set)
     dead_letters: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
     #: A tombstone (None) takes the row away.
     cross_references: dict[tuple[str, str, str, str], tuple[Any, ...] | None] = msgspec.field(default_factory=dict)
@@ -190,6 +192,7 @@ def _canonical(rows: Rows, observed: Observed) -> None:
     root = _header(observed, "towpath-root")
     _note(rows, root, Fact.MAPPED)
     _record(rows, observed, root, 0)
+    rows.touched.add((observed.topic_id, observed.partition, observed.offset))
 
 
 def _outcomes(rows: Rows, observed: Observed) -> None:
@@ -219,6 +222,8 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
             outcome.taken_in_at,
         )
         rows.deliveries[key] = max(told, rows.deliveries.get(key, told), key=_standing)
+        if outcome.stage == CONSUMERS and not outcome.replay:
+            rows.touched.add(key[:3])
 
 
 def _standing(delivery: tuple[Any, ...]) -> tuple[bool, datetime]:

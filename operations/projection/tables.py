@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from delivery.states import ENDS
+from operations.projection import accounts
 from operations.projection.migrate import Wire
 from operations.projection.project import Position, RootRow, Rows
 
@@ -72,30 +73,6 @@ FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[]) AS n (topic_id, p
 WHERE p.topic_id = n.topic_id AND p.partition = n.partition AND p.next = n.expected
 """
 
-#: `project.place` in SQL, over a root's facts.
-ACCOUNT = """
-    count(*) AS accepted,
-    count(*) FILTER (WHERE facts & 1 <> 0) AS mapped,
-    count(*) FILTER (WHERE facts & 3 = 2) AS dead,
-    count(*) FILTER (WHERE facts & 7 = 4) AS merged,
-    count(*) FILTER (WHERE facts & 15 = 8) AS suppressed,
-    count(*) FILTER (WHERE facts & 31 = 16) AS filtered
-"""
-CLOSE = f"""
-INSERT INTO closed_hours (topic, hour, accepted, mapped, dead, merged, suppressed, filtered, closed_at)
-SELECT topic, hour, accepted, mapped, dead, merged, suppressed, filtered, %(now)s FROM (
-    SELECT topic, date_trunc('hour', arrived_at, 'UTC') AS hour, {ACCOUNT}, bool_and(facts & 31 <> 0) AS ended
-    FROM roots
-    -- whole hours only: part of one may have ended where the whole has not
-    WHERE topic <> '' AND arrived_at >= date_trunc('hour', %(since)s::timestamptz, 'UTC')
-        AND arrived_at < date_trunc('hour', %(until)s::timestamptz, 'UTC')
-    GROUP BY 1, 2
-) AS hours
-WHERE ended
-ON CONFLICT (topic, hour) DO NOTHING
-"""  # noqa: S608  put together from constants
-
-
 #: Whole hours at once, so that no hour is told half by its rows and half by what was kept.
 PRUNE_ROOTS = """
 DELETE FROM roots r USING closed_hours h
@@ -111,6 +88,23 @@ PRUNE_UNBORN_ROOTS = """
 DELETE FROM roots r USING positions p
 WHERE r.topic = '' AND p.topic_id = r.topic_id AND p.partition = r.partition AND r.event_offset < p.next
 """
+#: What has not come to an end everywhere is kept: the accounts go on counting it.
+PRUNE_RECORDS = """
+DELETE FROM records r WHERE r.at < date_trunc('hour', now() - make_interval(days => %(days)s), 'UTC') AND (
+    r.at < date_trunc('hour', now() - make_interval(days => %(longest)s), 'UTC')
+    OR r.topic NOT IN (SELECT DISTINCT topic FROM delivery_accounts)
+    OR (SELECT count(*) > 0 AND bool_and(d.state = ANY(%(ends)s)) FROM deliveries d
+        WHERE (d.topic_id, d.partition, d.event_offset, d.replay) = (r.topic_id, r.partition, r.event_offset, '')))
+"""
+PRUNE_DELIVERIES = """
+DELETE FROM deliveries d
+WHERE d.at < now() - make_interval(days => %(days)s) AND d.state = ANY(%(ends)s) AND NOT EXISTS (
+    SELECT FROM records r
+    WHERE (r.topic_id, r.partition, r.event_offset) = (d.topic_id, d.partition, d.event_offset))
+"""
+PRUNE_ACCOUNTS = """
+DELETE FROM delivery_accounts WHERE hour < date_trunc('hour', now() - make_interval(days => %(longest)s), 'UTC')
+"""
 
 
 class MovedError(Exception):
@@ -121,6 +115,7 @@ def prepare(wire: Wire) -> None:
     """Make the temporary tables of this database session."""
     for table in STAGED:
         wire.execute(f"CREATE TEMPORARY TABLE new_{table} (LIKE {table}) ON COMMIT DELETE ROWS")
+    accounts.prepare(wire)
     wire.commit()
 
 
@@ -151,11 +146,9 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
     with wire.transaction():
         # first, as its row locks hold off whoever empties the projection
         _move(wire, expected, following)
-        _copy(wire, "records", rows.records)
         _copy(wire, "outcomes", rows.outcomes)
-        _merge(wire, "roots", MERGE_ROOTS, (_root(position, root) for position, root in rows.roots.items()))
-        told = (_delivery(*item) for item in rows.deliveries.items())
-        _merge(wire, "deliveries", MERGE_DELIVERIES, told, {"ends": list(ENDS)})
+        _write_roots(wire, rows)
+        _write_events(wire, rows)
         _merge(wire, "dead_letters", MERGE_DEAD_LETTERS, ((id_, *row) for id_, row in rows.dead_letters.items()))
         _merge(wire, "arrivals", MERGE_ARRIVALS, ((*key, records) for key, records in rows.arrivals.items()))
         known = ((*key, *row) for key, row in rows.cross_references.items() if row is not None)
@@ -166,7 +159,7 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
 
 
 def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> int:
-    """Keep the accounts of hours in which every root has come to an end; a closed hour is never touched again.
+    """Keep the accounts of hours in which everything has come to an end; one that opens again is told by its rows.
 
     Args:
         wire: The projection.
@@ -175,7 +168,7 @@ def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> 
         now: When they are closed.
     """
     with wire.transaction():
-        return wire.execute(CLOSE, {"since": since, "until": until, "now": now}).rowcount
+        return accounts.close(wire, since, until, now, ENDS)
 
 
 def prune(wire: Wire) -> None:
@@ -183,14 +176,33 @@ def prune(wire: Wire) -> None:
     with wire.transaction():
         wire.execute(PRUNE_ROOTS, [ROOTS_DAYS])
         wire.execute(PRUNE_UNBORN_ROOTS)
-        wire.execute("DELETE FROM records WHERE at < now() - make_interval(days => %s)", [ROOTS_DAYS])
-        # a day behind their records, as other clocks stamped those: a record without its delivery would seem lost
-        wire.execute(
-            "DELETE FROM deliveries WHERE at < now() - make_interval(days => %s) AND state = ANY(%s)",
-            [ROOTS_DAYS + 1, list(ENDS)],
-        )
+        wire.execute(PRUNE_RECORDS, {"days": ROOTS_DAYS, "longest": OUTCOMES_DAYS, "ends": list(ENDS)})
+        # never before its record, which would seem lost; other clocks stamped those
+        wire.execute(PRUNE_DELIVERIES, {"days": ROOTS_DAYS + 1, "ends": list(ENDS)})
+        wire.execute(PRUNE_ACCOUNTS, {"longest": OUTCOMES_DAYS})
         wire.execute("DELETE FROM outcomes WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
         wire.execute("DELETE FROM dead_letters WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
+
+
+def _write_roots(wire: Wire, rows: Rows) -> None:
+    if not _copy(wire, "pg_temp.new_roots", (_root(position, root) for position, root in rows.roots.items())):
+        return
+    accounts.count_roots(wire, -1)
+    wire.execute(MERGE_ROOTS)
+    accounts.count_roots(wire, 1)
+    wire.execute(accounts.MOVE_ROOTS)
+
+
+def _write_events(wire: Wire, rows: Rows) -> None:
+    touched = accounts.touch(wire, rows.touched)
+    if touched:
+        accounts.count_events(wire, -1)
+    _copy(wire, "records", rows.records)
+    told = (_delivery(*item) for item in rows.deliveries.items())
+    _merge(wire, "deliveries", MERGE_DELIVERIES, told, {"ends": list(ENDS)})
+    if touched:
+        accounts.count_events(wire, 1)
+        wire.execute(accounts.MOVE_EVENTS)
 
 
 def _move(wire: Wire, expected: Positions, following: Positions) -> None:

@@ -24,8 +24,8 @@ from bus.codec import Codecs
 from bus.registry import Registry
 from bus.secret import Secret
 from bus.settings import Gateway, Settings
-from delivery.states import ENDS
 from mapping.port import Lookups
+from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
 from operations.projection import books, migrate, stories, tables, worker
 from operations.projection.project import Means, Observed, project
@@ -380,13 +380,13 @@ def test_books_tell_where_everything_is_and_hours_close_only_when_all_of_it_ende
     process.terminate()
     assert process.wait(20) == 0
     now = datetime.now(UTC)
-    start, end = now - timedelta(hours=2), now + timedelta(hours=1)
+    start, end = whole_hours(now - timedelta(hours=2), now + timedelta(hours=1))
     cuts = {(topic_id, partition): 1_000_000 for topic_id in world.ids.values() for partition in range(PARTITIONS)}
     ways = [Routed(topic=world.topics["canonical.v1"].name, record="order", owner="shop", target="erp")]
 
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.commit()
-        found = books.read(wire, cuts, ways, tuple(ENDS), start, end, world.scope.gapless)
+        found = books.read(wire, cuts, ways, start, end, world.scope.gapless)
         closed = tables.close_hours(wire, start, end, now)
         again = tables.close_hours(wire, start, end, now)
         kept = wire.execute("SELECT DISTINCT topic FROM closed_hours").fetchall()
@@ -442,7 +442,7 @@ def test_replay_moves_no_live_book(projection: migrate.Wire) -> None:
     ways = [Routed(topic=Means.CANONICAL.value, record="order", owner="shop", target="erp")]
     day = timedelta(days=1)
 
-    found = books.read(projection, {("orders-id", 0): 8}, ways, tuple(ENDS), NOW - day, NOW + day, [])
+    found = books.read(projection, {("orders-id", 0): 8}, ways, NOW - day, NOW + day, [])
 
     assert [(each.state, each.count) for each in found.deliveries] == [("delivered", 1)]
     assert found.open_deliveries == ()
@@ -548,7 +548,7 @@ def test_record_the_database_refuses_is_left_out_and_shows_as_uncounted(world: W
     assert process.wait(20) == 0
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.commit()
-        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW, world.scope.gapless)
+        found = books.read(wire, {}, [], NOW, NOW, world.scope.gapless)
         kept = wire.execute("SELECT count(*) FROM roots WHERE topic LIKE '%changes.v1'").fetchone()
     assert found.uncounted == {world.topics[name].name: 1 for name in ("changes.v1", "outcomes.v1")}
     assert kept == (60 + 1,)
@@ -630,7 +630,7 @@ def test_gaps_are_lost_records_only_where_topics_have_none(projection: migrate.W
         one = [observed(Means.CAPTURED, topic=topic, topic_id=topic_id, offset=offset) for offset in read]
         tables.write(projection, project(one), {place: 10}, {place: 13})
 
-    found = books.read(projection, {}, [], tuple(ENDS), NOW, NOW, ["kept", "whole"])
+    found = books.read(projection, {}, [], NOW, NOW, ["kept", "whole"])
 
     assert found.uncounted == {"kept": 2}
 
@@ -645,7 +645,7 @@ def test_record_nobody_counted_shows(world: World) -> None:
     with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
         wire.execute("UPDATE arrivals SET records = 0 WHERE topic LIKE '%%changes.v1' AND partition = 0", [])
         wire.commit()
-        found = books.read(wire, {}, [], tuple(ENDS), NOW, NOW, world.scope.gapless)
+        found = books.read(wire, {}, [], NOW, NOW, world.scope.gapless)
 
     assert found.uncounted == {world.topics["changes.v1"].name: 1}
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from errors import ConfigurationError, RetryableError
-from operations.ledger import Ledger, Standing, balance, ledger, wait_for_projector
+from operations.ledger import Ledger, Standing, balance, ledger, wait_for_projector, whole_hours
 from operations.projection.books import Books, DeliveryAccount, IntakeAccount, OpenDelivery, OpenRoot
 
 HOUR = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -171,3 +171,14 @@ def test_projector_that_is_behind_is_waited_for_and_then_named() -> None:
 def test_books_of_no_time_at_all_are_refused(since: datetime) -> None:
     with pytest.raises(ConfigurationError):
         ledger(cast("Any", None), since, HOUR if since.year < 9000 else since + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "hours"),
+    [
+        (HOUR, HOUR + timedelta(hours=1), (HOUR, HOUR + timedelta(hours=1))),
+        (HOUR + timedelta(minutes=59), HOUR + timedelta(minutes=61), (HOUR, HOUR + timedelta(hours=2))),
+    ],
+)
+def test_window_is_widened_to_whole_hours(since: datetime, until: datetime, hours: tuple[datetime, datetime]) -> None:
+    assert whole_hours(since, until) == hours
