@@ -8,7 +8,7 @@ SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup stack up down demo test check test-integration e2e bench chaos format lock lock-stack clean
+.PHONY: help setup stack up down demo test check test-integration e2e bench chaos chaos-guards format lock lock-stack clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: stack ## the benchmarks; each prints its result
 
 chaos: setup ## end-to-end traffic while parts are killed
 	@$(PYTEST) -q tests/end_to_end/test_hard_to_kill.py
+
+chaos-guards: setup ## each guard of the promise taken out once: the defect must be seen, and none with it
+	@./towpath stack up && $(PYTEST) -q tests/guards
 
 format: setup ## put the code into its one format, and mend what the linter can
 	@$(RUN) ruff check --quiet --fix . ; $(RUN) ruff format --quiet .
