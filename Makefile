@@ -48,8 +48,8 @@ e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
 bench: stack ## the benchmarks; each prints its result
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python $$script || exit 1; done
 
-chaos: setup ## end-to-end traffic while parts are killed
-	@$(PYTEST) -q tests/end_to_end/test_hard_to_kill.py
+chaos: setup ## real traffic while everything is killed, stopped and troubled (SEED=, ORDERS=)
+	@$(RUN) python -m operations.chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS))
 
 chaos-guards: setup ## each guard of the promise taken out once: the defect must be seen, and none with it
 	@./towpath stack up && $(PYTEST) -q tests/guards

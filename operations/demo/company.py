@@ -63,6 +63,9 @@ RECEIPTS: LiteralString = """
 SELECT document_number AS number, reference FROM towpath.receipts
 WHERE operation = 'create' AND document_type = %(order)s AND document_number = ANY (%(numbers)s)
 """
+STEPS: LiteralString = """
+SELECT reference, operation FROM towpath.receipts WHERE reference = ANY (%(references)s) ORDER BY id
+"""
 COUNTS: LiteralString = f"""
 WITH all_documents AS (
   SELECT {_HEADER} FROM dbo."SOP10100" UNION ALL SELECT {_HEADER} FROM dbo."SOP30200"
@@ -106,6 +109,19 @@ def counts(dsn: str, order_numbers: Sequence[str]) -> tuple[int, int]:
     with _wire(dsn) as wire:
         (row,) = _rows(wire, COUNTS, order=ORDER, invoice=INVOICE, numbers=list(order_numbers))
         return row["orders"], row["invoices"]
+
+
+def steps(dsn: str, references: Sequence[str]) -> dict[str, list[str]]:
+    """What our receipts say was done for these references, in the order it was done.
+
+    Raises:
+        RetryableError: GP's database does not answer.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    with _wire(dsn) as wire:
+        for row in _rows(wire, STEPS, references=list(references)):
+            found[row["reference"]].append(row["operation"])
+    return found
 
 
 def slot_is_read(dsn: str) -> bool:

@@ -62,6 +62,10 @@ class ErpUser:
         """Leave the order alone until its document comes to this."""
         self._amounts[order_number] = amount
 
+    def arrived(self) -> int:
+        """How many orders GP has."""
+        return len(self._documents)
+
     def plenty(self) -> str:
         """An item of which there is plenty."""
         return self._plenty

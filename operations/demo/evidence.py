@@ -27,6 +27,21 @@ POLL_S = 0.25
 BATCH = 1000
 
 
+#: Topic id and partition to the offset the next record got.
+Ends = Mapping[tuple[str, int], int]
+
+
+def ends_now(settings: Settings) -> Ends:
+    """Where every topic ends that an evidence reads.
+
+    Raises:
+        RetryableError: Kafka does not answer.
+    """
+    admin = admin_of(settings.kafka)
+    places = describe(admin, [topic.name for topic in READ])
+    return {(places[name].topic_id, partition): end for (name, partition), end in ends(admin, places).items()}
+
+
 class CapturedAt(msgspec.Struct, frozen=True, kw_only=True):
     """Of a captured row only its time is wanted."""
 
@@ -34,8 +49,12 @@ class CapturedAt(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence:
     """What is written to the topics from now on; read in a thread of its own until closed."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Stand at the end of every topic.
+    def __init__(self, settings: Settings, since: Ends | None = None) -> None:
+        """Stand at the end of every topic, or where it ended at an earlier moment.
+
+        Args:
+            settings: Of the deployment.
+            since: What `ends_now` said then; a topic made anew since is read whole.
 
         Raises:
             RetryableError: Kafka or the registry do not answer.
@@ -52,7 +71,7 @@ class Evidence:
         self._next: dict[Place, int] = {}
         self._failure: BusError | None = None
         self._closing = threading.Event()
-        self._consumer = self._stand_at_the_ends(settings.kafka)
+        self._consumer = self._stand_at(settings.kafka, ends_now(settings) if since is None else since)
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
         self._thread.start()
 
@@ -75,7 +94,7 @@ class Evidence:
         written = ends(admin_of(self._kafka), self._places)
         return sum(max(0, end - self._next.get(place, 0)) for place, end in written.items())
 
-    def _stand_at_the_ends(self, kafka: str) -> Consumer:
+    def _stand_at(self, kafka: str, since: Ends) -> Consumer:
         consumer = Consumer(
             {
                 "bootstrap.servers": kafka,
@@ -88,7 +107,9 @@ class Evidence:
         )
         whole = {topic.name for topic in WHOLE}
         self._next = {
-            place: 0 if place[0] in whole else end for place, end in ends(admin_of(kafka), self._places).items()
+            (name, partition): 0 if name in whole else since.get((place.topic_id, partition), 0)
+            for name, place in self._places.items()
+            for partition in range(place.partitions)
         }
         consumer.assign(
             [

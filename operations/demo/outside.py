@@ -30,7 +30,7 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-class _Desk:
+class Desk:
     """One control API."""
 
     def __init__(self, control_url: str, name: str) -> None:
@@ -41,6 +41,14 @@ class _Desk:
     async def close(self) -> None:
         """Hang up."""
         await self._http.aclose()
+
+    async def trouble(self, faults: Body) -> None:
+        """From now on these things go wrong, and no others."""
+        await self._ask("PUT", "/faults", faults)
+
+    async def no_trouble(self) -> None:
+        """Nothing goes wrong any more."""
+        await self._ask("DELETE", "/faults")
 
     async def _ask(self, method: str, path: str, body: Body | None = None, **query: object) -> Any:
         """The answer.
@@ -62,12 +70,12 @@ class _Desk:
         return answer.json()
 
 
-class Store(_Desk):
+class Store(Desk):
     """The store: its customers, its order book, the network before it."""
 
     async def be_ready(self, url: str, secret: str) -> None:
         """No faults, no other traffic, webhooks on their way to the gateway."""
-        await self._ask("DELETE", "/faults")
+        await self.no_trouble()
         await self._ask("DELETE", "/traffic")
         await self._ask("PUT", "/webhooks/target", {"url": url, "secret": secret})
 
@@ -105,6 +113,14 @@ class Store(_Desk):
         """Webhooks still on their way."""
         return int((await self._ask("GET", "/health"))["webhooks"].get("pending", 0))
 
+    async def journal(self, since: int) -> list[dict[str, Any]]:
+        """What API clients wrote after a line of the store's journal, oldest first."""
+        lines: list[dict[str, Any]] = []
+        while page := (await self._ask("GET", "/writes", since_id=since, limit=PAGE))["writes"]:
+            lines += page
+            since = int(page[-1]["id"])
+        return lines
+
     async def orders_after(self, last_before: int) -> tuple[StoreOrder, ...]:
         """The book from there on."""
         found: list[StoreOrder] = []
@@ -122,12 +138,12 @@ class Store(_Desk):
         return Shop(orders=await self.orders_after(last_before), stock=dict(_stock(row) for row in stock["stock"]))
 
 
-class Erp(_Desk):
+class Erp(Desk):
     """Dynamics GP: its user, working in its windows."""
 
     async def be_ready(self) -> None:
         """No faults, nobody else at work."""
-        await self._ask("DELETE", "/faults")
+        await self.no_trouble()
         await self._ask("DELETE", "/user/autopilot")
 
     async def now(self) -> datetime:

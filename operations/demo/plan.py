@@ -72,20 +72,23 @@ FATE_OF = {
 FEWEST = 12
 
 
-def plan(orders: int, seed: int, shares: dict[Story, int]) -> tuple[Visit, ...]:
+def plan(
+    orders: int, seed: int, shares: dict[Story, int], fates_of_plain: dict[Fate, int] | None = None
+) -> tuple[Visit, ...]:
     """The visits of a run: the same for the same seed, stories spread over the first three quarters.
 
     Args:
         orders: How many.
         seed: Of all chance in it.
         shares: Of a hundred orders, the stories that are not plain.
+        fates_of_plain: Of a hundred plain orders, what GP's user does; a demonstration's where left out.
     """
     dice = random.Random(seed)  # noqa: S311  which customer does what is no secret
     stories = list(_stories(orders, shares))
     places = sorted(dice.sample(range(max(len(stories), orders * 3 // 4)), k=len(stories)))
     dice.shuffle(stories)
     at = dict(zip(places, stories, strict=True))
-    fates = iter(_fates(orders - len(stories), dice))
+    fates = iter(_fates(orders - len(stories), dice, fates_of_plain or FATES))
     return tuple(
         Visit(
             number=number,
@@ -106,10 +109,11 @@ def _stories(orders: int, shares: dict[Story, int]) -> Iterator[Story]:
         yield from [story] * count
 
 
-def _fates(orders: int, dice: random.Random) -> list[Fate]:
+def _fates(orders: int, dice: random.Random, shares: dict[Fate, int]) -> list[Fate]:
     """Shares as exact as whole orders allow, so that short runs have all of them too."""
-    rare = {fate: max(1, round(orders * share / 100)) for fate, share in FATES.items() if fate is not Fate.SHIP}
+    usual = max(shares, key=lambda fate: shares[fate])
+    rare = {fate: max(1, round(orders * share / 100)) for fate, share in shares.items() if fate is not usual}
     fates: list[Fate] = [fate for fate, count in rare.items() for _ in range(count)]
-    fates += [Fate.SHIP] * (orders - len(fates))
+    fates += [usual] * (orders - len(fates))
     dice.shuffle(fates)
     return fates[:orders]
