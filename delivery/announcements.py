@@ -96,7 +96,7 @@ def of_turn(speaker: Speaker, turn: Turn, at: datetime) -> list[Announcement]:
     """All that is to be said about a try: nothing when a row merely goes on waiting for what it waited for."""
     said: list[Announcement] = []
     row, settlement = turn.row, turn.settlement
-    if turn.state in ENDS or (turn.state, turn.cause) != (row.state, row.cause):
+    if turn.state in ENDS or _waits_on(turn) != (row.state, row.cause, row.waits_for if row.cause else ""):
         said.append(_about(row, What.OUTCOME, OUTCOMES.name, row.root_key, _outcome(speaker, turn, at)))
     if turn.cause is ParkedFor.REFUSED:
         said.append(_about(row, What.DEAD_LETTER, DEAD_LETTERS.name, row.message_key, _dead_letter(speaker, turn, at)))
@@ -117,6 +117,10 @@ def of_turn(speaker: Speaker, turn: Turn, at: datetime) -> list[Announcement]:
         said.append(_about(row, What.CROSS_REFERENCE, CROSS_REFERENCES.name, key, reference, mapping=mapping))
     said.extend(_publication(row, publication, mapping) for publication in settlement.publications)
     return said
+
+
+def _waits_on(turn: Turn) -> tuple[State, ParkedFor | None, str]:
+    return turn.state, turn.cause, turn.waits_for if turn.cause else ""
 
 
 def cross_reference_key(reference: CrossReference) -> str:

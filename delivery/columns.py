@@ -1,7 +1,7 @@
 """Columns into the statements of a connection's store and records out of their results."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, LiteralString
 
 import msgspec
@@ -80,6 +80,18 @@ def of_waits(turns: Sequence[Turn]) -> dict[str, object]:
         "causes": [turn.cause for turn in turns],
         "delays": [turn.delay_s for turn in turns],
         "intents": [_doubtful_intent(turn) for turn in turns],
+        "waits_for": [turn.waits_for for turn in turns],
+        "asked": [turn.asked for turn in turns],
+        "settles_s": [turn.settles_s for turn in turns],
+    }
+
+
+def of_meeting(brought: Set[str], awaited: Set[str]) -> dict[str, object]:
+    names = sorted(brought | awaited)
+    return {
+        "names": names,
+        "brought": [name in brought for name in names],
+        "awaited": [name in awaited for name in names],
     }
 
 
@@ -150,7 +162,8 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
     """A row as `statements.ROW` reads it, under a lease."""
     (id_, queue, topic, topic_id, partition, offset, root, root_key, message_key, record, kind, source_version, state,
      cause, code, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
-     command_id, origin, hops, traceparent, amount, currency, taken_in_at, replay) = values  # fmt: skip
+     command_id, origin, hops, traceparent, amount, currency, taken_in_at, replay, waits_for, asked,
+     settles_in_s) = values  # fmt: skip
     return Row(
         id=id_,
         queue=queue,
@@ -186,6 +199,9 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
         currency=currency,
         taken_in_at=taken_in_at,
         replay=replay,
+        waits_for=waits_for,
+        asked=asked,
+        settles_in_s=settles_in_s,
     )
 
 

@@ -4,12 +4,14 @@ Nothing that surely did not happen is ever given up: an outage must not make dea
 happened is ever sent again before it was looked for.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from delivery.ports import Intent, Row, Settlement
 from delivery.states import ENDS, ParkedFor, State
+from delivery.things import document_of
 from errors import BusError, DependencyError, FatalError, RejectedError, RetryableError
 
 
@@ -31,6 +33,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     longest_recheck_s: float = 600.0
     #: Before a target is asked for an effect that may be there; it may still be at work on it.
     settling_delay_s: float = 5.0
+    #: So many looks that told nothing, of a target that works, call for a person.
+    looks_before_a_person: int = 20
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,20 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     settlement: Settlement | None = None
     #: The intent that was sent, if one was in this try.
     intent: Intent | None = None
+    #: Whose arrival wakes it, by name.
+    waits_for: str = ""
+    #: Looks that told nothing since it was sent.
+    asked: int = 0
+    #: Something was sent, and the target may be at work on it for so long; None: nothing was.
+    settles_s: float | None = None
+
+    @property
+    def brings(self) -> frozenset[str]:
+        """Names of the things that are there now."""
+        if self.settlement is None:
+            return frozenset()
+        known = (document_of(self.row.record, one.canonical_id) for one in self.settlement.known_as)
+        return frozenset((*self.settlement.brings, *known))
 
 
 def settled(row: Row, settlement: Settlement, intent: Intent | None) -> Turn:
@@ -93,7 +111,8 @@ def after(error: BusError, step: Step, row: Row, intent: Intent | None, pace: Pa
         return _parked(row, intent, ParkedFor.REFUSED, None, error)
     if isinstance(error, DependencyError):
         delay_s = recheck_s(row.attempts, pace, jitter)
-        return _parked(row, intent, ParkedFor.DEPENDENCY, delay_s, error)
+        parked = _parked(row, intent, ParkedFor.DEPENDENCY, delay_s, error)
+        return msgspec.structs.replace(parked, waits_for=error.waits_for)
     if isinstance(error, RetryableError):
         delay_s = backoff_s(row.attempts, pace, jitter)
         if error.retry_after_s is not None:
@@ -102,13 +121,14 @@ def after(error: BusError, step: Step, row: Row, intent: Intent | None, pace: Pa
     if step is Step.PREPARE:
         # Preparing has no effect that matters, so that there is nothing to look for.
         return _parked(row, intent, ParkedFor.BACKOFF, backoff_s(row.attempts, pace, jitter), error)
-    return still_unknown(row, intent, error.code, facts_of(error), pace, jitter)
+    doubt = still_unknown(row, intent, error.code, facts_of(error), pace, jitter)
+    return msgspec.structs.replace(doubt, asked=0, settles_s=doubt.delay_s)
 
 
 def still_unknown(
     row: Row, intent: Intent | None, code: str, values: dict[str, str], pace: Pace, jitter: float
 ) -> Turn:
-    """The effect may be there: look for it after the settling delay, then ever more rarely, but for ever."""
+    """A look told nothing: look again, ever more rarely, or as soon as the document is read by whoever fetches it."""
     tries = row.attempts if row.state is State.UNKNOWN else 0
     delay_s = max(pace.settling_delay_s, _rising(pace.settling_delay_s, pace.longest_backoff_s, tries, jitter))
     return Turn(
@@ -119,7 +139,37 @@ def still_unknown(
         values=values,
         attempts=row.attempts + 1,
         intent=intent,
+        waits_for=document_of(row.record, row.root_key),
+        asked=row.asked + 1,
     )
+
+
+def still_settling(row: Row, intent: Intent) -> Turn:
+    """It was looked for early and is not there: the target may still be at work on it, so that this says nothing."""
+    return Turn(
+        row=row,
+        state=State.UNKNOWN,
+        delay_s=row.settles_in_s,
+        code="still_settling",
+        attempts=row.attempts,
+        intent=intent,
+        waits_for=document_of(row.record, row.root_key),
+        asked=row.asked,
+    )
+
+
+def cannot_be_told(turn: Turn) -> Turn:
+    """The target works and yet did not say what became of what was sent: a person has to look, the intent is kept."""
+    values = {"reason": turn.values.get("reason", turn.code), "document": turn.row.document_number or ""}
+    person = for_a_person(turn.row, turn.intent, "cannot_tell", values)
+    return msgspec.structs.replace(person, waits_for=turn.waits_for)
+
+
+def goes_in_circles(turn: Turn, path: Sequence[str]) -> Turn:
+    """What it waits for waits for it, by way of these things: a person has to let one of them go."""
+    circle = " → ".join((*path, path[0]))
+    person = for_a_person(turn.row, turn.intent, "dependency_circle", {"waits_for": turn.waits_for, "circle": circle})
+    return msgspec.structs.replace(person, waits_for=turn.waits_for)
 
 
 def for_a_person(row: Row, intent: Intent | None, code: str, values: dict[str, str]) -> Turn:

@@ -173,7 +173,7 @@ class Deliverer:
         """
         await self._look_after_history()
         self._gauge.set(OPENNESS.index(self._position))
-        work = (self._claim(), self._renew(), self._keep_house(), self._tell_changes())
+        work = (self._claim(), self._renew(), self._keep_house(), self._wake_waiting(), self._tell_changes())
         background = [asyncio.create_task(one) for one in work]
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -308,17 +308,38 @@ class Deliverer:
         assert intent is not None, "the store refuses rows in doubt without what was sent"
         finding = await self._ask(sink.find(intent), row, intent, Step.FIND)
         if isinstance(finding, Turn):
-            return finding
+            return await self._or_a_person(finding)
         if isinstance(finding, Found):
             return self._works(decide.settled(row, finding.settlement, intent))
         if isinstance(finding, Absent):
+            if row.settles_in_s > 0:
+                return self._works(decide.still_settling(row, intent))
             # The very same intent: should the first one come through after all, it has the same key at the target.
             return await self._send(row, sink, intent)
         if isinstance(finding, CannotTell):
             values = {"reason": finding.reason}
-            turn = decide.still_unknown(row, intent, "cannot_tell", values, self._pace, self._random())
-            return self._heard(turn, word_of_code(finding.reason, None), finding.reason, None)
+            turn = decide.still_unknown(row, intent, "asked_in_vain", values, self._pace, self._random())
+            turn = self._heard(turn, word_of_code(finding.reason, None), finding.reason, None)
+            return await self._or_a_person(turn)
         return self._works(decide.for_a_person(row, intent, "several", {"documents": ", ".join(finding.documents)}))
+
+    async def _or_a_person(self, turn: Turn) -> Turn:
+        """A look that told nothing, the last one that is made without a person if the target works all the same."""
+        if turn.asked < self._pace.looks_before_a_person:
+            return turn
+        if not await self._target_works():
+            return msgspec.structs.replace(turn, asked=turn.row.asked)
+        return decide.cannot_be_told(turn)
+
+    async def _target_works(self) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.read_timeout_s):
+                await self._probe()
+        except (TimeoutError, RetryableError, UnknownOutcomeError):
+            return False
+        except RejectedError:
+            return True
+        return True
 
     async def _send(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
         if not await self._covered(row, intent) or not await self._intends.put(Intended(row=row, intent=intent)):
@@ -378,7 +399,7 @@ class Deliverer:
         if turn.state is State.UNKNOWN:
             within_s = max(within_s, self._pace.settling_delay_s)
         delay_s = min(turn.delay_s or within_s, within_s)
-        return msgspec.structs.replace(turn, attempts=turn.row.attempts, delay_s=delay_s)
+        return msgspec.structs.replace(turn, attempts=turn.row.attempts, asked=turn.row.asked, delay_s=delay_s)
 
     async def _ask_target(self) -> None:
         try:
@@ -468,6 +489,17 @@ class Deliverer:
                 await self._look_after_history()
                 history_at = time.monotonic() + HISTORY_EVERY_S
             await asyncio.sleep(self._limits.lease_s / SWEEPS_A_LEASE)
+
+    async def _wake_waiting(self) -> None:
+        """Wake who waits for what arrived, at once where it is told, else as soon as dead workers' keys are found."""
+        while True:
+            try:
+                woken = await self._store.wake_waiting()
+                if woken:
+                    self._log.info("delivery.woken", rows=woken)
+            except RetryableError as error:
+                self._log.warning("delivery.store_away", code=error.code)
+            await self._store.wait_for_things(self._limits.lease_s / SWEEPS_A_LEASE)
 
     async def _look_after_history(self) -> None:
         today = self._clock().date()

@@ -119,6 +119,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     taken_in_at: datetime
     #: The replay it is part of: its command's id; empty: live.
     replay: str = ""
+    #: What it waits for, by name (`things.py`): the missing thing, or the document whose reading tells what became of
+    #: what was sent.
+    waits_for: str = ""
+    #: Looks at the target that told nothing about what was sent.
+    asked: int = 0
+    #: So long the target may still be at work on what was sent: that it has it not, is not believed before.
+    settles_in_s: float = 0.0
 
 
 class LastSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +168,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: tuple[LastSeen, ...] = ()
     known_as: tuple[KnownAs, ...] = ()
     publications: tuple[Publication, ...] = ()
+    #: Things that are surely there now, by name (`things.py`): whoever waits for one is woken. What is `known_as`
+    #: something is one by itself.
+    brings: tuple[str, ...] = ()
     mapping: str = ""
 
 

@@ -23,7 +23,8 @@ EVENT = """queue, topic, topic_id, partition, event_offset, root, root_key, mess
 ROW = """r.id, r.queue, r.topic, r.topic_id, r.partition, r.event_offset, r.root, r.root_key, r.message_key, r.record,
     r.kind, r.source_version, r.state, r.cause, r.code, r.attempts, r.due, r.intent, r.reference, r.document_number,
     r.payload, r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount,
-    r.currency, r.taken_in_at, r.replay"""
+    r.currency, r.taken_in_at, r.replay, COALESCE(r.waits_for, ''), r.asked,
+    GREATEST(EXTRACT(epoch FROM r.settles_at - statement_timestamp()), 0)::float8"""
 
 #: Columns that move from rows to history unchanged.
 KEPT = """id, queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
@@ -191,7 +192,7 @@ WITH intended AS MATERIALIZED (
 UPDATE rows r
 SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.epoch, intent = mine.intent,
     reference = mine.reference, document_number = COALESCE(NULLIF(mine.document_number, ''), r.document_number),
-    mapping_out = mine.mapping_out
+    mapping_out = mine.mapping_out, waits_for = NULL
 FROM mine
 WHERE r.id = mine.id AND (r.state <> 'sending' OR r.epoch = mine.epoch)
 RETURNING r.epoch
@@ -282,11 +283,15 @@ WITH waiting AS (
     UPDATE rows r
     SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
         code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
-        reference = w.reference, document_number = w.number, mapping_out = w.mapping
+        reference = w.reference, document_number = w.number, mapping_out = w.mapping,
+        waits_for = NULLIF(w.waits_for, ''), asked = w.asked,
+        settles_at = COALESCE(statement_timestamp() + make_interval(secs => w.settles_s), r.settles_at)
     FROM unnest(%(ids)b::bigint[], %(states)b::text[], %(causes)b::text[], %(delays)b::float8[],
                 %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[], %(intents)b::bytea[],
-                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
-        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch)
+                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[],
+                %(waits_for)b::text[], %(asked)b::integer[], %(settles_s)b::float8[])
+        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch,
+              waits_for, asked, settles_s)
     WHERE r.id = w.id
     RETURNING r.id
 ), announced AS (
@@ -360,10 +365,102 @@ RETURNING k.root_key
 
 DOUBT_SENDING = f"""
 UPDATE rows r
-SET state = 'unknown', due = statement_timestamp() + make_interval(secs => %(settling_delay_s)s), code = %(code)s,
+SET state = 'unknown', due = statement_timestamp() + make_interval(secs => %(settling_delay_s)s),
+    settles_at = statement_timestamp() + make_interval(secs => %(settling_delay_s)s), asked = 0, code = %(code)s,
     code_values = '{{}}'
 WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)b::text[]) AND r.state = 'sending'
 RETURNING {ROW}
+"""
+
+# ---- things that are waited for
+
+# Whoever registers and whoever brings lock the thing's entry, so that of two at one moment the second sees the first:
+# a row that looked under a lease older than the arrival is due at once, and one that had registered is woken.
+# Entries are locked behind keys, in the order of their names.
+MEET = """
+INSERT INTO things AS t (name, arrival, awaited, pending, at)
+SELECT name, CASE WHEN brought THEN nextval('epochs') ELSE 0 END, awaited, false, statement_timestamp()
+FROM unnest(%(names)b::text[], %(brought)b::boolean[], %(awaited)b::boolean[]) AS n (name, brought, awaited)
+ORDER BY name COLLATE "C"
+ON CONFLICT (name) DO UPDATE
+    SET arrival = GREATEST(t.arrival, excluded.arrival), awaited = t.awaited OR excluded.awaited,
+        pending = t.pending OR (excluded.arrival > 0 AND t.awaited), at = excluded.at
+RETURNING name, arrival, pending
+"""
+
+AWAIT = """
+UPDATE rows r
+SET waits_for = w.name, due = CASE WHEN w.arrival > r.epoch THEN statement_timestamp() ELSE r.due END
+FROM unnest(%(ids)b::bigint[], %(names)b::text[], %(arrivals)b::bigint[]) AS w (id, name, arrival)
+WHERE r.id = w.id
+"""
+
+# Whoever would bring a thing stands behind the first row of his key; if that one waits, too, it goes on from there.
+CIRCLES = """
+WITH RECURSIVE chain AS (
+    SELECT a.id, a.root_key, a.name COLLATE "C" AS name, ARRAY[a.name COLLATE "C"] AS path, false AS closed
+    FROM unnest(%(ids)b::bigint[], %(root_keys)b::text[], %(names)b::text[]) AS a (id, root_key, name)
+    UNION ALL
+    SELECT c.id, c.root_key, head.waits_for, CASE WHEN here.closed THEN c.path ELSE c.path || head.waits_for END,
+        here.closed
+    FROM chain c
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT m.queue, m.root_key FROM rows m
+        WHERE m.queue = ANY(%(queues)b::text[]) AND m.root_key = substr(c.name, strpos(c.name, ':') + 1)
+            AND m.record = split_part(c.name, ':', 1)) m
+    CROSS JOIN LATERAL (SELECT m.queue = %(queue)s AND m.root_key = c.root_key AS closed) here
+    CROSS JOIN LATERAL (
+        SELECT r.state, r.waits_for FROM rows r WHERE r.queue = m.queue AND r.root_key = m.root_key
+        ORDER BY r.id LIMIT 1) head
+    WHERE NOT c.closed AND cardinality(c.path) < %(longest)s
+        AND (here.closed OR (head.state = 'parked' AND head.waits_for <> ALL(c.path)))
+)
+SELECT id, path FROM chain WHERE closed
+"""
+
+PENDING = "SELECT name, arrival FROM things WHERE pending ORDER BY name LIMIT %(limit)s"
+
+# What is due already is looked at without being told.
+WAITING = """
+SELECT id, queue, root_key FROM rows
+WHERE waits_for = %(name)s AND id > %(after)s AND state IN ('parked', 'unknown')
+    AND (due IS NULL OR due > statement_timestamp())
+ORDER BY id LIMIT %(limit)s
+"""
+LOCK_WAITING = """
+SELECT k.queue, k.root_key
+FROM (
+    SELECT queue, root_key FROM unnest(%(queues)b::text[], %(root_keys)b::text[]) AS w (queue, root_key)
+    ORDER BY queue COLLATE "C", root_key COLLATE "C") w
+CROSS JOIN LATERAL (
+    SELECT queue, root_key FROM keys WHERE queue = w.queue AND root_key = w.root_key AND state <> 'leased'
+    FOR UPDATE) k
+"""
+# In a person's hands: let go, as he would.
+WAKE = """
+WITH woken AS (
+    UPDATE rows r
+    SET state = CASE WHEN r.due IS NOT NULL THEN r.state WHEN r.intent IS NULL THEN 'ready' ELSE 'unknown' END,
+        cause = CASE WHEN r.due IS NOT NULL THEN r.cause END, due = statement_timestamp(), asked = 0
+    FROM unnest(%(queues)b::text[], %(root_keys)b::text[]) AS k (queue, root_key)
+    WHERE r.queue = k.queue AND r.root_key = k.root_key AND r.id = ANY(%(ids)b::bigint[])
+        AND r.state IN ('parked', 'unknown') AND r.waits_for = %(name)s
+    RETURNING r.queue, r.root_key
+)
+UPDATE keys k SET state = 'ready', due = statement_timestamp()
+FROM woken w WHERE k.queue = w.queue AND k.root_key = w.root_key
+RETURNING k.queue
+"""
+LOCK_THING = "SELECT 1 FROM things WHERE name = %(name)s FOR UPDATE"
+ALL_WOKEN = """
+UPDATE things SET pending = false, awaited = EXISTS (SELECT 1 FROM rows WHERE waits_for = %(name)s)
+WHERE name = %(name)s AND arrival = %(arrival)s
+"""
+# Longer than any lease lasts; `at` is checked again on what was touched meanwhile.
+FORGET_THINGS = """
+DELETE FROM things t
+WHERE NOT pending AND at < statement_timestamp() - interval '1 day'
+    AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.waits_for = t.name)
 """
 
 # ---- commands
@@ -408,7 +505,8 @@ _BARE_ROW = ROW.replace("r.payload,", "''::bytea,")
 # What was sent and may be there is looked for first; the rest is prepared anew.
 LET_GO = f"""
 UPDATE rows r
-SET state = CASE WHEN r.intent IS NULL THEN 'ready' ELSE 'unknown' END, cause = NULL, attempts = 0,
+SET state = CASE WHEN r.intent IS NULL THEN 'ready' ELSE 'unknown' END, cause = NULL, attempts = 0, asked = 0,
+    waits_for = CASE WHEN r.intent IS NOT NULL THEN r.waits_for END,
     due = statement_timestamp() + make_interval(secs => %(pace_s)s * (
         t.place - 1 + (SELECT c.rows FROM commands c WHERE c.id = %(command_id)s AND c.queue = %(queue)s))),
     command_id = %(command_id)s

@@ -17,13 +17,14 @@ import structlog
 from psycopg import sql
 
 from bus.clock import Clock, now
-from delivery import announcements, columns, statements
+from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
 from delivery.batch import Batch, sorted_out
 from delivery.database import Connection, Database, Parameters
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, LastSeen, Row
 from delivery.states import ENDS, ParkedFor, State
+from delivery.things import document_of
 from errors import LostPartitionError, RetryableError
 
 log = structlog.get_logger(__name__)
@@ -150,11 +151,13 @@ class Store(Database):
         expected: int | None,
         next_offset: int,
         arrivals: Sequence[Arrival],
+        brought: Collection[str] = (),
     ) -> TakenIn:
         """Take a batch of one partition into the queue and move its position from `expected` behind it.
 
         Order: rows of a key are delivered in the order of these calls. Repeats: events below `expected` are dropped;
         the same call after a RetryableError takes in once. `expected` is None where `positions` knew nothing.
+        Whoever waits for a thing of `brought`, by name, is woken.
 
         Raises:
             LostPartitionError: the position is not at `expected`; another worker owns the partition.
@@ -175,6 +178,7 @@ class Store(Database):
                         return TakenIn(repeats=len(arrivals))
                     raise LostPartitionError("lost_partition", "the position moved", expected=expected, found=at)
                 taken = await self._insert(wire, place, fresh) if fresh else TakenIn()
+                await waiting.meet(wire, self.schema, frozenset(brought), frozenset())
         except RetryableError:
             self._doubtful.add(attempt)
             raise
@@ -326,11 +330,20 @@ class Store(Database):
             ours = [turn for turn in turns if turn.row.epoch in mine]
             if not ours:
                 return Settled(fenced=frozenset(turn.row.epoch for turn in turns))
+            ours = list(await self._registered(wire, queue, ours))
             written = await self._write_turns(wire, queue, ours)
-            next_ = await self._go_on(wire, queue, owner, ours, going_on, lease_s)
+            # What is to be looked at again wants a new lease: under this one the arrival would always be newer.
+            again = {turn.row.epoch for turn in ours if turn.delay_s == 0}
+            next_ = await self._go_on(wire, queue, owner, ours, frozenset(going_on) - again, lease_s)
         self._announced.set()
         fenced = frozenset(turn.row.epoch for turn in turns if turn.row.epoch not in mine or turn.row.id not in written)
         return Settled(fenced=fenced, next=next_)
+
+    async def _registered(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> Sequence[Turn]:
+        brought = frozenset(name for turn in turns for name in turn.brings)
+        awaited = frozenset(turn.waits_for for turn in turns if turn.waits_for)
+        arrivals = await waiting.meet(wire, self.schema, brought, awaited)
+        return await waiting.registered(wire, queue, turns, arrivals) if awaited else turns
 
     async def _write_turns(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> set[int]:
         """Ids of the rows that were there to be written."""
@@ -425,10 +438,23 @@ class Store(Database):
             at, speaker = self.now(), self.speaker(queue)
             found = await columns.rows(wire, statements.DOUBT_SENDING, doubt)
             doubtful = [columns.row_of(values, "", 0) for values in found]
+            await self._await_tidings(wire, doubtful)
             await self.announce(wire, [announcements.of_expired(speaker, row, code, at) for row in doubtful])
             await columns.rows(wire, statements.GO_ON, _freeing(queue, root_keys))
         self._arrival(queue).set()
         return len(root_keys)
+
+    async def _await_tidings(self, wire: Connection, doubtful: Sequence[Row]) -> None:
+        """Have rows in doubt looked for as soon as their document is read, or was since they were sent."""
+        names = {row.id: document_of(row.record, row.root_key) for row in doubtful}
+        arrivals = await waiting.meet(wire, self.schema, frozenset(), frozenset(names.values()))
+        if names:
+            awaited = {
+                "ids": list(names),
+                "names": list(names.values()),
+                "arrivals": [arrivals[name] for name in names.values()],
+            }
+            await wire.execute(statements.AWAIT, awaited)
 
     # ---- waiting for work
 
@@ -444,6 +470,18 @@ class Store(Database):
     def wake(self, queue: str) -> None:
         """Let this process's deliverer look for work: something changed that nobody else will tell it."""
         self._arrival(queue).set()
+
+    async def wake_waiting(self) -> int:
+        """Make due who waits for what arrived, in any queue; how many rows."""
+        woken = await waiting.wake(self)
+        if woken:
+            for queue in waiting.QUEUES:
+                self._arrival(queue).set()
+        return woken
+
+    async def wait_for_things(self, timeout_s: float) -> None:
+        """Until something arrived that is waited for, or the time is over. May return for nothing."""
+        await _wait(self._arrival(waiting.NOTICE), timeout_s)
 
     async def wait_for_announcements(self, timeout_s: float) -> None:
         """Until this process wrote to the outbox or the time is over."""
@@ -573,6 +611,7 @@ class Store(Database):
             for name in sorted(found):
                 if name < oldest:
                     await wire.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+            await wire.execute(statements.FORGET_THINGS)
 
     async def _days(self, wire: Connection) -> set[str]:
         return {name for (name,) in await columns.rows(wire, statements.HISTORY_PARTITIONS, {})}

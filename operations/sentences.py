@@ -208,6 +208,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "It waits for {waits_for}, which is not there yet.",
         "If {waits_for} is not on its way, create it: what waits goes on by itself.",
     ),
+    "dependency_circle": (
+        "It waits for {waits_for}, and that waits for it in turn: {circle}.",
+        "Create {waits_for} at {connection} by hand, or let one of them go: `towpath parked skip` with its key.",
+    ),
     "configuration": (
         "The setting {setting} is missing or impossible.",
         "Correct {setting} in the deployment, then start the process again.",
@@ -242,13 +246,23 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The target did not say whether it has the document.",
         "Nothing to do: it is asked again. If it stays, check {connection}.",
     ),
-    "cannot_tell": (
+    "asked_in_vain": (
         "The target could not say whether it has the document: {reason}.",
         "Nothing to do: it is asked again. If it stays, check {connection}.",
     ),
+    "still_settling": (
+        "The target does not have the document yet and may still be at work on it.",
+        "Nothing to do: it is asked again.",
+    ),
+    "cannot_tell": (
+        "{connection} works, but asked again and again it does not say whether the document {document} was made: "
+        "{reason}.",
+        "Look there whether {document} stands. `towpath parked release` asks once more and never sends blindly; if it "
+        "stands and cannot be found, `towpath parked discard`.",
+    ),
     "several": (
-        "The target has it more than once: {documents}.",
-        "Keep one of them and void the others there, then discard this.",
+        "{connection} has it more than once: {documents}.",
+        "Keep one of {documents} and void the others there, then `towpath parked discard` it.",
     ),
     "lease_too_short": (
         "The call could not have ended while the row was ours, so it was not sent.",

@@ -8,6 +8,7 @@ from bus.clock import Clock
 from connect.systems.clarity.client import ClarityClient, Document
 from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
 from delivery.states import State
+from delivery.things import document_of
 from errors import DecodeError, RejectedError, RetryableError
 from schemas import topics
 from schemas.bus.change import Change
@@ -87,11 +88,11 @@ class OrderFetcher(OnlyReads):
         """How a reading ends that is no news; None for news."""
         if seen is not None and seen.digest != reading.digest:
             if reading.digest in await self._memory.expected(RECORD, row.root_key):
-                return _settled(change, State.SUPPRESSED, code="echo")
+                return _settled(change, State.SUPPRESSED, code="echo", brings=_order(row))
             # what was under way may just have settled, between the two questions
             seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
-            return _settled(change, State.SUPPRESSED, code="unchanged")
+            return _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row))
         return None
 
     def _fetched(
@@ -113,8 +114,14 @@ class OrderFetcher(OnlyReads):
             publications=(
                 Publication(topic=topics.CLARITY_ORDERS.name, key=row.root_key, document=fetched, body_digest=digest),
             ),
+            brings=_order(row),
         )
 
 
-def _settled(change: Change, state: State, *, code: str) -> Settlement:
-    return Settlement(state=state, code=code, values={"order": change.id})
+def _settled(change: Change, state: State, *, code: str, brings: tuple[str, ...] = ()) -> Settlement:
+    return Settlement(state=state, code=code, values={"order": change.id}, brings=brings)
+
+
+def _order(row: Row) -> tuple[str, ...]:
+    """It is there, for who waits for it or for an answer about it."""
+    return (document_of(RECORD, row.root_key),)

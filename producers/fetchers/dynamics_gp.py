@@ -8,6 +8,7 @@ import msgspec
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from delivery.ports import Decoder, Intent, LastSeen, Memory, OnlyReads, Publication, Row, Settlement
 from delivery.states import State
+from delivery.things import document_of
 from errors import RetryableError
 from schemas import topics
 from schemas.bus.change import Change
@@ -42,8 +43,10 @@ class SalesOrderFetcher(OnlyReads):
             raise RetryableError("gp.absent", "neither in work nor in history", retry_after_s=self._settling_delay_s)
         digest = hashlib.sha256(_normal_form(order)).hexdigest()
         seen = await self._memory.last_seen(RECORD, row.root_key)
+        # whatever was to come of our own write, it can be found now
+        brings = (document_of(RECORD, row.root_key),)
         if seen is not None and seen.digest == digest:
-            return Settlement(state=State.SUPPRESSED, code="unchanged", document_number=order.number)
+            return Settlement(state=State.SUPPRESSED, code="unchanged", document_number=order.number, brings=brings)
         # under the lease the later reading is the newer one, should the database's clock have been set back
         version = max(int(order.read_at.timestamp() * 1_000_000), seen.source_version + 1 if seen else 0)
         fetched = Fetched(
@@ -61,6 +64,7 @@ class SalesOrderFetcher(OnlyReads):
             publications=(
                 Publication(topic=topics.GP_SALES_ORDERS.name, key=row.root_key, document=fetched, body_digest=digest),
             ),
+            brings=brings,
         )
 
 

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from delivery.circuit import Rules
 from delivery.decide import Pace
-from delivery.engine import Deliverer, Limits
+from delivery.engine import Deliverer, Limits, nothing_to_ask
 from delivery.ports import Sink
 from delivery.store import Store
 from tests.integration.delivery.rows import QUEUE
@@ -27,12 +27,18 @@ _owners = itertools.count(1)
 
 
 def deliverer(
-    store: Store, sinks: Mapping[str, Sink], *, limits: Limits = LIMITS, pace: Pace = PACE, seed: int = 0
+    store: Store,
+    sinks: Mapping[str, Sink],
+    *,
+    limits: Limits = LIMITS,
+    pace: Pace = PACE,
+    seed: int = 0,
+    probe: Callable[[], Awaitable[None]] = nothing_to_ask,
 ) -> Deliverer:
     """As a worker would build one."""
     owner = f"worker-{next(_owners)}"
     chance = random.Random(seed).random
-    return Deliverer(store, QUEUE, sinks, owner, random=chance, limits=limits, pace=pace, rules=RULES)
+    return Deliverer(store, QUEUE, sinks, owner, random=chance, limits=limits, pace=pace, rules=RULES, probe=probe)
 
 
 @contextlib.asynccontextmanager

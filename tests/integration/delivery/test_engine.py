@@ -6,14 +6,27 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
 from delivery.engine import Limits
 from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement, Several
 from delivery.states import ParkedFor, State
 from delivery.store import OpenRows, Store
 from errors import ConfigurationError, DependencyError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
-from tests.integration.delivery.rows import QUEUE, arrival, assert_sound, letters, look, outcomes, take_in
-from tests.integration.delivery.running import LIMITS, deliverer, running, until, until_done
+from schemas.bus.command import Act
+from schemas.topics import COMMANDS
+from tests.integration.delivery.rows import (
+    QUEUE,
+    TOPIC,
+    arrival,
+    assert_sound,
+    command,
+    letters,
+    look,
+    outcomes,
+    take_in,
+)
+from tests.integration.delivery.running import LIMITS, PACE, deliverer, running, until, until_done
 from tests.integration.delivery.target import Target
 
 
@@ -353,3 +366,88 @@ async def test_sink_that_cannot_be_asked_does_not_start(store: Store) -> None:
 
     with pytest.raises(ConfigurationError, match="Blind has no `find`"):
         deliverer(store, {"order": Blind()})  # type: ignore[dict-item]  # that is the point
+
+
+class Mute(Target):
+    """Does it, loses the answer, and then says nothing about it."""
+
+    def __init__(self, reason: str = "odd") -> None:
+        super().__init__()
+        self.reason = reason
+        self.answers = False
+        self.works = True
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        self.apply(intent)
+        raise UnknownOutcomeError("lost", "no answer")
+
+    async def find(self, intent: Intent) -> Finding:
+        finding = await super().find(intent)
+        return finding if self.answers else CannotTell(reason=self.reason)
+
+    async def probe(self) -> None:
+        if not self.works:
+            raise RetryableError("it.away", "no")
+
+
+async def test_target_that_never_tells_calls_for_a_person_and_is_asked_again_on_release(
+    store: Store, bus_dsn: str
+) -> None:
+    target = Mute()
+    await take_in(store, arrival(0))
+    pace = msgspec.structs.replace(PACE, looks_before_a_person=3)
+
+    async with running(deliverer(store, {"order": target}, pace=pace)):
+        await until(lambda: look(bus_dsn, store.connection, "SELECT 1 FROM rows WHERE cause = 'person'"))
+        assert len(target.found) == 3
+        (row,) = look(bus_dsn, store.connection, "SELECT code, code_values, intent, due FROM rows")
+        assert (row["code"], row["code_values"]["reason"], row["due"]) == ("cannot_tell", "odd", None)
+        assert row["intent"]
+        target.answers = True
+        await Acts(store, QUEUE, COMMANDS.name).carry_out(command(Act.RELEASE, cause="person"))
+        await until_done(store)
+
+    assert target.effects == {"clarity-main:1001": [0]}
+    assert target.repeated == []
+    assert_sound(bus_dsn, store.connection)
+
+
+async def test_looks_while_the_target_is_away_do_not_count(store: Store, bus_dsn: str) -> None:
+    target = Mute("it.away")
+    target.works = False
+    await take_in(store, arrival(0))
+    pace = msgspec.structs.replace(PACE, looks_before_a_person=3)
+
+    async with running(deliverer(store, {"order": target}, pace=pace, probe=target.probe)):
+        await until(lambda: len(target.found) > 6)
+        assert look(bus_dsn, store.connection, "SELECT 1 FROM rows WHERE cause = 'person'") == []
+        target.works = True
+        await until(lambda: look(bus_dsn, store.connection, "SELECT 1 FROM rows WHERE cause = 'person'"))
+
+
+async def test_late_echo_answers_at_once_and_an_early_absence_is_not_believed(store: Store, bus_dsn: str) -> None:
+    """The fetchers of the same connection read the document of two orders; one of them is not ours yet."""
+
+    class Slow(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            if int(intent.body) == 0:
+                self.apply(intent)
+            raise UnknownOutcomeError("lost", "no answer")
+
+    target = Slow()
+    await take_in(store, arrival(0, "s:0"), arrival(1, "s:1"))
+    pace = msgspec.structs.replace(PACE, settling_delay_s=3600.0, longest_backoff_s=3600.0)
+
+    async with running(deliverer(store, {"order": target}, pace=pace)):
+        await until(lambda: len(look(bus_dsn, store.connection, "SELECT 1 FROM rows WHERE state = 'unknown'")) == 2)
+        assert target.found == []
+        await store.take_in("fetchers", TOPIC, "captured", 0, None, 1, [], ["order:s:0", "order:s:1"])
+        await until(lambda: len(target.found) == 2, within_s=10)
+        await until(lambda: len(look(bus_dsn, store.connection, "SELECT 1 FROM rows")) == 1)
+
+    (left,) = look(
+        bus_dsn, store.connection, "SELECT state, code, due > now() + interval '1 hour' * 0.9 AS late FROM rows"
+    )
+    assert left == {"state": "unknown", "code": "still_settling", "late": True}
+    assert (target.effects, target.prepared) == ({"s:0": [0]}, [0, 1])
+    assert_sound(bus_dsn, store.connection)

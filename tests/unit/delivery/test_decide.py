@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.decide import Pace, Step, Turn, after, backoff_s, for_a_person, settled, still_unknown
+from delivery.decide import Pace, Step, Turn, after, backoff_s, cannot_be_told, for_a_person, settled, still_unknown
 from delivery.ports import Intent, Reference, Row, Settlement
 from delivery.states import ENDS, OPEN, SWEEPS, Kind, ParkedFor, State, Sweep
+from delivery.things import document_of
 from errors import (
     BusError,
     DependencyError,
@@ -126,6 +128,30 @@ def test_doubtful_call_is_looked_for_not_before_it_settled(error: BusError, row:
     assert (turn.state, turn.intent) == (State.UNKNOWN, INTENT)
     assert turn.delay_s is not None
     assert turn.delay_s >= PACE.settling_delay_s
+
+
+@given(st.sampled_from(ERRORS), rows, jitters)
+def test_looks_are_counted_from_what_was_sent_last(error: BusError, row: Row, jitter: float) -> None:
+    looked = after(error, Step.FIND, msgspec.structs.replace(row, asked=3), INTENT, PACE, jitter)
+    sent = after(UnknownOutcomeError("lost", ""), Step.DELIVER, msgspec.structs.replace(row, asked=3), INTENT, PACE, 1)
+
+    assert (looked.asked, looked.settles_s) == (4, None)
+    assert (sent.asked, sent.settles_s) == (0, sent.delay_s)
+    assert looked.waits_for == sent.waits_for == "order:s:1"
+
+
+@given(rows, jitters)
+def test_what_cannot_be_told_keeps_its_intent_and_is_still_waited_for(row: Row, jitter: float) -> None:
+    turn = cannot_be_told(still_unknown(row, INTENT, "asked_in_vain", {"reason": "gp.odd"}, PACE, jitter))
+
+    assert (turn.state, turn.cause, turn.delay_s, turn.intent) == (State.PARKED, ParkedFor.PERSON, None, INTENT)
+    assert (turn.code, turn.values["reason"], turn.waits_for) == ("cannot_tell", "gp.odd", "order:s:1")
+
+
+def test_status_and_shipment_belong_to_their_order() -> None:
+    named = [document_of(record, "s:1") for record in ("order", "order_status", "sales_order", "shipment")]
+    assert named == ["order:s:1"] * 4
+    assert document_of("inventory_level", "gp:A@MAIN") == "inventory_level:gp:A@MAIN"
 
 
 @pytest.mark.parametrize("step", Step)
