@@ -5,7 +5,6 @@ transaction each, and a row remembers the last command that touched it, so that 
 successor touch each row once.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -152,21 +151,9 @@ class Acts:
         causes = CAUSES_OF[command.act]
         if command.cause:
             causes &= frozenset(each for each in ParkedFor if each.value == command.cause)
-        return {
-            "queue": self._queue,
-            "after": after,
-            "limit": PORTION,
-            "at": command.at,
-            "command_id": command.id,
-            "causes": sorted(causes),
-            "root_key": command.root_key,
-            "record": command.record,
-            "code": command.code,
-            "values": json.dumps(command.values),
-            "topic_id": command.topic_id,
-            "partition": command.partition,
-            "offset": command.offset,
-        }
+        return columns.of_selection(
+            command, queue=self._queue, causes=causes, limit=PORTION, after=after, untouched_by=command.id
+        )
 
     async def _touch(self, wire: Connection, command: Command, ids: Sequence[int], free: Sequence[str]) -> list[Row]:
         touching = {"ids": list(ids), "root_keys": list(free), "command_id": command.id}

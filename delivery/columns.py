@@ -1,7 +1,7 @@
 """Columns into the statements of a connection's store and records out of their results."""
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final, LiteralString
 
 import msgspec
@@ -14,6 +14,7 @@ from delivery.batch import Ended
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, Row
 from delivery.states import Kind, ParkedFor, State
+from schemas.bus.command import Command
 
 ROOT_KEY: Final = 7
 
@@ -36,6 +37,27 @@ def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
         "replays": [one.replay for one in arrivals],
         "amounts": [one.amount for one in arrivals],
         "currencies": [_kept(one.currency) for one in arrivals],
+    }
+
+
+def of_selection(
+    command: Command, *, queue: str, causes: Iterable[ParkedFor], limit: int, after: int = 0, untouched_by: str = ""
+) -> dict[str, object]:
+    """Which parked rows a command is about; `untouched_by`: not those a command of that id has touched already."""
+    return {
+        "queue": queue,
+        "after": after,
+        "limit": limit,
+        "at": command.at,
+        "command_id": untouched_by,
+        "causes": sorted(causes),
+        "root_key": command.root_key,
+        "record": command.record,
+        "code": command.code,
+        "values": json.dumps(command.values),
+        "topic_id": command.topic_id,
+        "partition": command.partition,
+        "offset": command.offset,
     }
 
 

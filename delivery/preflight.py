@@ -5,7 +5,6 @@ every try; the document itself is only rehearsed.
 """
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -56,8 +55,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command: Command) -> int:
     """Announce a verdict for each dead letter the command selects, `MOST` at most; how many."""
+    selected = columns.of_selection(command, queue=queue, causes={ParkedFor.REFUSED}, limit=MOST)
     async with store.transaction() as wire:
-        found = await columns.rows(wire, statements.SELECTED_ROWS, _selection(queue, command))
+        found = await columns.rows(wire, statements.SELECTED_ROWS, selected)
     rows = [columns.row_of(values[:-1], "", 0) for values in found]
     newer = {row.id: values[-1] for row, values in zip(rows, found, strict=True)}
     gate = asyncio.Semaphore(AT_ONCE)
@@ -123,21 +123,3 @@ def _said(
 ) -> list[announcements.Announcement]:
     at, speaker = now(), store.speaker(queue)
     return [announcements.of_verdict(speaker, row, command, each.verdict.value, each.values, at) for row, each in told]
-
-
-def _selection(queue: str, command: Command) -> dict[str, object]:
-    return {
-        "queue": queue,
-        "after": 0,
-        "limit": MOST,
-        "at": command.at,
-        "command_id": "",
-        "causes": [ParkedFor.REFUSED.value],
-        "root_key": command.root_key,
-        "record": command.record,
-        "code": command.code,
-        "values": json.dumps(command.values),
-        "topic_id": command.topic_id,
-        "partition": command.partition,
-        "offset": command.offset,
-    }

@@ -13,12 +13,12 @@ from operations import dead_letters
 from operations.causes import class_of
 from operations.commands import STREAMS, new_id
 from operations.projection import letters, parked
-from operations.projection.letters import DeadLetterTold, Selection, Status
-from operations.projection.migrate import Wire
+from operations.projection.judging import Status
+from operations.projection.letters import DeadLetterTold, Selection
+from operations.projection.migrate import Wire, opened
+from operations.projection.project import QUEUES
 from schemas.bus.command import Act, Command
 
-#: Stages whose dead letters are heads of parked keys.
-QUEUES = frozenset({"fetchers", "consumers"})
 #: What a stage without keys can do about its own dead letters.
 OF_STREAMS = frozenset({Act.REDRIVE, Act.DISCARD})
 REFUSED = ParkedFor.REFUSED.value
@@ -66,7 +66,7 @@ def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_min
     Raises:
         NotFoundError: no such letter, or it does not stand any more.
     """
-    with dead_letters.projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         found = [dead_letters.find(wire, id_) for id_ in ids]
     for letter in found:
         if letter.status != Status.STANDING:
@@ -92,7 +92,7 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
         NotFoundError: none fits, or too many different ones do.
     """
     standing = Selection(filters={**filters, "status": Status.STANDING.value})
-    with dead_letters.projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         counts = dead_letters.counts_of(letters.grouped(wire, standing))
         held = [count for count in counts if _answers_for(count.stage, act)]
         commands = [
@@ -128,7 +128,7 @@ def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
     Raises:
         NotFoundError: nothing fits.
     """
-    with dead_letters.projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         # dead letters are redriven, not released
         groups = [each for each in parked.grouped(wire, filters) if act != Act.RELEASE or each.cause != REFUSED]
     if not groups:

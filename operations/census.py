@@ -141,9 +141,7 @@ async def _listed(connection: Connection, since: datetime, until: datetime) -> l
 
 def _heard(settings: Settings, topics: Sequence[str], keys: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
     heard: dict[str, tuple[datetime | None, int]] = {}
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         for start in range(0, len(keys), BATCH):
             heard |= stories.arrived(wire, topics, keys[start : start + BATCH])
     return heard

@@ -76,9 +76,7 @@ def ask(settings: Settings, commands: Sequence[Command], wait_s: float) -> Answe
     ]
     asyncio.run(_write(settings, commands))
     deadline = time.monotonic() + wait_s
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         while True:
             found = _answers(wire, [command.id for command in commands])
             known = {(each.command_id, each.queue, each.connection) for each in found}

@@ -1,7 +1,6 @@
 """Dead letters: lists, counts and one of them whole, its bytes read from where they lie on the bus."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,9 +14,9 @@ from bus.settings import Settings
 from errors import NotFoundError
 from operations.causes import class_of
 from operations.offsets import admin_of, describe
-from operations.projection import letters, migrate, stories
+from operations.projection import letters, stories
 from operations.projection.letters import DeadLetterTold, Group, Selection
-from operations.projection.migrate import Wire
+from operations.projection.migrate import Wire, opened
 from operations.projection.stories import OutcomeTold
 from operations.sentences import sentence
 from schemas.bus.dead_letter import DeadLetter
@@ -92,7 +91,7 @@ def dead_letters(settings: Settings, selection: Selection, limit: int) -> Listin
         selection: Which.
         limit: At most so many letters; the counts are of all.
     """
-    with projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         groups = letters.grouped(wire, selection)
         found = letters.listed(wire, selection, limit)
     return Listing(counts=counts_of(groups), letters=tuple(tell(letter) for letter in found))
@@ -133,7 +132,7 @@ def dead_letter(settings: Settings, id_: str) -> Told:
     Raises:
         NotFoundError: no such letter, or several begin so.
     """
-    with projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         return tell(find(wire, id_))
 
 
@@ -148,7 +147,7 @@ def find(wire: Wire, id_: str) -> DeadLetterTold:
 
 def verdicts(settings: Settings, command_ids: Sequence[str]) -> tuple[Verdict, ...]:
     """What was found out for these commands so far."""
-    with projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         found = stories.found_out(wire, command_ids)
     return tuple(_verdict(each) for each in found)
 
@@ -169,15 +168,6 @@ def _verdict(told: OutcomeTold) -> Verdict:
         happened=said.happened if why is None else f"{said.happened} {why.happened}",
         to_do=said.to_do,
     )
-
-
-@contextmanager
-def projection(settings: Settings) -> Iterator[Wire]:
-    """The books, of this code's version."""
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
-        yield wire
 
 
 def payload(settings: Settings, letter: DeadLetterTold) -> Payload:

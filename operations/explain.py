@@ -13,15 +13,18 @@ from delivery.announcements import dead_letter_id
 from delivery.states import ENDS, ParkedFor, State
 from errors import NotFoundError, RetryableError
 from operations import processes, unread
-from operations.projection import queues, standing, stories
+from operations.projection import letters, queues, standing, stories
+from operations.projection.letters import DeadLetterTold
+from operations.projection.migrate import opened
 from operations.projection.queues import Head, Pause, StoreStanding
-from operations.projection.standing import DeliveryTold, Event, Letter, OpenCircuit
+from operations.projection.standing import DeliveryTold, Event, OpenCircuit
 from operations.readers import readers, routed
 from operations.sentences import sentence
 from operations.side_by_side import Question, Silence, wait_for
 from operations.unread import NotRead
 
 ASK_WITHIN_S = 5.0
+STATEMENT_WITHIN_MS = 4000
 #: Parked for these, a key goes on when somebody releases it.
 BY_RELEASE = frozenset({ParkedFor.OPERATOR, ParkedFor.LOOP, ParkedFor.PERSON})
 
@@ -227,14 +230,14 @@ def moves_of(
     key: str,
     waiting: Sequence[Waiting],
     missing: Sequence[NotRead],
-    letters: Sequence[Buried],
+    buried: Sequence[Buried],
     running: Collection[str],
     now: datetime,
 ) -> tuple[Move, ...]:
     """What would move a key, each command once; pure."""
     moves = [move for each in waiting for move in _moves(key, each, running, now)]
     moves += [_run(each.process, running, f"nothing: {each.process} reads it in its turn") for each in missing]
-    moves += [_letter_move(each) for each in letters]
+    moves += [_letter_move(each) for each in buried]
     if not moves:
         moves.append(Move(command="", says="nothing: all that is known of it has come to an end"))
     return tuple(dict.fromkeys(moves))
@@ -402,7 +405,7 @@ def _stores(settings: Settings, keys: Sequence[str]) -> dict[str, Question[tuple
 
 
 def _books(settings: Settings, text: str) -> Books:
-    with standing.opened(settings.projection_dsn.reveal()) as wire:
+    with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         keys = stories.root_keys(wire, text, list(settings.connections))
         return Books(
             deliveries={key: standing.deliveries_of(wire, key) for key in keys},
@@ -424,13 +427,13 @@ def _books(settings: Settings, text: str) -> Books:
                 )
                 for key in keys
             },
-            letters={key: tuple(_buried(each) for each in standing.letters_of(wire, key)) for key in keys},
+            letters={key: tuple(_buried(each) for each in letters.unheld_of(wire, key)) for key in keys},
             circuits=standing.open_circuits(wire),
         )
 
 
-def _buried(letter: Letter) -> Buried:
-    happened, to_do = _sentence(letter.code, letter.values, letter.connection, "")
+def _buried(letter: DeadLetterTold) -> Buried:
+    happened, to_do = _sentence(letter.code, letter.code_values, letter.connection, "")
     return Buried(
         id=letter.id,
         stage=letter.stage,

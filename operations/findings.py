@@ -15,8 +15,10 @@ from delivery.states import ParkedFor, State
 from operations.connectors import ConnectorStatus
 from operations.ledger import Ledger
 from operations.processes import SUPERVISOR, ProcessState
+from operations.projection.letters import Unheld
+from operations.projection.parked import Group
 from operations.projection.queues import Pause, StoreStanding
-from operations.projection.standing import Letters, OpenCircuit, Stuck
+from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
 from operations.unread import Unread
@@ -313,9 +315,9 @@ def of_circuits(circuits: Iterable[OpenCircuit], now: datetime) -> Iterator[Find
         )
 
 
-def of_stuck(stuck: Iterable[Stuck], now: datetime) -> Iterator[Finding]:
+def of_stuck(stuck: Iterable[Group], now: datetime) -> Iterator[Finding]:
     """Parked and doubtful events by what they wait for, several currencies together; pure."""
-    by_thing: dict[tuple[str, ...], list[Stuck]] = {}
+    by_thing: dict[tuple[str, ...], list[Group]] = {}
     for each in stuck:
         thing = (each.connection, each.stage, each.state, each.cause, each.code, each.waits_for)
         by_thing.setdefault(thing, []).append(each)
@@ -338,8 +340,8 @@ def of_stuck(stuck: Iterable[Stuck], now: datetime) -> Iterator[Finding]:
         )
 
 
-def of_letters(letters: Iterable[Letters]) -> Iterator[Finding]:
-    """Dead letters that hold no key: nothing waits behind them, and no redrive; pure."""
+def of_letters(letters: Iterable[Unheld]) -> Iterator[Finding]:
+    """Dead letters that hold no key: nothing waits behind them; pure."""
     for each in letters:
         said = sentence(each.code, each.values | {"connection": each.connection})
         where = f"{each.stage} of {each.connection}" if each.connection else each.stage
@@ -355,7 +357,7 @@ def of_letters(letters: Iterable[Letters]) -> Iterator[Finding]:
         )
 
 
-def _severity(group: Stuck, now: datetime) -> Severity | None:
+def _severity(group: Group, now: datetime) -> Severity | None:
     """None: it has not lasted long enough to be told of."""
     age = now - group.since
     if group.state == State.UNKNOWN:
@@ -367,7 +369,7 @@ def _severity(group: Stuck, now: datetime) -> Severity | None:
     return Severity.ALARM
 
 
-def _told(group: Stuck, count: int) -> tuple[Kind, str, str]:
+def _told(group: Group, count: int) -> tuple[Kind, str, str]:
     """Kind, headline and advice for a group, told by its oldest."""
     said = sentence(group.code, group.values | {"connection": group.connection})
     advice = _advice(said.to_do)

@@ -73,9 +73,7 @@ def _projector(
     first: Mapping[tuple[str, int], int],
     last: Mapping[tuple[str, int], int],
 ) -> tuple[Lag, ...]:
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         read = books.positions(wire)
     unread: dict[str, int] = defaultdict(int)
     for (name, number), end in last.items():

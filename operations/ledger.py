@@ -131,9 +131,7 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     cuts = _by_id(places, ends(admin, places))
     standing = take_standing(settings, admin, places)
     written = _by_id(places, ends(admin, places))
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
         found = books.read(wire, cuts, routed(settings), since, until, scope.gapless)
     return balance(found, standing, since=since, until=until, as_of=as_of)

@@ -31,9 +31,7 @@ def outcomes(
         until: Exclusive.
         limit: At most so many.
     """
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         return tuple(tell(each) for each in stories.outcomes(wire, filters, since, until, limit))
 
 

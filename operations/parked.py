@@ -8,8 +8,8 @@ import msgspec
 
 from bus.settings import Settings
 from errors import NotFoundError
-from operations import dead_letters
 from operations.projection import parked, stories
+from operations.projection.migrate import opened
 from operations.projection.parked import Group, ParkedTold
 from operations.sentences import sentence
 
@@ -47,7 +47,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 def parked_events(settings: Settings, filters: Mapping[str, str], limit: int) -> Listing:
     """What is parked; `filters` are columns: connection, stage, root_key, record, cause, code."""
-    with dead_letters.projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         return Listing(
             waiting=waiting_of(parked.grouped(wire, filters)),
             events=tuple(tell(each) for each in parked.listed(wire, filters, limit)),
@@ -60,7 +60,7 @@ def of_key(settings: Settings, text: str) -> tuple[Told, ...]:
     Raises:
         NotFoundError: nothing of it is parked.
     """
-    with dead_letters.projection(settings) as wire:
+    with opened(settings.projection_dsn.reveal()) as wire:
         keys = stories.root_keys(wire, text, list(settings.connections))
         found = [each for key in keys for each in parked.listed(wire, {"root_key": key}, 100)]
     if not found:
@@ -78,7 +78,7 @@ def waiting_of(groups: Iterable[Group]) -> tuple[Waiting, ...]:
 
 
 def _waiting(groups: Sequence[Group]) -> Waiting:
-    first = min(groups, key=lambda group: group.oldest)
+    first = min(groups, key=lambda group: group.since)
     return Waiting(
         connection=first.connection,
         stage=first.stage,
@@ -87,7 +87,7 @@ def _waiting(groups: Sequence[Group]) -> Waiting:
         waits_for=first.waits_for,
         count=sum(group.count for group in groups),
         money={group.currency: group.amount for group in groups if group.currency},
-        oldest=first.oldest,
+        oldest=first.since,
         sample=first.sample,
     )
 

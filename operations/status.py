@@ -18,8 +18,9 @@ from operations.findings import Finding, Here, Projector, Severity, Waiting, bar
 from operations.ledger import Ledger
 from operations.projection import queues, standing
 from operations.projection.books import positions as projected
+from operations.projection.migrate import opened
 from operations.projection.queues import StoreStanding
-from operations.projection.standing import Letters, Standing
+from operations.projection.standing import Standing
 from operations.readers import readers
 from operations.side_by_side import Question, Silence, wait_for
 from operations.unread import Log, Unread, log, not_projected, unread
@@ -27,13 +28,12 @@ from operations.unread import Log, Unread, log, not_projected, unread
 ASK_WITHIN_S = 5.0
 #: What is asked with the first answers in hand: ages, the projector's progress, the ledger.
 THEN_WITHIN_S = 3.0
+STATEMENT_WITHIN_MS = 4000
 LEDGER_WAITS_S = 1.5
 LEDGER_OF = timedelta(hours=24)
 PROJECTOR_MOVES_WITHIN_S = 1.5
 
 KAFKA, REGISTRY, CONNECT, PROJECTION = "Kafka", "schema registry", "Kafka Connect", "projection"
-#: Asked beside the rest of the projection: a great many of them take their time.
-LETTERS = "dead letters of gateway and streams"
 #: Server to its setting, and the variable the local stack keeps its own address under.
 ADDRESSES = {
     KAFKA: ("kafka.bootstrap", "TOWPATH_KAFKA"),
@@ -44,8 +44,7 @@ ADDRESSES = {
 UNKNOWN_WITHOUT = {
     KAFKA: "what is unread",
     CONNECT: "change data capture",
-    PROJECTION: "parked events, circuits, money",
-    LETTERS: LETTERS,
+    PROJECTION: "parked events, dead letters, circuits, money",
 }
 
 
@@ -79,14 +78,13 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     registry = Question(REGISTRY, lambda: _registry(settings))
     connect = Question(CONNECT, lambda: connectors.status(settings))
     books = Question(PROJECTION, lambda: _projection(settings))
-    letters = Question(LETTERS, lambda: _letters(settings, now))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
     here = Here(
         states=processes.states(settings.root, list(settings.connections)),
         all_of_it=_is_local(settings, KAFKA),
     )
-    wait_for([*asked, letters], ASK_WITHIN_S)
+    wait_for(asked, ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
@@ -109,9 +107,9 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_pauses(told.values(), now),
         *findings.of_full(told.values(), now),
     ]
-    found += findings.of_letters(letters.answer or ())
     if books.answer is not None:
         found += [
+            *findings.of_letters(books.answer.letters),
             *findings.of_stuck(books.answer.stuck, now),
             *findings.of_circuits(books.answer.circuits, now),
         ]
@@ -124,9 +122,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             "processes here",
             *(["ledger of the last 24 h"] if ledger is not None and ledger.answer is not None else []),
         ),
-        not_asked=_not_asked(
-            [*silences, *([letters.silence] if letters.silence else [])], ledger, with_ledger=with_ledger
-        ),
+        not_asked=_not_asked(silences, ledger, with_ledger=with_ledger),
     )
 
 
@@ -145,19 +141,14 @@ def _registry(settings: Settings) -> bool:
 
 
 def _projection(settings: Settings) -> Standing:
-    with standing.opened(settings.projection_dsn.reveal()) as wire:
+    with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         return standing.read(wire)
-
-
-def _letters(settings: Settings, now: datetime) -> tuple[Letters, ...]:
-    with standing.opened(settings.projection_dsn.reveal()) as wire:
-        return standing.letters(wire, now)
 
 
 def _ages(settings: Settings, waiting: Sequence[Unread]) -> Mapping[tuple[str, int, int], datetime]:
     """When what follows came, by topic id, partition and offset."""
     found: dict[tuple[str, int, int], datetime] = {}
-    with standing.opened(settings.projection_dsn.reveal()) as wire:
+    with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         for each in waiting:
             first = standing.first_unread(wire, each.following)
             found |= {(*place, each.following[place]): at for place, at in first.items()}
@@ -183,7 +174,7 @@ def _projector(settings: Settings, found: Log | None, books: Standing | None) ->
 def _moves(settings: Settings, books: Standing) -> bool:
     """Whether the projector reads on while we wait."""
     deadline = time.monotonic() + PROJECTOR_MOVES_WITHIN_S
-    with standing.opened(settings.projection_dsn.reveal()) as wire:
+    with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         while projected(wire) == books.positions:
             if time.monotonic() > deadline:
                 return False

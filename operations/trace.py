@@ -80,9 +80,7 @@ def trace(settings: Settings, text: str) -> tuple[Story, ...]:
     Raises:
         NotFoundError: nothing is known of any such key.
     """
-    with migrate.connect(settings.projection_dsn.reveal()) as wire:
-        migrate.check_version(wire)
-        wire.commit()
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
         keys = stories.root_keys(wire, text, list(settings.connections))
         if not keys:
             raise NotFoundError(

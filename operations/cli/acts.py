@@ -2,9 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -12,6 +10,7 @@ import typer
 from bus.settings import Settings
 from operations import commands
 from operations.acting import By, Plan
+from operations.cli.amounts import money
 from operations.cli.output import err, out, print_json
 from operations.cli.tables import print_table
 from schemas.bus.command import Act
@@ -66,11 +65,6 @@ def tell_silent(answered: commands.Answers) -> None:
     """Say who has not answered yet."""
     for silent in answered.silent:
         err().print(f"{silent} has not answered yet: it carries it out as soon as it runs", style="yellow")
-
-
-def money(by_currency: Mapping[str, Decimal]) -> str:
-    """Amounts as people read them."""
-    return ", ".join(f"{amount:,.2f} {currency}" for currency, amount in sorted(by_currency.items()))
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:

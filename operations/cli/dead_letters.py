@@ -11,20 +11,20 @@ import typer
 from bus.settings import Settings
 from operations import acting, commands, dead_letters
 from operations.cli import acts
+from operations.cli.amounts import money, money_of
 from operations.cli.deployment import settings
-from operations.cli.filters import require_known, stages
+from operations.cli.filters import Code, Connection, require_known, stages
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
-from operations.projection.letters import Selection, Status
+from operations.projection.judging import Status
+from operations.projection.letters import Selection
 from schemas.bus.command import Act
 
 app = typer.Typer(help="Events that cannot go on, and why.", no_args_is_help=True)
 
 
-Connection = Annotated[str, typer.Option("--connection", help="Only of this connection.")]
 Stage = Annotated[str, typer.Option("--stage", help="Only of this stage.")]
-Code = Annotated[str, typer.Option("--code", help="Only with this code.")]
 Cause = Annotated[str, typer.Option("--cause", help="Only of this cause, as the list tells it.")]
 Key = Annotated[str, typer.Option("--key", help="Only of this root key.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of dead letters, or how they begin.")]
@@ -63,7 +63,7 @@ def list_(
                 each.cause,
                 f"{each.stage}@{each.connection}",
                 each.oldest,
-                acts.money(each.money),
+                money(each.money),
                 each.happened,
                 each.to_do,
             )
@@ -149,52 +149,34 @@ def preflight(
         err().print(f"{planned.count - len(found)} more were not looked at", style="yellow")
 
 
-@app.command()
-def skip(
-    ids: Ids = None,
-    connection: Connection = "",
-    stage: Stage = "",
-    code: Code = "",
-    cause: Cause = "",
-    key: Key = "",
-    everything: All = False,
-    why: acts.Reason = "",
-    who: acts.Who = "",
-    plan: acts.PlanOnly = False,
-    yes: acts.Yes = False,
-    wait: acts.Wait = acts.WAIT_S,
-    as_json: AsJson = False,
-) -> None:
-    """Leave dead letters dead, bytes kept, and let their keys go on with what waits behind them."""
-    acts.need_reason(why)
-    given = settings()
-    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
-    planned = _planned(given, Act.SKIP, ids or [], filters, acts.by(who, why), everything)
-    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+def _ends(act: Act, says: str) -> None:
+    """Add the command of an act that ends dead letters."""
+
+    @app.command(act.value, help=says)
+    def end(
+        ids: Ids = None,
+        connection: Connection = "",
+        stage: Stage = "",
+        code: Code = "",
+        cause: Cause = "",
+        key: Key = "",
+        everything: All = False,
+        why: acts.Reason = "",
+        who: acts.Who = "",
+        plan: acts.PlanOnly = False,
+        yes: acts.Yes = False,
+        wait: acts.Wait = acts.WAIT_S,
+        as_json: AsJson = False,
+    ) -> None:
+        acts.need_reason(why)
+        given = settings()
+        filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
+        planned = _planned(given, act, ids or [], filters, acts.by(who, why), everything)
+        acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
 
 
-@app.command()
-def discard(
-    ids: Ids = None,
-    connection: Connection = "",
-    stage: Stage = "",
-    code: Code = "",
-    cause: Cause = "",
-    key: Key = "",
-    everything: All = False,
-    why: acts.Reason = "",
-    who: acts.Who = "",
-    plan: acts.PlanOnly = False,
-    yes: acts.Yes = False,
-    wait: acts.Wait = acts.WAIT_S,
-    as_json: AsJson = False,
-) -> None:
-    """End dead letters for good, as nobody needs what they wanted any more."""
-    acts.need_reason(why)
-    given = settings()
-    filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
-    planned = _planned(given, Act.DISCARD, ids or [], filters, acts.by(who, why), everything)
-    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+_ends(Act.SKIP, "Leave dead letters dead, bytes kept, and let their keys go on with what waits behind them.")
+_ends(Act.DISCARD, "End dead letters for good, as nobody needs what they wanted any more.")
 
 
 def _planned(
@@ -241,7 +223,7 @@ def show(
             ("code", letter.code),
             ("cause", letter.cause),
             ("status", letter.status),
-            ("money", acts.money({letter.currency: letter.amount} if letter.currency else {})),
+            ("money", money_of(letter.amount, letter.currency)),
             *((f"  {name}", value) for name, value in sorted(letter.code_values.items())),
             ("connection", letter.connection),
             ("record", letter.record),

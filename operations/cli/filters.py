@@ -1,8 +1,12 @@
 """Filters only a few values are right for: a misspelt one is refused, as its empty answer would look like good news."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import typer
+
+Connection = Annotated[str, typer.Option("--connection", help="Only of this connection.")]
+Code = Annotated[str, typer.Option("--code", help="Only with this code.")]
 
 
 def require_known(option: str, value: str, known: Iterable[str]) -> None:

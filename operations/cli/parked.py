@@ -10,8 +10,9 @@ from delivery.states import ParkedFor
 from operations import acting
 from operations import parked as parked_keys
 from operations.cli import acts
+from operations.cli.amounts import money, money_of
 from operations.cli.deployment import settings
-from operations.cli.filters import require_known
+from operations.cli.filters import Code, Connection, require_known
 from operations.cli.output import AsJson, out, print_json
 from operations.cli.tables import print_table
 from schemas.bus.command import Act
@@ -19,9 +20,7 @@ from schemas.bus.command import Act
 app = typer.Typer(help="Keys that wait: for a missing thing, for a person, for the next try.", no_args_is_help=True)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", help="The key whose first event waits.")]
-Connection = Annotated[str, typer.Option("--connection", help="Only at this connection.")]
 Cause = Annotated[str, typer.Option("--cause", help=f"Only for this: {', '.join(each.value for each in ParkedFor)}.")]
-Code = Annotated[str, typer.Option("--code", help="Only with this code.")]
 
 
 @app.command("list")
@@ -47,7 +46,7 @@ def list_(
                 each.waits_for or f"{each.cause} ({each.code})",
                 f"{each.stage}@{each.connection}",
                 each.oldest,
-                acts.money(each.money),
+                money(each.money),
             )
             for each in found.waiting
         ),
@@ -83,7 +82,7 @@ def show(
                 ("since", event.at),
                 ("attempts", event.attempts),
                 ("document", event.document_number),
-                ("money", acts.money({event.currency: event.amount} if event.currency else {})),
+                ("money", money_of(event.amount, event.currency)),
             ],
         )
 
@@ -110,44 +109,30 @@ def release(
     acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
 
 
-@app.command()
-def skip(
-    key: KeyArgument = "",
-    connection: Connection = "",
-    cause: Cause = "",
-    code: Code = "",
-    why: acts.Reason = "",
-    who: acts.Who = "",
-    plan: acts.PlanOnly = False,
-    yes: acts.Yes = False,
-    wait: acts.Wait = acts.WAIT_S,
-    as_json: AsJson = False,
-) -> None:
-    """Leave what waits dead, bytes kept, and let its key go on with what waits behind it."""
-    acts.need_reason(why)
-    given = settings()
-    planned = acting.on_parked(given, Act.SKIP, _chosen(given, connection, cause, code, key), acts.by(who, why))
-    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+def _ends(act: Act, says: str) -> None:
+    """Add the command of an act that ends what is parked."""
+
+    @app.command(act.value, help=says)
+    def end(
+        key: KeyArgument = "",
+        connection: Connection = "",
+        cause: Cause = "",
+        code: Code = "",
+        why: acts.Reason = "",
+        who: acts.Who = "",
+        plan: acts.PlanOnly = False,
+        yes: acts.Yes = False,
+        wait: acts.Wait = acts.WAIT_S,
+        as_json: AsJson = False,
+    ) -> None:
+        acts.need_reason(why)
+        given = settings()
+        planned = acting.on_parked(given, act, _chosen(given, connection, cause, code, key), acts.by(who, why))
+        acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
 
 
-@app.command()
-def discard(
-    key: KeyArgument = "",
-    connection: Connection = "",
-    cause: Cause = "",
-    code: Code = "",
-    why: acts.Reason = "",
-    who: acts.Who = "",
-    plan: acts.PlanOnly = False,
-    yes: acts.Yes = False,
-    wait: acts.Wait = acts.WAIT_S,
-    as_json: AsJson = False,
-) -> None:
-    """End what waits for good."""
-    acts.need_reason(why)
-    given = settings()
-    planned = acting.on_parked(given, Act.DISCARD, _chosen(given, connection, cause, code, key), acts.by(who, why))
-    acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+_ends(Act.SKIP, "Leave what waits dead, bytes kept, and let its key go on with what waits behind it.")
+_ends(Act.DISCARD, "End what waits for good.")
 
 
 def _chosen(given: Settings, connection: str, cause: str, code: str, key: str) -> Mapping[str, str]:

@@ -1,11 +1,11 @@
 """`towpath status`: one screen of what needs somebody, worst first."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Annotated
 
 import typer
 
+from operations.cli.amounts import money
 from operations.cli.deployment import settings
 from operations.cli.output import AsJson, out, print_json
 from operations.findings import Finding, Severity
@@ -48,13 +48,9 @@ def _print(found: Status) -> None:
 
 
 def _line(finding: Finding, now: datetime) -> str:
-    facts = [_amount(currency, amount) for currency, amount in sorted(finding.money.items())]
+    facts = [money(finding.money)] if finding.money else []
     facts += [f"for {age(now - finding.since)}"] if finding.since is not None else []
     return f"{finding.severity:8} {finding.headline}" + (f" [{', '.join(facts)}]" if facts else "")
-
-
-def _amount(currency: str, amount: Decimal) -> str:
-    return f"{amount:,.2f} {currency}"
 
 
 def age(lasted: timedelta) -> str:

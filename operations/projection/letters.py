@@ -1,18 +1,16 @@
 """Dead letters as the projection keeps them: one, some, and how many of each cause stand; without loading them all.
 
-A letter of a connection's queue is the head of its parked key: what the queue last told of its event says whether the
-letter still stands. Letters of other stages hold no key, and stand until they are answered.
+Whether one stands is judged when it is written: `judging.py`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from delivery.states import ENDS, ParkedFor, State
+from operations.projection.judging import Status
 from operations.projection.migrate import Wire
 from operations.projection.stories import PUBLIC_NAMES, like, read
 
@@ -23,18 +21,6 @@ LETTERS_PLACE = {
     "event_offset": "letter_offset",
     "source_topic_id": "topic_id",
 }
-
-
-class Status(StrEnum):
-    """What became of a dead letter since."""
-
-    STANDING = "standing"
-    #: A redrive let it go and it has not come to an end.
-    TRIED_AGAIN = "tried again"
-    #: Its event came to an end after all, or a newer one made it needless.
-    CURED = "cured"
-    SKIPPED = "skipped"
-    DISCARDED = "discarded"
 
 
 class DeadLetterTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES | LETTERS_PLACE):
@@ -86,6 +72,20 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     sample_values: dict[str, str]
 
 
+class Unheld(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters of one code that stand and hold no key."""
+
+    connection: str
+    stage: str
+    code: str
+    #: Whether it is known whose they are.
+    known: bool
+    count: int
+    since: datetime
+    #: Of the oldest.
+    values: dict[str, str]
+
+
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which letters; empty fields are no condition."""
 
@@ -95,26 +95,19 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COLUMNS = ", ".join(DeadLetterTold.__struct_fields__)
-JOINED = f"""(
-    SELECT l.id, l.at, l.stage, l.code, l.code_values, l.cause, l.connection, l.record, l.topic, l.source_topic_id,
-        l.source_partition, l.source_offset, l.root, l.root_key, l.size_bytes, l.code_version, l.mapping, l.reference,
-        l.topic_id, l.partition, l.event_offset, coalesce(d.amount, 0) AS amount, coalesce(d.currency, '') AS currency,
-        CASE
-            -- a stage without a queue holds no key: the document's next version carries everything
-            WHEN d.state IS NULL AND l.root_key <> '' AND l.mapping <> '' AND EXISTS (
-                SELECT FROM records r WHERE r.root_key = l.root_key AND r.at > l.at
-                    AND split_part(r.mapping, '@', 1) = split_part(l.mapping, '@', 1)) THEN '{Status.CURED}'
-            WHEN d.state IS NULL OR (d.state = '{State.PARKED}' AND d.cause = '{ParkedFor.REFUSED}')
-                THEN '{Status.STANDING}'
-            WHEN d.state = '{State.DEAD}' AND d.code = 'skipped' THEN '{Status.SKIPPED}'
-            WHEN d.state = '{State.DEAD}' THEN '{Status.STANDING}'
-            WHEN d.state = '{State.DISCARDED}' THEN '{Status.DISCARDED}'
-            WHEN d.state IN ({", ".join(f"'{state}'" for state in sorted(ENDS))}) THEN '{Status.CURED}'
-            ELSE '{Status.TRIED_AGAIN}'
-        END AS status
-    FROM dead_letters l LEFT JOIN deliveries d ON d.topic_id = l.source_topic_id AND d.partition = l.source_partition
-        AND d.event_offset = l.source_offset AND d.connection = l.connection AND d.replay = l.replay
-) AS letters"""  # noqa: S608  constants of ours
+JOINED = """(
+    SELECT l.*, s.status, s.held, s.amount, s.currency FROM dead_letters l JOIN letter_states s USING (id)
+) AS letters"""
+#: Standing, and no heads of parked keys: those are told of by their deliveries.
+UNHELD = """
+SELECT c.connection, c.stage, c.code, c.known, c.count, oldest.at, oldest.code_values
+FROM letter_counts c CROSS JOIN LATERAL (
+    SELECT s.at, l.code_values FROM letter_states s JOIN dead_letters l USING (id)
+    WHERE s.status = 'standing' AND NOT s.held AND s.connection = c.connection AND s.stage = c.stage
+        AND s.code = c.code AND s.known = c.known
+    ORDER BY s.at AT TIME ZONE 'UTC' LIMIT 1
+) oldest
+"""
 
 
 def listed(wire: Wire, selection: Selection, limit: int) -> tuple[DeadLetterTold, ...]:
@@ -157,6 +150,20 @@ def one(wire: Wire, beginning: str) -> tuple[DeadLetterTold, ...]:
 def of_key(wire: Wire, root_key: str) -> tuple[DeadLetterTold, ...]:
     """All letters of a root key."""
     return read(wire, f"SELECT {COLUMNS} FROM {JOINED} WHERE root_key = %(key)s", {"key": root_key}, DeadLetterTold)  # noqa: S608  names of ours
+
+
+def unheld(wire: Wire) -> tuple[Unheld, ...]:
+    """How many stand and hold no key."""
+    return read(wire, UNHELD, {}, Unheld)
+
+
+def unheld_of(wire: Wire, root_key: str) -> tuple[DeadLetterTold, ...]:
+    """Those of a key that stand and hold no queue, the oldest first."""
+    statement = f"""
+        SELECT {COLUMNS} FROM {JOINED}
+        WHERE root_key = %(key)s AND status = '{Status.STANDING}' AND NOT held ORDER BY at
+    """  # noqa: S608  names of ours
+    return read(wire, statement, {"key": root_key}, DeadLetterTold)
 
 
 def _where(selection: Selection) -> str:

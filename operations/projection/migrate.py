@@ -1,5 +1,7 @@
 """Brings the projection's tables to this version and empties them for a rebuild; for commands and the projector."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ SCHEMA = "projection"
 #: Everything that topics can tell again; closed hours stay, as topics are shorter than what they remember.
 REBUILT = (
     *("positions", "arrivals", "roots", "records", "outcomes", "deliveries", "dead_letters", "cross_references"),
-    *("intake_accounts", "delivery_accounts"),
+    *("intake_accounts", "delivery_accounts", "letter_states"),
 )
 
 Wire = psycopg.Connection[tuple[Any, ...]]
@@ -58,6 +60,31 @@ def connect(dsn: str, schema: str = SCHEMA) -> Wire:
         return psycopg.connect(dsn, connect_timeout=10, options=f"-c search_path={schema} -c timezone=UTC")
     except psycopg.OperationalError as error:
         raise RetryableError("projection.away", "the projection's database cannot be reached") from error
+
+
+@contextmanager
+def opened(dsn: str, statement_within_ms: int = 0) -> Iterator[Wire]:
+    """The projection, to read from.
+
+    Args:
+        dsn: Of its database.
+        statement_within_ms: Give up on a statement that takes longer; 0: never.
+
+    Raises:
+        ConfigurationError: it is of another version.
+        RetryableError: it cannot be read; says why.
+    """
+    try:
+        with connect(dsn) as wire:
+            check_version(wire)
+            wire.commit()
+            wire.execute(f"SET statement_timeout = {statement_within_ms:d}")
+            wire.commit()
+            yield wire
+    except psycopg.errors.QueryCanceled as error:
+        raise RetryableError("projection.slow", "the projection does not answer in time") from error
+    except psycopg.OperationalError as error:
+        raise RetryableError("projection.away", "the projection's database cannot be read") from error
 
 
 def _steps(schema: str = SCHEMA) -> SchemaSteps:

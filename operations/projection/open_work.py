@@ -1,15 +1,11 @@
 """What a connection's store is working on, read beside its workers: positions, open rows, what is not yet announced."""
 
-from typing import Any
-
 import msgspec
-import psycopg
 
 from bus.settings import Connection
 from delivery.announcements import What, decoded
-from delivery.migrate import schema_of
 from delivery.states import ParkedFor
-from errors import RetryableError
+from operations.projection.queues import Wire, opened
 from schemas.bus.outcome import Outcome
 
 #: An event in a queue: topic id, partition, offset.
@@ -55,27 +51,15 @@ def read(connection: Connection) -> OpenWork:
     Raises:
         RetryableError: the store cannot be read.
     """
-    try:
-        with psycopg.connect(
-            connection.store_dsn.reveal(),
-            connect_timeout=10,
-            options=f"-c search_path={schema_of(connection.name)} -c default_transaction_isolation=repeatable\\ read",
-        ) as wire:
-            return OpenWork(
-                connection=connection.name,
-                positions=_positions(wire),
-                rows=_rows(wire),
-                announced_roots=_announced_roots(wire),
-                announced_events=_announced_events(wire),
-                full=frozenset(queue for (queue,) in wire.execute("SELECT queue FROM full_queues")),
-            )
-    except psycopg.OperationalError as error:
-        raise RetryableError("store.away", f"the store of {connection.name} cannot be read") from error
-    except psycopg.errors.UndefinedTable as error:
-        raise RetryableError("store.absent", f"{connection.name} has no store: run `towpath migrate`") from error
-
-
-Wire = psycopg.Connection[tuple[Any, ...]]
+    with opened(connection, statement_within_ms=0) as wire:
+        return OpenWork(
+            connection=connection.name,
+            positions=_positions(wire),
+            rows=_rows(wire),
+            announced_roots=_announced_roots(wire),
+            announced_events=_announced_events(wire),
+            full=frozenset(queue for (queue,) in wire.execute("SELECT queue FROM full_queues")),
+        )
 
 
 def _positions(wire: Wire) -> dict[tuple[str, str, int], int]:

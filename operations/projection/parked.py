@@ -31,10 +31,11 @@ class ParkedTold(msgspec.Struct, frozen=True, kw_only=True, rename={"code_values
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Parked events that wait for one thing, in one currency."""
+    """Events that wait for the same thing at one queue, in one currency; parked, or in doubt."""
 
     connection: str
     stage: str
+    state: str
     cause: str
     code: str
     #: The missing thing, where they wait for one.
@@ -42,13 +43,27 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     count: int
     amount: Decimal
-    oldest: datetime
+    since: datetime
+    #: Of the oldest.
     sample: str
+    values: dict[str, str]
 
 
 COLUMNS = ", ".join(ParkedTold.__struct_fields__)
 #: Columns a list may be narrowed by.
 FILTERS = frozenset({"connection", "stage", "root_key", "record", "cause", "code"})
+
+STUCK = """
+SELECT c.connection, c.stage, c.state, c.cause, c.code, c.waits_for, c.currency, c.count, c.amount, oldest.at,
+    oldest.root_key, oldest.code_values
+FROM stuck_counts c CROSS JOIN LATERAL (
+    SELECT at, root_key, code_values FROM deliveries d
+    WHERE d.state IN ('parked', 'unknown') AND d.connection = c.connection AND d.stage = c.stage AND d.state = c.state
+        AND d.cause = c.cause AND d.code = c.code AND coalesce(d.code_values->>'waits_for', '') = c.waits_for
+        AND d.currency = c.currency
+    ORDER BY d.at AT TIME ZONE 'UTC' LIMIT 1
+) oldest
+"""
 
 
 def listed(wire: Wire, filters: Mapping[str, str], limit: int) -> tuple[ParkedTold, ...]:
@@ -60,11 +75,16 @@ def listed(wire: Wire, filters: Mapping[str, str], limit: int) -> tuple[ParkedTo
 def grouped(wire: Wire, filters: Mapping[str, str]) -> tuple[Group, ...]:
     """How many wait for what, most first."""
     statement = f"""
-        SELECT connection, stage, cause, code, coalesce(code_values->>'waits_for', ''), currency, count(*), sum(amount),
-            min(at), (array_agg(root_key ORDER BY at))[1]
-        FROM deliveries WHERE {_where(filters)} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 7 DESC, 1, 2, 3, 4, 5, 6
+        SELECT connection, stage, state, cause, code, coalesce(code_values->>'waits_for', ''), currency, count(*),
+            sum(amount), min(at), (array_agg(root_key ORDER BY at))[1], (array_agg(code_values ORDER BY at))[1]
+        FROM deliveries WHERE {_where(filters)} GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 8 DESC, 1, 2, 4, 5, 6, 7
     """  # noqa: S608  names of ours
     return read(wire, statement, filters, Group)
+
+
+def stuck(wire: Wire) -> tuple[Group, ...]:
+    """All that are parked or in doubt, as they were counted; reads a few rows for each group, however large."""
+    return read(wire, STUCK, {}, Group)
 
 
 def _where(filters: Mapping[str, str]) -> str:

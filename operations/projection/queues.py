@@ -15,10 +15,10 @@ import psycopg
 from bus.settings import Connection
 from delivery.migrate import schema_of
 from errors import RetryableError
+from operations.projection.project import QUEUES
 
 CONNECT_WITHIN_S = 4
 STATEMENT_WITHIN_MS = 4000
-QUEUES = ["fetchers", "consumers"]
 
 Wire = psycopg.Connection[tuple[Any, ...]]
 
@@ -121,20 +121,20 @@ def heads(connection: Connection, root_keys: Sequence[str]) -> tuple[StoreStandi
     """
     with opened(connection) as wire:
         names = Head.__struct_fields__
-        found = wire.execute(HEADS, [QUEUES, list(root_keys)]).fetchall()
+        found = wire.execute(HEADS, [sorted(QUEUES), list(root_keys)]).fetchall()
         return _standing(wire, connection.name), tuple(Head(**dict(zip(names, row, strict=True))) for row in found)
 
 
 @contextmanager
-def opened(connection: Connection) -> Iterator[Wire]:
-    """A snapshot of the store that cannot be written to.
+def opened(connection: Connection, statement_within_ms: int = STATEMENT_WITHIN_MS) -> Iterator[Wire]:
+    """A snapshot of the store that cannot be written to; a statement that takes longer is given up, with 0 none is.
 
     Raises:
         RetryableError: it cannot be read; says why.
     """
     options = (
         f"-c search_path={schema_of(connection.name)} -c timezone=UTC -c default_transaction_read_only=on "
-        f"-c default_transaction_isolation=repeatable\\ read -c statement_timeout={STATEMENT_WITHIN_MS}"
+        f"-c default_transaction_isolation=repeatable\\ read -c statement_timeout={statement_within_ms}"
     )
     try:
         with psycopg.connect(connection.store_dsn.reveal(), connect_timeout=CONNECT_WITHIN_S, options=options) as wire:

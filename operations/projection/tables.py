@@ -8,6 +8,7 @@ import msgspec
 
 from delivery.states import ENDS
 from operations.projection import accounts
+from operations.projection.judging import judge
 from operations.projection.migrate import Wire
 from operations.projection.project import Position, RootRow, Rows
 
@@ -156,6 +157,8 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
         for key, row in rows.cross_references.items():
             if row is None:
                 wire.execute(DROP_CROSS_REFERENCE, [_storable(part) for part in key])
+        # `project` puts the root key there
+        judge(wire, {_storable(record[6]) for record in rows.records} - {""})
 
 
 def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> int:
@@ -181,6 +184,11 @@ def prune(wire: Wire) -> None:
         wire.execute(PRUNE_DELIVERIES, {"days": ROOTS_DAYS + 1, "ends": list(ENDS)})
         wire.execute(PRUNE_ACCOUNTS, {"longest": OUTCOMES_DAYS})
         wire.execute("DELETE FROM outcomes WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
+        wire.execute(
+            "DELETE FROM letter_states WHERE id IN"
+            " (SELECT id FROM dead_letters WHERE at < now() - make_interval(days => %s))",
+            [OUTCOMES_DAYS],
+        )
         wire.execute("DELETE FROM dead_letters WHERE at < now() - make_interval(days => %s)", [OUTCOMES_DAYS])
 
 

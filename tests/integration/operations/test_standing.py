@@ -27,7 +27,7 @@ from mapping.port import Lookups
 from operations import unread
 from operations.explain import Explanation, explain
 from operations.findings import Finding, Severity
-from operations.projection import migrate, queues, standing, tables
+from operations.projection import letters, migrate, queues, standing, tables
 from operations.projection.project import Means, Observed, project
 from operations.stack.addresses import Addresses
 from operations.status import Status, status
@@ -234,10 +234,14 @@ def test_money_is_shown_while_kafka_is_away(tmp_path: Path, dsn: str) -> None:
     found = status(settings_of(tmp_path, dsn), with_ledger=False)
 
     assert about(found, "Kafka")
-    letters, unknown, pause = about(found, "gp")
+    refused_ones, unknown, pause = about(found, "gp")
     assert [each.headline[:25] for each in about(found, "streams")] == ["1 dead letter at streams:"]
-    assert letters.money == {"USD": Decimal("12.50"), "EUR": Decimal(7)}
-    assert (letters.severity, letters.count, letters.since) == (Severity.ALARM, 2, NOW - timedelta(hours=2))
+    assert refused_ones.money == {"USD": Decimal("12.50"), "EUR": Decimal(7)}
+    assert (refused_ones.severity, refused_ones.count, refused_ones.since) == (
+        Severity.ALARM,
+        2,
+        NOW - timedelta(hours=2),
+    )
     assert (unknown.severity, unknown.count) == (Severity.WARNING, 1)
     assert pause.headline == 'gp was paused by mara until resumed (consumers, fetchers): "month-end".'
 
@@ -264,7 +268,7 @@ def test_circuit_is_open_until_it_is_told_closed_or_something_is_delivered(dsn: 
     books.outcome(**nothing, code="circuit.opened", connection="shop", at=opened)
     books.outcome(**nothing, code="circuit.closed", connection="shop", at=NOW)
 
-    with standing.opened(dsn) as wire:
+    with migrate.opened(dsn) as wire:
         before = standing.open_circuits(wire)
         books.outcome(state="delivered", code="created", at=opened + timedelta(seconds=2))
         under_way = standing.open_circuits(wire)
@@ -287,10 +291,10 @@ def test_dead_letter_is_no_more_when_its_document_was_mapped_since(dsn: str) -> 
         headers = {"towpath-root": b"s/0/1", "towpath-mapping": b"orders/from_clarity@2+e"}
         books.tell(Means.CANONICAL, topic=TOPIC, key=key, headers=headers)
 
-    with standing.opened(dsn) as wire:
-        found = standing.letters(wire, NOW)
-        of_key = standing.letters_of(wire, KEY)
-        of_later = standing.letters_of(wire, "shop:2")
+    with migrate.opened(dsn) as wire:
+        found = letters.unheld(wire)
+        of_key = letters.unheld_of(wire, KEY)
+        of_later = letters.unheld_of(wire, "shop:2")
 
     assert sum(each.count for each in found) == 3
     assert [each.id for each in of_key] == ["c"]
@@ -312,8 +316,8 @@ def test_buried_before_it_became_a_row_is_told_by_its_letter_and_a_row_by_its_de
         books.outcome(**told, offset=offset)
         books.letter(f"letter {offset}", **place, offset=offset, root_key=KEY)
 
-    with standing.opened(dsn) as wire:
-        assert [each.id for each in standing.letters_of(wire, KEY)] == ["letter 0"]
+    with migrate.opened(dsn) as wire:
+        assert [each.id for each in letters.unheld_of(wire, KEY)] == ["letter 0"]
 
 
 def test_oldest_tells_what_its_like_wait_for(dsn: str) -> None:
@@ -324,7 +328,7 @@ def test_oldest_tells_what_its_like_wait_for(dsn: str) -> None:
             cause="refused", offset=offset, at=moment, values={"item": item}, amount=Decimal(1), currency="USD"
         )
 
-    with standing.opened(dsn) as wire:
+    with migrate.opened(dsn) as wire:
         (stuck,) = standing.read(wire).stuck
 
     assert (stuck.count, stuck.amount, stuck.since) == (3, Decimal(3), NOW - timedelta(minutes=2))
@@ -337,7 +341,7 @@ def test_first_unread_event_tells_the_age(dsn: str) -> None:
         moment = int((NOW + timedelta(seconds=number)).timestamp() * 1000)
         books.tell(Means.CANONICAL, topic=TOPIC, topic_id="t", offset=number, timestamp_ms=moment)
 
-    with standing.opened(dsn) as wire:
+    with migrate.opened(dsn) as wire:
         found = standing.first_unread(wire, {("t", 0): 1, ("t", 1): 0, ("u", 0): 0})
 
     assert list(found) == [("t", 0)]

@@ -13,8 +13,10 @@ import pytest
 from bus.settings import Settings
 from errors import NotFoundError
 from operations import acting, dead_letters, parked
-from operations.projection import migrate, tables
-from operations.projection.letters import Selection, Status
+from operations.projection import letters, migrate, tables
+from operations.projection import parked as parked_keys
+from operations.projection.judging import Status
+from operations.projection.letters import Selection
 from operations.projection.migrate import Wire
 from operations.projection.project import Means, Observed, project
 from schemas.bus.command import Act
@@ -249,6 +251,34 @@ def test_release_leaves_dead_letters_to_be_redriven(books: Books, settings: Sett
     assert acting.on_parked(settings, Act.SKIP, {"connection": "gp-two"}, BY).count == 1
 
 
+def test_counts_follow_what_they_count(books: Books, settings: Settings) -> None:
+    for offset in range(3):
+        books.tell(outcome(offset, "parked", "dependency", cause="dependency", values={"waits_for": "item:SKU-77"}))
+    books.tell(outcome(3, "unknown", "timed_out"))
+    books.refuse(4)
+    books.tell(letter(5, "mapping", {}, stage="streams"), letter(6, "gateway.malformed", {}, stage="gateway"))
+    assert counted(books.wire) == {("parked", 3), ("unknown", 1), ("parked", 1), ("streams", 1), ("gateway", 1)}
+
+    later = NOW + timedelta(minutes=1)
+    books.tell(outcome(0, "delivered", "created", at=later), outcome(1, "parked", "away", cause="backoff", at=later))
+    books.tell(outcome(3, "delivered", "found", at=later), outcome(4, "dead", "skipped", at=later))
+    books.tell(outcome(5, "discarded", "discarded", stage="streams", at=later))
+    assert counted(books.wire) == {("parked", 1), ("gateway", 1)}
+    assert [each.amount for each in parked_keys.grouped(books.wire, {})] == [
+        each.amount for each in parked_keys.stuck(books.wire)
+    ]
+
+    books.wire.commit()
+    migrate.empty(settings.projection_dsn.reveal())
+    assert counted(books.wire) == set()
+
+
+def counted(wire: Wire) -> set[tuple[str, int]]:
+    return {(each.state, each.count) for each in parked_keys.stuck(wire)} | {
+        (each.stage, each.count) for each in letters.unheld(wire)
+    }
+
+
 def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books, settings: Settings) -> None:
     with psycopg.connect(settings.projection_dsn.reveal(), options="-c search_path=projection") as wire:
         wire.execute(
@@ -256,9 +286,16 @@ def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books,
             INSERT INTO dead_letters (id, topic_id, partition, event_offset, at, stage, code, code_values, connection,
                 record, topic, source_topic_id, source_partition, source_offset, root, root_key, size_bytes,
                 code_version, mapping, reference, cause)
-            SELECT 'l' || n, 'letters', 0, n, now(), 'consumers', 'gp.90023', jsonb_build_object('item', n % 7),
+            SELECT 'l' || n, 'letters', 0, n, now(), stage, 'gp.90023', jsonb_build_object('item', n % 7),
                 'gp-two', 'order', 't', 'orders', 0, n, '', 's:' || n, 1, '', '', '', 'gp.90023 item=' || n % 7
-            FROM generate_series(1, 100000) AS n
+            FROM generate_series(1, 100000) AS n, (VALUES ('streams'), ('consumers')) AS s (stage)
+            WHERE (n % 2 = 0) = (stage = 'streams')
+            """
+        )
+        wire.execute(
+            """
+            INSERT INTO letter_states (id, status, held, amount, currency, connection, stage, code, known, at)
+            SELECT id, 'standing', stage = 'consumers', 1, 'USD', connection, stage, code, true, at FROM dead_letters
             """
         )
         wire.execute(
@@ -266,7 +303,7 @@ def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books,
             INSERT INTO deliveries (connection, topic_id, partition, event_offset, stage, state, cause, code, at,
                 amount, currency)
             SELECT 'gp-two', 'orders', 0, n, 'consumers', 'parked', 'refused', 'gp.90023', now(), 1, 'USD'
-            FROM generate_series(1, 100000) AS n
+            FROM generate_series(1, 100000, 2) AS n
             """
         )
     books.wire.rollback()
@@ -274,4 +311,18 @@ def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books,
     found = dead_letters.dead_letters(settings, STANDING, 5)
 
     assert sum(each.count for each in found.counts) == 100_000
-    assert (len(found.counts), len(found.letters)) == (7, 5)
+    assert (len(found.counts), len(found.letters)) == (14, 5)
+    assert counted(books.wire) == {("parked", 50_000), ("streams", 50_000)}
+    assert rows_read(books.wire, parked_keys.STUCK) < 20
+    assert rows_read(books.wire, letters.UNHELD) < 20
+
+
+def rows_read(wire: Wire, statement: str) -> float:
+    """By all scans of its plan."""
+    ((plans,),) = wire.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}").fetchall()
+
+    def read(plan: dict[str, Any]) -> float:
+        own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Scan" in plan["Node Type"] else 0
+        return float(own * plan["Actual Loops"]) + sum(read(each) for each in plan.get("Plans", ()))
+
+    return read(plans[0]["Plan"])

@@ -13,13 +13,15 @@ from operations.connectors import ConnectorStatus, TaskStatus
 from operations.findings import Finding, Here, Kind, Projector, Severity, Waiting, worst_first
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.processes import ProcessState
+from operations.projection.letters import Unheld
+from operations.projection.parked import Group
 from operations.projection.queues import Full, Pause, StoreStanding
-from operations.projection.standing import Letters, OpenCircuit, Stuck
+from operations.projection.standing import OpenCircuit
 from operations.side_by_side import Silence
 from operations.unread import Unread
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-REFUSED = Stuck(
+REFUSED = Group(
     connection="gp-two",
     stage="consumers",
     state="parked",
@@ -30,11 +32,12 @@ REFUSED = Stuck(
     count=2,
     amount=Decimal("120.50"),
     since=NOW - timedelta(hours=3),
+    sample="s:1",
     values={},
 )
 
 
-def stuck(**fields: object) -> Stuck:
+def stuck(**fields: object) -> Group:
     return msgspec.structs.replace(REFUSED, **fields)
 
 
@@ -140,7 +143,7 @@ def test_of_an_unknown_outcome_nobody_says_it_was_done() -> None:
 
 @pytest.mark.parametrize(("known", "expected"), [(True, "alarm"), (False, "warning")])
 def test_dead_letter_without_a_queue_is_worse_when_a_document_is_behind_it(known: bool, expected: str) -> None:
-    letters = Letters(
+    letters = Unheld(
         connection="", stage="streams", code="mapping", known=known, count=1, since=ago(days=1), values={"field": "sku"}
     )
 
