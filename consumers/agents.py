@@ -15,6 +15,7 @@ from consumers.routes import ROUTES, Route
 from delivery.capacity import Capacity, marks_of
 from delivery.intake import Commit, Positions
 from delivery.ports import Arrival
+from delivery.replay_reading import Origin
 from delivery.store import Store
 from schemas.canonical.order import Order
 from schemas.types import root_of
@@ -50,6 +51,20 @@ def attach(app: BusApp, settings: Settings, connection: Connection, store: Store
             commit=Commit(store, QUEUE, route.source.name),
             has_room=capacity,
         )
+
+
+def origins(app: BusApp, settings: Settings, connection: Connection, codecs: Codecs) -> dict[str, Origin]:
+    """What was taken in here and can be once more, by topic; read by the same function."""
+    return {
+        route.source.name: Origin(
+            topic=route.source.name,
+            topic_id=app.topic_ids[route.source.name],
+            partitions=route.source.partitions,
+            record=route.record,
+            read=Reader(route, connection.name, settings, codecs.of(route.source)),
+        )
+        for route in routes_to(connection)
+    }
 
 
 class Reader:

@@ -19,7 +19,7 @@ from consumers.clarity.shipment_sink import ShipmentSink
 from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
-from delivery.at_work import AtTarget, at_work, chosen, store_of
+from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
 from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
@@ -40,8 +40,12 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with store_of(settings, connection) as store, target_at(settings, connection, store, codecs) as there:
                 agents.attach(app, settings, connection, store, codecs)
-                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version)
-                async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
+                origins = agents.origins(app, settings, connection, codecs)
+                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, origins)
+                async with (
+                    at_work(app, settings, connection, store, agents.QUEUE, there, codecs),
+                    replaying(app, settings, connection, store, agents.QUEUE, there, origins),
+                ):
                     yield app
 
     return worker.run(build)

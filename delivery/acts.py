@@ -11,11 +11,14 @@ from typing import Final
 import msgspec
 import structlog
 
+from bus.partitioner import partition_of
 from delivery import announcements, columns, statements
 from delivery.announcements import Announcement
 from delivery.database import Connection
 from delivery.ports import Row, Sink
 from delivery.preflight import preflight
+from delivery.replay_reading import Origin
+from delivery.replays import Replays, Source
 from delivery.states import ParkedFor, State
 from delivery.store import Store
 from schemas.bus.command import Act, Command
@@ -48,6 +51,10 @@ CODES: Final[Mapping[str, str]] = {
 }
 
 
+#: No code: who carries it out answers.
+LATER: Final = "later"
+
+
 class Portion(msgspec.Struct, frozen=True, kw_only=True):
     """What one transaction did."""
 
@@ -59,12 +66,22 @@ class Portion(msgspec.Struct, frozen=True, kw_only=True):
 class Acts:
     """Commands for one queue of a connection; the transaction `bus.take_in` asks for."""
 
-    def __init__(self, store: Store, queue: str, topic: str, sinks: Mapping[str, Sink] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: str,
+        topic: str,
+        sinks: Mapping[str, Sink] | None = None,
+        origins: Mapping[str, Origin] | None = None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._topic = topic
         #: By record: who is asked what a redrive would come to.
         self._sinks = sinks or {}
+        #: By topic: what can be replayed.
+        self._origins = origins or {}
+        self._replays = Replays(store, queue)
         self._log = log.bind(connection=store.connection, queue=queue)
 
     async def __call__(
@@ -93,12 +110,13 @@ class Acts:
         async with self._store.transaction() as wire:
             if await self._is_done(wire, command):
                 return
-            code = await self._switch(wire, command)
+            code, more = await self._switch(wire, command)
             rows = await self._finish(wire, command) + asked
             answer = code or ("command.done" if rows else "command.nothing")
-            values = {"act": command.act, "rows": str(rows)} | _until(command)
+            values = {"act": command.act, "rows": str(rows)} | more
             at, speaker = self._store.now(), self._store.speaker(self._queue)
-            await self._store.announce(wire, [announcements.of_answer(speaker, command, answer, values, at)])
+            if answer != LATER:
+                await self._store.announce(wire, [announcements.of_answer(speaker, command, answer, values, at)])
             await wire.execute(statements.NOTIFY, {"channel": self._store.schema, "queue": self._queue})
         self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=rows)
         self._store.wake_relay()
@@ -113,20 +131,39 @@ class Acts:
         found = await columns.rows(wire, statements.FINISH_COMMAND, {"id": command.id, "queue": self._queue})
         return int(found[0][0])
 
-    async def _switch(self, wire: Connection, command: Command) -> str:
-        """Pause or resume the queue; the code of the answer, empty where the act is about rows."""
+    async def _switch(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
+        """Pause or resume the queue, begin or end a replay; code and values of the answer, none for acts on rows."""
         queue = {"queue": self._queue}
         match command.act:
             case Act.PAUSE:
                 pause = {"until": command.until, "who": command.who, "why": command.why, "id": command.id}
                 await wire.execute(statements.PAUSE, {**queue, **pause})
-                return "command.paused_until" if command.until else "command.paused"
+                return "command.paused_until" if command.until else "command.paused", _until(command)
             case Act.RESUME:
                 resumed = (await wire.execute(statements.RESUME, queue)).rowcount
-                return "command.resumed" if resumed else "command.was_not_paused"
+                return "command.resumed" if resumed else "command.was_not_paused", {}
+            case Act.REPLAY:
+                return await self._begin_replay(wire, command)
+            case Act.STOP:
+                ended = await self._replays.stop(wire, command)
+                stopped = {"replay": command.replay, "rows": str(ended or 0), "by": command.who}
+                return "replay.not_running" if ended is None else "replay.stopped", stopped
             case act if act in ENDS_OF or act == Act.PREFLIGHT:
-                return ""
-        return "command.unknown"
+                return "", {}
+        return "command.unknown", {}
+
+    async def _begin_replay(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
+        """Only written down here: other commands must not wait for it."""
+        sources = [
+            Source(topic_id=origin.topic_id, record=origin.record, partition=_partition(command, origin.partitions))
+            for origin in self._origins.values()
+            if command.topic in {"", origin.topic} and command.record in {"", origin.record}
+        ]
+        offsets = await self._replays.add(wire, command, sources)
+        values = {"replay": command.id, "offsets": str(offsets)}
+        if not offsets:
+            return "replay.nothing", values
+        return (LATER if command.plan else "replay.accepted"), values
 
     async def _go_through(self, command: Command, after: int) -> Portion:
         """The next portion of the rows it selects."""
@@ -174,6 +211,11 @@ class Acts:
             announcements.of_act(speaker, row, causes[row.id], command, end or row.state, CODES[command.act], at)
             for row in touched
         ]
+
+
+def _partition(command: Command, partitions: int) -> int:
+    """The one partition a replay reads; -1: all."""
+    return partition_of(command.root_key, partitions) if command.root_key else command.partition
 
 
 def _until(command: Command) -> dict[str, str]:

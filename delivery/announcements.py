@@ -9,7 +9,7 @@ import msgspec
 
 from delivery.decide import Turn
 from delivery.ports import Arrival, Publication, Row
-from delivery.states import ENDS, ParkedFor, State
+from delivery.states import ENDS, OPEN, ParkedFor, State
 from schemas.bus.command import Command
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
@@ -24,6 +24,8 @@ DEAD_LETTER_IDS = uuid.UUID("6f5a2c0e-8d0b-5b6e-9a3c-2f1f6f0f7c11")
 
 #: State of the outcome that answers a command.
 ANSWERED = "answered"
+#: State of the outcome that tells how far a replay is.
+REPLAYED = "replay"
 #: State of the outcome that tells what a question found out.
 FOUND_OUT = "found out"
 
@@ -202,12 +204,23 @@ def of_verdict(
     return _about(row, What.OUTCOME, OUTCOMES.name, row.root_key, outcome)
 
 
-def of_answer(speaker: Speaker, command: Command, code: str, values: Mapping[str, str], at: datetime) -> Announcement:
-    """How a command ended; keyed by the connection."""
+def place_of(state: str, cause: str) -> str:
+    """The column of an account a row of a replay counts in."""
+    if state not in OPEN:
+        return state
+    if state != State.PARKED:
+        return "in_flight"
+    return "dead" if cause == ParkedFor.REFUSED else "parked"
+
+
+def of_answer(
+    speaker: Speaker, command: Command, code: str, values: Mapping[str, str], at: datetime, state: str = ANSWERED
+) -> Announcement:
+    """How a command ended, or how far what it asked for is; keyed by the connection."""
     outcome = Outcome(
         at=at,
         stage=speaker.stage,
-        state=ANSWERED,
+        state=state,
         code=code,
         values=dict(values),
         connection=speaker.connection,

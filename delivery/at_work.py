@@ -23,6 +23,8 @@ from delivery.engine import Deliverer, Limits
 from delivery.migrate import check_version
 from delivery.ports import Sink
 from delivery.relay import Relay, headers_of
+from delivery.replay_reading import Origin
+from delivery.replaying import Replayer
 from delivery.store import Store
 from errors import ConfigurationError
 
@@ -113,6 +115,35 @@ async def at_work(
             await asyncio.wait(tasks[:1])
             relay.stop()
             await asyncio.wait(tasks)
+
+
+@asynccontextmanager
+async def replaying(
+    app: BusApp,
+    settings: Settings,
+    connection: Connection,
+    store: Store,
+    queue: str,
+    target: AtTarget,
+    origins: Mapping[str, Origin],
+) -> AsyncIterator[None]:
+    """Carry out the queue's replays while the context lasts; a failure stops the app."""
+    replayer = Replayer(
+        store,
+        queue,
+        settings.kafka,
+        origins,
+        target.sinks,
+        f"{queue}@{connection.name}:{os.getpid()}:{secrets.token_hex(4)}",
+        in_flight=paced.at_once(connection),
+        requests_per_minute=connection.requests_per_minute / paced.SHARES,
+    )
+    task = asyncio.create_task(_or_die(app, replayer.run()))
+    try:
+        yield
+    finally:
+        replayer.stop()
+        await asyncio.wait({task})
 
 
 def closed_until(connection: Connection) -> Callable[[datetime], datetime | None]:

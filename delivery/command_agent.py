@@ -11,13 +11,20 @@ from bus.take_in import attach_take_in
 from delivery.acts import Acts
 from delivery.intake import Positions
 from delivery.ports import Sink
+from delivery.replay_reading import Origin
 from delivery.store import Store
 from schemas.bus.command import Command
 from schemas.topics import COMMANDS
 
 
 def attach_commands(
-    app: BusApp, store: Store, queue: str, sinks: Mapping[str, Sink], codecs: Codecs, code_version: str
+    app: BusApp,
+    store: Store,
+    queue: str,
+    sinks: Mapping[str, Sink],
+    codecs: Codecs,
+    code_version: str,
+    origins: Mapping[str, Origin] | None = None,
 ) -> None:
     """Give the app an agent that carries out what is asked of one queue of the connection."""
     name = f"{queue}.{store.connection}.commands"
@@ -30,7 +37,7 @@ def attach_commands(
         bury=Burial(
             codecs, stage=queue, route=name, record="command", connection=store.connection, code_version=code_version
         ),
-        commit=Acts(store, queue, COMMANDS.name, sinks),
+        commit=Acts(store, queue, COMMANDS.name, sinks, origins),
     )
 
 

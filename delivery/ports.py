@@ -72,6 +72,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     #: The call is only started if it can end within this time of the lease, which is made longer where it must be: so
     #: long are the keys held of a worker that dies in it.
     timeout_s: float = 15.0
+    #: Nothing of it is there yet; for whoever tells what a try would come to.
+    creates: bool = False
     #: How the other end's own documents will read once it is done, for whoever reads one before we settle.
     leaves: tuple["LastSeen", ...] = ()
 
@@ -249,6 +251,21 @@ class Rehearses(Protocol):
 
     async def rehearse(self, intent: Intent) -> None:
         """All that `deliver` does, undone at once; raises as `deliver` would."""
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A sink whose `prepare` takes something from its target, and that can do without where nothing will be sent."""
+
+    async def foresee(self, row: Row) -> Intent | Settlement:
+        """As `prepare`, and nothing is used up; the intent is only rehearsed."""
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sink asks of its target: for looking whether there is something to do, and for doing it."""
+
+    look: int = 1
+    write: int = 1
 
 
 class OnlyReads:

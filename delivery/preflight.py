@@ -1,7 +1,7 @@
 """Asks the target what a redrive of a dead letter would come to now; nothing is changed, neither there nor here.
 
-For the workers of a connection, on an operator's command. The target's number may be taken on the way, as it is for
-every try; the document itself is only rehearsed.
+For the workers of a connection, on an operator's command. The document is only rehearsed; a sink that cannot foresee
+one takes its number on the way, as for every try.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from bus.clock import now
 from bus.logs import described
 from delivery import announcements, columns, statements
 from delivery.decide import facts_of
-from delivery.ports import Rehearses, Row, Settlement, Sink
+from delivery.ports import Foresees, Rehearses, Row, Settlement, Sink
 from delivery.states import Kind, ParkedFor
 from delivery.store import Store
 from errors import BusError, DependencyError, FatalError, RejectedError
@@ -51,6 +51,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Verdict
     values: dict[str, str] = {}
+    #: Of one that would pass: nothing of it is there yet.
+    creates: bool = False
 
 
 async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command: Command) -> int:
@@ -64,7 +66,9 @@ async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command
 
     async def ask(row: Row) -> Told:
         async with gate:
-            return await _told(row, sinks.get(row.record), newer_waits=bool(newer[row.id]))
+            if newer[row.id] and row.kind is Kind.STATE and row.record in sinks:
+                return Told(verdict=Verdict.STALE)
+            return await ask_target(row, sinks.get(row.record))
 
     asked = {row.id: asyncio.create_task(ask(row)) for row in rows}
     if asked:
@@ -77,11 +81,10 @@ async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command
     return len(told)
 
 
-async def _told(row: Row, sink: Sink | None, *, newer_waits: bool) -> Told:
+async def ask_target(row: Row, sink: Sink | None) -> Told:
+    """What trying a row would come to now; whatever happens, nobody stops for it."""
     if sink is None:
         return Told(verdict=Verdict.FAILS, values={"why": "no_sink", "record": row.record})
-    if newer_waits and row.kind is Kind.STATE:
-        return Told(verdict=Verdict.STALE)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
             return await _rehearsed(row, sink)
@@ -100,13 +103,13 @@ async def _rehearsed(row: Row, sink: Sink) -> Told:
     Raises:
         BusError: as `Sink` says.
     """
-    prepared = await sink.prepare(row)
+    prepared = await (sink.foresee(row) if isinstance(sink, Foresees) else sink.prepare(row))
     if isinstance(prepared, Settlement):
         return Told(verdict=Verdict.APPLIED, values={"why": prepared.code, **prepared.values})
     if not isinstance(sink, Rehearses):
-        return Told(verdict=Verdict.MAPS)
+        return Told(verdict=Verdict.MAPS, creates=prepared.creates)
     await sink.rehearse(prepared)
-    return Told(verdict=Verdict.PASSES)
+    return Told(verdict=Verdict.PASSES, creates=prepared.creates)
 
 
 def _of_error(error: BusError) -> Told:

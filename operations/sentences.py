@@ -349,6 +349,38 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The process does not know the command {act}.",
         "It is of an older version than the command line: start the processes of this version.",
     ),
+    "already_queued": ("The very same event waits in the queue already.", NOTHING),
+    "lost_replay": ("Another worker goes on with the replay, or somebody stopped it.", NOTHING),
+    "replay.accepted": (
+        "The replay is under way beside the live work: {offsets} offsets are read.",
+        "Follow it with `towpath replay show {replay}`.",
+    ),
+    "replay.nothing": (
+        "Nothing of what was asked for was ever taken in here.",
+        "Look at `towpath routes`: which topics end at {connection}. What was not read yet comes by itself.",
+    ),
+    "replay.running": ("{taken_in} events were taken again so far; {left} of {offsets} offsets are left.", NOTHING),
+    "replay.done": ("The replay is over: all {taken_in} events were taken again.", NOTHING),
+    "replay.done_with_gaps": (
+        "The replay is over: {taken_in} events were taken again, {gone} are no longer in the topic.",
+        "Where a newer record of its key is there, that stands; for the rest have the source tell it again.",
+    ),
+    "replay.stopped": (
+        "The replay was stopped by {by}; what of it had not been tried is not sent.",
+        "Begin another one for what is missing: what is there already is left alone.",
+    ),
+    "replay.not_running": ("No such replay runs here.", "Look at `towpath replay list`."),
+    "replay.planned": ("A replay of {events} events would make {creates} creations and {updates} changes.", NOTHING),
+    "replay.plan_failed": (
+        "What the replay would come to could not be found out ({why}).",
+        "Report it with the log of the process: this is a defect of the bus.",
+    ),
+    "replay.paused": ("The replay waits because {connection} is paused.", "Go on with `towpath resume {connection}`."),
+    "replay.too_many_open": (
+        "The replay waits because a thousand of its events stand still.",
+        "Look at `towpath dead-letters list` and `towpath parked list`; or end it with `towpath replay stop {replay}`.",
+    ),
+    "replay.outcomes_wait": ("The replay waits until Kafka has the outcomes told so far.", NOTHING),
     "command.paused": (
         "{connection} is paused until it is resumed.",
         "Go on with `towpath resume {connection}`.",

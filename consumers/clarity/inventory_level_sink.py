@@ -34,11 +34,13 @@ class InventoryLevelSink:
             quantity=level.on_hand,
             quantity_allocated=level.allocated,
         )
-        if stock_stands(await self._client.stock_section_by_key(work.custom_key), work):
+        standing = await self._client.stock_section_by_key(work.custom_key)
+        if stock_stands(standing, work):
             return Settlement(state=State.SUPPRESSED, code="equal")
         return Intent(
             reference=Reference(record="inventory_level", business=level.id, operation=f"write:{level.source_version}"),
             body=msgspec.msgpack.encode(work),
+            creates=standing is None,
         )
 
     async def deliver(self, intent: Intent) -> Settlement:

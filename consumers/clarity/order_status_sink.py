@@ -17,6 +17,7 @@ from delivery.ports import (
     LastSeen,
     Memory,
     Reference,
+    Requests,
     Row,
     Settlement,
 )
@@ -59,6 +60,8 @@ class OrderStatusSink:
     """Sets an order's status where it differs; never twice, as each action may send a mail."""
 
     repeats = Repeats.REPEATABLE
+    #: The order; the order once more, and the action.
+    requests = Requests(look=1, write=2)
 
     def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Lookups, memory: Memory) -> None:
         self._client = client

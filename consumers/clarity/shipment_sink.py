@@ -4,7 +4,7 @@ import msgspec
 
 from connect.systems.clarity.client import ClarityClient
 from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order, tracking_without
-from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
+from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Requests, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RejectedError, RetryableError
 from schemas.canonical.shipment import Shipment
@@ -37,6 +37,8 @@ class ShipmentSink:
     """Writes a shipment and the order's tracking field where they differ."""
 
     repeats = Repeats.REPEATABLE
+    #: Order and shipment; tracking field and shipment.
+    requests = Requests(look=2, write=2)
 
     def __init__(self, client: ClarityClient, decoder: Decoder[Shipment]) -> None:
         self._client = client
@@ -63,6 +65,7 @@ class ShipmentSink:
             reference=Reference(record="shipment", business=shipment.id, operation=f"write:{shipment.source_version}"),
             body=msgspec.msgpack.encode(work),
             document_number=shipment.number,
+            creates=standing is None,
         )
 
     async def deliver(self, intent: Intent) -> Settlement:

@@ -10,7 +10,7 @@ from bus.clock import Clock
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from consumers.dynamics_gp import econnect
 from consumers.dynamics_gp.econnect import Call
-from consumers.dynamics_gp.steps import Step, Work, next_step
+from consumers.dynamics_gp.steps import CREATE, Step, Work, anew, next_step
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RefusedError, RetryableError, TooLateError
@@ -19,6 +19,9 @@ from schemas.canonical.order import Order
 from schemas.systems.dynamics_gp.receipt import Receipt
 from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument, SalesLine
 from schemas.systems.dynamics_gp.sop_document import SopDocument
+
+#: A document that is not found may be on its way from work to history.
+LOOKED_FOR_AGAIN_S = 2.0
 
 _DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.CANCEL: "voided"}
 
@@ -49,26 +52,42 @@ class SalesOrderSink:
         self._send_timeout_s = send_timeout_s
 
     async def prepare(self, row: Row) -> Intent | Settlement:
-        """Map, look what was done before, and take a number where a document is to be made."""
+        """Map, look what was done before, and take a number where a document is to be made.
+
+        A replayed order whose document is gone is made anew: a live one does not undo what a person deleted.
+        """
+        foreseen = await self.foresee(row)
+        if isinstance(foreseen, Settlement) or not foreseen.creates:
+            return foreseen
+        work = msgspec.json.decode(foreseen.body, type=Work)
+        if work.operation != CREATE and row.code != "gp.absent":
+            raise RetryableError("gp.absent", "neither in work nor in history", retry_after_s=LOOKED_FOR_AGAIN_S)
+        number = await self._client.in_transaction(partial(_take_number, document=work.document))
+        work = msgspec.structs.replace(work, number=number)
+        return msgspec.structs.replace(foreseen, body=msgspec.json.encode(work), document_number=number)
+
+    async def foresee(self, row: Row) -> Intent | Settlement:
+        """What is to be done, without a number for what is to be made."""
         order = self._decoder.decode(row.payload)
         document = self._mapping(order, self._lookups, self._clock())
         digest = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
         receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(order.id))
         work = next_step(order.id, order.source_version, document, digest, receipts)
+        looked_for = row.replay and not document.cancelled and _leaves_one(work)
+        if looked_for and await self._client.in_snapshot(partial(_is_gone, receipt=receipts[-1])):
+            work = anew(order.id, document, digest, receipts)
         if isinstance(work, Settlement):
             return work
         if work.step is Step.CANCEL and await self._client.in_transaction(partial(_is_void, work=work)):
             # a person in GP was faster, or wanted the same
             return Settlement(state=State.SUPPRESSED, code="equal", document_number=work.number)
-        if work.step is Step.CREATE:
-            number = await self._client.in_transaction(partial(_take_number, document=document))
-            work = msgspec.structs.replace(work, number=number)
         return Intent(
             reference=Reference(record="order", business=order.id, operation=work.operation),
             body=msgspec.json.encode(work),
             document_number=work.number,
             mapping=stamp(self._mapping, self._lookups),
             timeout_s=self._send_timeout_s,
+            creates=work.step is Step.CREATE,
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
@@ -80,7 +99,7 @@ class SalesOrderSink:
     async def rehearse(self, intent: Intent) -> None:
         """The document's transaction, never committed: every procedure says what it would say."""
         work = msgspec.json.decode(intent.body, type=Work)
-        await self._client.in_transaction(partial(_write, work=work), within_s=intent.timeout_s)
+        await self._client.in_transaction(partial(_rehearse, work=work), within_s=intent.timeout_s)
 
     async def find(self, intent: Intent) -> Finding:
         """The receipt tells: it stands exactly when the document does."""
@@ -94,6 +113,25 @@ class SalesOrderSink:
                 done = msgspec.structs.replace(work, number=receipt.document_number)
                 return Found(settlement=_settlement(done, intent))
         return Absent()
+
+
+def _leaves_one(work: Work | Settlement) -> bool:
+    """Whether there should be a document once it is done that has been made before."""
+    if isinstance(work, Settlement):
+        return work.code == "equal"
+    return work.step is Step.UPDATE
+
+
+def _is_gone(gp: GpTransaction, receipt: Receipt) -> bool:
+    return gp.header(DocumentId(SOPTYPE=receipt.document_type, SOPNUMBE=receipt.document_number)) is None
+
+
+def _rehearse(gp: GpTransaction, work: Work) -> None:
+    """The number goes back with the rest."""
+    if work.step is Step.CREATE and not work.number:
+        number = gp.take_sop_number(work.document.SOPTYPE, work.document.DOCID)
+        work = msgspec.structs.replace(work, number=number)
+    _write(gp, work)
 
 
 def _take_number(gp: GpTransaction, document: SopDocument) -> str:

@@ -34,6 +34,12 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     document: SopDocument
 
 
+def anew(reference: str, document: SopDocument, digest: str, receipts: tuple[Receipt, ...]) -> Work:
+    """Create a document again that is gone from the company, under a name of its own beside the receipts there are."""
+    operation = f"{CREATE}:{len(receipts)}"
+    return Work(step=Step.CREATE, operation=operation, reference=reference, number="", digest=digest, document=document)
+
+
 def next_step(
     reference: str, source_version: int, document: SopDocument, digest: str, receipts: tuple[Receipt, ...]
 ) -> Work | Settlement:

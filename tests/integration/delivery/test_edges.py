@@ -129,7 +129,9 @@ def test_store_is_made_step_by_step(bus_dsn: str, connection: str) -> None:
     with pytest.raises(ConfigurationError, match="run towpath migrate"):
         check_version(bus_dsn, connection)
 
-    assert migrate(bus_dsn, connection) == [f"{schema_of(connection)}: {step}" for step in ("0001", "0002", "0003")]
+    assert migrate(bus_dsn, connection) == [
+        f"{schema_of(connection)}: {step}" for step in ("0001", "0002", "0003", "0004", "0005", "0006")
+    ]
 
     with psycopg.connect(bus_dsn, autocommit=True) as wire:
         wire.execute(f"DROP SCHEMA {schema_of(connection)} CASCADE")

@@ -134,6 +134,31 @@ async def test_order_taken_up_again_after_it_was_delivered_has_nothing_to_send(s
     assert again.state is State.SUPPRESSED
 
 
+async def test_replayed_order_whose_document_is_gone_is_made_anew_once(gp: Gp, sink: SalesOrderSink) -> None:
+    first = await sink.deliver(await prepared(sink, order()))
+    replayed = msgspec.structs.replace(row(order()), replay="r-1")
+    assert isinstance(await sink.prepare(replayed), Settlement)
+    for table in ("SOP10100", "SOP10200"):
+        gp.connection.execute(f'DELETE FROM dbo."{table}"')
+    gp.connection.commit()
+    foreseen = await sink.foresee(replayed)
+    assert isinstance(foreseen, Intent)
+    assert (foreseen.creates, foreseen.document_number) == (True, "")
+    await sink.rehearse(foreseen)
+
+    assert isinstance(await sink.prepare(row(order())), Settlement), "a person deleted it: live events leave it so"
+    with pytest.raises(RetryableError, match=r"gp\.absent"):
+        await sink.prepare(replayed)
+    intent = await sink.prepare(msgspec.structs.replace(replayed, code="gp.absent"))
+    assert isinstance(intent, Intent)
+    again = await sink.deliver(intent)
+
+    assert (again.code, standing(gp)) == ("created", (1, 2, 2, 1))
+    assert again.document_number != first.document_number
+    assert await sink.find(intent) == Found(settlement=again)
+    assert isinstance(await sink.prepare(replayed), Settlement)
+
+
 async def test_of_two_workers_at_one_order_one_makes_the_document(gp: Gp, sink: SalesOrderSink) -> None:
     intents = [await prepared(sink, order()) for _ in range(2)]
 
