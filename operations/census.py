@@ -43,6 +43,13 @@ class CensusLine(msgspec.Struct, frozen=True, kw_only=True):
     uncaptured: int
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one store lists, and what of it is missing."""
+
+    listed: int
+    uncaptured: tuple[Uncaptured, ...]
+
+
 class Census(msgspec.Struct, frozen=True, kw_only=True):
     """What every source lists, against what arrived."""
 
@@ -70,13 +77,35 @@ def census(settings: Settings, since: datetime, until: datetime) -> Census:
     lines: list[CensusLine] = []
     for poll in POLLS:
         for connection in settings.of_system(poll.system):
-            listed = asyncio.run(_listed(connection, since, until))
-            keys = {each.id: root_key(connection.name, each.id) for each in listed}
-            heard = _heard(settings, topics_of(poll), list(keys.values()))
-            lost = uncaptured(connection.name, poll.record, listed, heard)
+            listed, lost = _compared(settings, poll, connection, since, until)
             missing += lost
             lines += by_hour(connection.name, poll.record, listed, {each.id for each in lost})
     return Census(since=since, until=until, complete=not missing, lines=tuple(lines), uncaptured=tuple(missing))
+
+
+def of_connection(settings: Settings, name: str, since: datetime, until: datetime) -> Counted | None:
+    """Ask one store; None where its system cannot be asked.
+
+    Raises:
+        BusError: by kind: the store does not answer, the projection cannot be read.
+    """
+    connection = settings.connection(name)
+    polls = [poll for poll in POLLS if poll.system == connection.system]
+    found = [_compared(settings, poll, connection, since, until) for poll in polls]
+    if not found:
+        return None
+    return Counted(
+        listed=sum(len(listed) for listed, _ in found),
+        uncaptured=tuple(lost for _, missing in found for lost in missing),
+    )
+
+
+def _compared(
+    settings: Settings, poll: Poll, connection: Connection, since: datetime, until: datetime
+) -> tuple[list[Listed], list[Uncaptured]]:
+    listed = asyncio.run(_listed(connection, since, until))
+    heard = _heard(settings, topics_of(poll), [root_key(connection.name, each.id) for each in listed])
+    return listed, uncaptured(connection.name, poll.record, listed, heard)
 
 
 def topics_of(poll: Poll) -> list[str]:

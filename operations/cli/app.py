@@ -41,6 +41,7 @@ COMMANDS = (
     ("trace", "trace", "trace", "One business key's story, across systems and topics.", LOOK),
     ("ledger", "ledger", "ledger", "Everything accepted, and where it ended or is.", LOOK),
     ("census", "census", "census", "What a source lists as changed, compared with what arrived.", LOOK),
+    ("statement", "statement", "statement", "A store's orders of a day, and what became of them at its ERP.", LOOK),
     ("outcomes", "outcomes", "outcomes", "What became of events, newest first.", LOOK),
     ("dead-letters", "dead_letters", "app", "Events that cannot go on: why, and trying them again.", ACT),
     ("parked", "parked", "app", "Keys that wait: for what, and letting them go.", ACT),

@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from operations.projection import accounts
 from operations.projection.migrate import Wire
-from operations.projection.project import WEIGHT
+from operations.projection.project import EPOCH, WEIGHT, hour_of
 from operations.readers import Routed
 
 #: Topic id, partition, offset.
@@ -224,9 +224,7 @@ def read(
     window = {"since": since, "until": until}
     with wire.transaction():
         wire.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        # few rows of long tables are wanted, and the planner cannot know how few
-        wire.execute("SET LOCAL enable_seqscan = off")
-        wire.execute("SET LOCAL jit = off")
+        _plan_for_little(wire)
         _place(wire, cuts, ways)
         live = [IntakeAccount(**row) for row in _named(wire, INTAKE, window)]
         closed = [IntakeAccount(**row) for row in _named(wire, CLOSED, window)]
@@ -242,6 +240,15 @@ def read(
                 topic: int(records) for topic, records in wire.execute(UNCOUNTED, {"gapless": list(gapless)}) if records
             },
         )
+
+
+def untold(wire: Wire, ways: Sequence[Routed], until: datetime) -> tuple[OpenDelivery, ...]:
+    """Canonical records from before a moment that no target has told of; within the caller's transaction."""
+    found = positions(wire)
+    _plan_for_little(wire)
+    _place(wire, found, ways)
+    window = {"since": EPOCH, "until": hour_of(until) + timedelta(hours=1)}
+    return tuple(_open_delivery(row) for row in wire.execute(OPEN_UNTOLD, window))
 
 
 def intake_of(live: Iterable[IntakeAccount], closed: Iterable[IntakeAccount]) -> tuple[IntakeAccount, ...]:
@@ -292,6 +299,13 @@ def positions(wire: Wire) -> dict[tuple[str, int], int]:
     with wire.transaction():
         found = wire.execute("SELECT topic_id, partition, next FROM positions").fetchall()
     return {(topic_id, partition): following for topic_id, partition, following in found}
+
+
+def _plan_for_little(wire: Wire) -> None:
+    """Few rows of long tables are wanted, and the planner cannot know how few; least of all once for every window."""
+    wire.execute("SET LOCAL enable_seqscan = off")
+    wire.execute("SET LOCAL jit = off")
+    wire.execute("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 def _place(wire: Wire, cuts: Offsets, ways: Sequence[Routed]) -> None:

@@ -19,11 +19,13 @@ from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
+from schemas.canonical.order import Order
 from schemas.types import connection_of, root_at, root_of
 
 CONSUMERS = "consumers"
 #: Stages whose events are rows of a connection's queue.
 QUEUES = frozenset({"fetchers", CONSUMERS})
+NO_MONEY = (Decimal(0), "")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,7 +83,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     timestamp_ms: int
     key: str
     headers: Mapping[str, bytes]
-    value: Change | Fetched | Outcome | DeadLetter | CrossReference | None = None
+    value: Change | Fetched | Order | Outcome | DeadLetter | CrossReference | None = None
     size_bytes: int = 0
 
 
@@ -191,7 +193,8 @@ def _fetched(rows: Rows, observed: Observed) -> None:
 def _canonical(rows: Rows, observed: Observed) -> None:
     root = _header(observed, "towpath-root")
     _note(rows, root, Fact.MAPPED)
-    _record(rows, observed, root, 0)
+    order = observed.value if isinstance(observed.value, Order) else None
+    _record(rows, observed, root, 0, (Decimal(order.total), order.currency) if order is not None else NO_MONEY)
     rows.touched.add((observed.topic_id, observed.partition, observed.offset))
 
 
@@ -308,7 +311,9 @@ def _note(rows: Rows, root: str, fact: Fact, merged_into: str = "") -> None:
     row.merged_into = merged_into or row.merged_into
 
 
-def _record(rows: Rows, observed: Observed, root: str, source_version: int) -> None:
+def _record(
+    rows: Rows, observed: Observed, root: str, source_version: int, money: tuple[Decimal, str] = NO_MONEY
+) -> None:
     rows.records.append(
         (
             observed.topic_id,
@@ -322,6 +327,7 @@ def _record(rows: Rows, observed: Observed, root: str, source_version: int) -> N
             _header(observed, "towpath-mapping"),
             _header(observed, "towpath-origin"),
             source_version,
+            *money,
         )
     )
 

@@ -30,6 +30,7 @@ from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
+from schemas.canonical.order import Order
 from schemas.topics import Cleanup, Stage, Topic
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ STATEMENT_TIMEOUT_MS = 60_000
 ASK_WITHIN_S = 10.0
 #: What the database says of a record it will never take: a value out of range or too long, two that became one.
 REFUSALS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CardinalityViolation)
+
+Decoded = Change | Fetched | Order | Outcome | DeadLetter | CrossReference
 
 MEANS_OF_RECORD: dict[type[msgspec.Struct], Means] = {
     Change: Means.CHANGES,
@@ -152,6 +155,8 @@ class Reader:
         self._codecs = codecs
         self._read = {topic.name: topic for topic in read}
         self._means = {topic.name: means_of(topic) for topic in read}
+        # of canonical records only orders have money
+        self._decode = {each.name for each in read if means_of(each) in DECODED or each.record is Order}
         self._topics = _places(kafka, self._read)
         self.expected = self._positions(kafka)
         self._consumer = Consumer(
@@ -249,16 +254,14 @@ class Reader:
                 timestamp_ms=message.timestamp()[1],
                 key=(message.key() or b"").decode("utf-8", "backslashreplace"),
                 headers=_headers(message),
-                value=self._decoded(topic, value) if means in DECODED and value is not None else None,
+                value=self._decoded(topic, value) if topic in self._decode and value is not None else None,
                 size_bytes=len(value or b""),
             )
 
-    def _decoded(self, topic: str, value: bytes) -> Change | Fetched | Outcome | DeadLetter | CrossReference | None:
+    def _decoded(self, topic: str, value: bytes) -> Decoded | None:
         """The record, or None for bytes that are none: whoever works with them buries them."""
         try:
-            decoded: Change | Fetched | Outcome | DeadLetter | CrossReference = self._codecs.of(
-                self._read[topic]
-            ).decode(value)
+            decoded: Decoded = self._codecs.of(self._read[topic]).decode(value)
         except DecodeError as error:
             log.warning("projector.undecodable", topic=topic, reason=error.message)
             return None

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from delivery.states import ENDS
-from operations.projection import books, migrate, tables
+from operations.projection import books, day, migrate, tables
 from operations.projection.books import Books
 from operations.projection.project import Means, Observed, hour_of, place, project
 from operations.readers import Routed
 from operations.stack.addresses import Addresses
 from schemas.bus.outcome import Outcome
+from schemas.canonical.order import Order
 
 HOUR = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOURS = 3
@@ -85,6 +87,7 @@ def told(
         partition=partition,
         offset=offset,
         root="none",
+        root_key=f"shop:{offset}",
         replay=replay,
     )
     return seen(Means.OUTCOMES, "bus.outcomes.v1", 0, value)
@@ -249,3 +252,29 @@ def test_records_that_have_not_come_to_an_end_outlive_the_rest(empty: migrate.Wi
     counted = books.read(empty, ALL, WAYS, hour_of(old), hour_of(old) + timedelta(hours=1), [])
     assert by_state(counted) == {"delivered": 1, "parked": 2, "": 1}
     assert sorted(each.event[2] for each in counted.open_deliveries if each.target == "erp") == [1, 2, 3]
+
+
+def amounting(each: Observed, total: str) -> Observed:
+    value = Order(id=each.key, source_version=1, ordered_at=HOUR, updated_at=HOUR, total=Decimal(total), currency="USD")
+    return msgspec.structs.replace(each, value=value)
+
+
+def test_day_knows_what_came_in_it_what_was_told_in_it_and_what_was_open_before(empty: migrate.Wire) -> None:
+    before = HOUR - timedelta(days=2)
+    write(
+        empty,
+        *(amounting(order(offset, before), "1.00") for offset in range(4)),
+        amounting(order(4), "12.34"),
+        order(5, owner="mart"),
+    )
+    # 0 ended long ago, 1 ends today, 2 was parked, nobody told of 3; a replay tells nothing of the live order
+    write(empty, told("delivered", 0, minute=-2000), told("delivered", 1, minute=5), told("parked", 2, minute=-2000))
+    write(empty, told("delivered", 4, minute=5, replay="r-1"))
+    tables.begin(empty, ORDERS, {("orders-id", 0): 10})
+
+    since = HOUR - timedelta(hours=1)
+    found = day.read(empty, WAYS[0], since, since + timedelta(days=1))
+
+    assert sorted(each.event_offset for each in found.events) == [1, 2, 3, 4]
+    assert {each.event_offset: each.amount for each in found.events}[4] == Decimal("12.34")
+    assert sorted((each.source_offset, each.state) for each in found.told) == [(1, "delivered"), (2, "parked")]
