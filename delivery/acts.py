@@ -16,7 +16,7 @@ from delivery import announcements, columns, statements
 from delivery.announcements import Announcement
 from delivery.database import Connection
 from delivery.ports import Row, Sink
-from delivery.preflight import preflight
+from delivery.preflight import QUESTIONS, preflight
 from delivery.replay_reading import Origin
 from delivery.replays import Replays, Source
 from delivery.states import ParkedFor, State
@@ -106,7 +106,7 @@ class Acts:
             after = 0
             while (portion := await self._go_through(command, after)).last_id is not None:
                 after = portion.last_id
-        asked = await preflight(self._store, self._queue, self._sinks, command) if command.act == Act.PREFLIGHT else 0
+        asked = await preflight(self._store, self._queue, self._sinks, command) if command.act in QUESTIONS else 0
         async with self._store.transaction() as wire:
             if await self._is_done(wire, command):
                 return
@@ -148,7 +148,7 @@ class Acts:
                 ended = await self._replays.stop(wire, command)
                 stopped = {"replay": command.replay, "rows": str(ended or 0), "by": command.who}
                 return "replay.not_running" if ended is None else "replay.stopped", stopped
-            case act if act in ENDS_OF or act == Act.PREFLIGHT:
+            case act if act in ENDS_OF or act in QUESTIONS:
                 return "", {}
         return "command.unknown", {}
 

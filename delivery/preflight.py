@@ -5,7 +5,7 @@ one takes its number on the way, as for every try.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -16,14 +16,17 @@ from bus.clock import now
 from bus.logs import described
 from delivery import announcements, columns, statements
 from delivery.decide import facts_of
-from delivery.ports import Foresees, Rehearses, Row, Settlement, Sink
+from delivery.ports import Foresees, Intent, Rehearses, Row, Settlement, Sink
+from delivery.rendered import rendered
 from delivery.states import Kind, ParkedFor
 from delivery.store import Store
 from errors import BusError, DependencyError, FatalError, RejectedError
-from schemas.bus.command import Command
+from schemas.bus.command import Act, Command
 
 log = structlog.get_logger(__name__)
 
+#: Acts that ask and change nothing.
+QUESTIONS: Final = frozenset({Act.PREFLIGHT, Act.RENDER})
 #: Of one command, newest last; a cause is told by a few of its cases.
 MOST: Final = 200
 #: Asked of the target at once.
@@ -66,9 +69,12 @@ async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command
 
     async def ask(row: Row) -> Told:
         async with gate:
-            if newer[row.id] and row.kind is Kind.STATE and row.record in sinks:
+            sink = sinks.get(row.record)
+            if command.act == Act.RENDER:
+                return await _asked(row, sink, _rendered)
+            if newer[row.id] and row.kind is Kind.STATE and sink is not None:
                 return Told(verdict=Verdict.STALE)
-            return await ask_target(row, sinks.get(row.record))
+            return await ask_target(row, sink)
 
     asked = {row.id: asyncio.create_task(ask(row)) for row in rows}
     if asked:
@@ -83,11 +89,15 @@ async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command
 
 async def ask_target(row: Row, sink: Sink | None) -> Told:
     """What trying a row would come to now; whatever happens, nobody stops for it."""
+    return await _asked(row, sink, _rehearsed)
+
+
+async def _asked(row: Row, sink: Sink | None, ask: Callable[[Row, Sink], Awaitable[Told]]) -> Told:
     if sink is None:
         return Told(verdict=Verdict.FAILS, values={"why": "no_sink", "record": row.record})
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
-            return await _rehearsed(row, sink)
+            return await ask(row, sink)
     except TimeoutError:
         return Told(verdict=Verdict.CANNOT_TELL, values={"why": "prepare_timed_out"})
     except BusError as error:
@@ -103,13 +113,29 @@ async def _rehearsed(row: Row, sink: Sink) -> Told:
     Raises:
         BusError: as `Sink` says.
     """
-    prepared = await (sink.foresee(row) if isinstance(sink, Foresees) else sink.prepare(row))
+    prepared = await _foreseen(row, sink)
     if isinstance(prepared, Settlement):
         return Told(verdict=Verdict.APPLIED, values={"why": prepared.code, **prepared.values})
     if not isinstance(sink, Rehearses):
         return Told(verdict=Verdict.MAPS, creates=prepared.creates)
     await sink.rehearse(prepared)
     return Told(verdict=Verdict.PASSES, creates=prepared.creates)
+
+
+async def _rendered(row: Row, sink: Sink) -> Told:
+    """What would be sent, as text; what was refused was made anew, as a redrive would.
+
+    Raises:
+        BusError: as `Sink` says.
+    """
+    prepared = await _foreseen(row, sink)
+    if isinstance(prepared, Settlement):
+        return Told(verdict=Verdict.APPLIED, values={"why": prepared.code, **prepared.values})
+    return Told(verdict=Verdict.MAPS, values={"document": rendered(prepared.body), "mapping": prepared.mapping})
+
+
+async def _foreseen(row: Row, sink: Sink) -> Intent | Settlement:
+    return await (sink.foresee(row) if isinstance(sink, Foresees) else sink.prepare(row))
 
 
 def _of_error(error: BusError) -> Told:

@@ -1,7 +1,8 @@
 """Dead letters: lists, counts and one of them whole, its bytes read from where they lie on the bus."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -11,16 +12,21 @@ from bus.codec import Codecs
 from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings
-from errors import NotFoundError
+from errors import BusError, NotFoundError
 from operations.causes import class_of
+from operations.commands import ask, new_id
+from operations.made_of import plain
 from operations.offsets import admin_of, describe
 from operations.projection import letters, stories
+from operations.projection.judging import Status
 from operations.projection.letters import DeadLetterTold, Group, Selection
 from operations.projection.migrate import Wire, opened
+from operations.projection.project import CONSUMERS
 from operations.projection.stories import OutcomeTold
 from operations.sentences import sentence
+from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import DEAD_LETTERS, by_name
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +87,15 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     value: bytes
     headers: dict[str, bytes]
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the target would be sent."""
+
+    document: object = None
+    mapping: str = ""
+    #: Why there is no document.
+    why: str = ""
 
 
 def dead_letters(settings: Settings, selection: Selection, limit: int) -> Listing:
@@ -189,6 +204,50 @@ def payload(settings: Settings, letter: DeadLetterTold) -> Payload:
     finally:
         registry.close()
     return Payload(key=record.key, value=record.value, headers=record.headers)
+
+
+def readable(settings: Settings, letter: DeadLetterTold, original: Payload) -> object:
+    """The original as plain data; None where it cannot be read as what it should be."""
+    try:
+        topic = by_name(letter.topic)
+        with closing(Registry(settings.registry)) as registry:
+            return plain(Codecs(registry).of(topic).decode(original.value))
+    except (BusError, KeyError):
+        return None
+
+
+def rendered(settings: Settings, letter: DeadLetterTold, who: str, wait_s: float) -> Rendered:
+    """What its target would be sent, as the connection's worker makes it now; asked by a command."""
+    if letter.stage != CONSUMERS or letter.status != Status.STANDING:
+        return Rendered(why=f"no document is made of a dead letter of {letter.stage} that is {letter.status}")
+    command = Command(
+        id=new_id(),
+        at=datetime.now(UTC),
+        who=who,
+        connection=letter.connection,
+        queue=letter.stage,
+        act=Act.RENDER,
+        root_key=letter.root_key,
+        topic_id=letter.source_topic_id,
+        partition=letter.source_partition,
+        offset=letter.source_offset,
+    )
+    answered = ask(settings, [command], wait_s)
+    if answered.silent:
+        return Rendered(why=f"{answered.silent[0]} has not answered: see that it runs")
+    for verdict in verdicts(settings, answered.asked):
+        text = verdict.values.get("document", "")
+        if text:
+            return Rendered(document=_decoded(text), mapping=verdict.values.get("mapping", ""))
+        return Rendered(why=verdict.happened)
+    return Rendered(why="it is not parked any more")
+
+
+def _decoded(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # cut, or of an encoding nobody can show
+        return text
 
 
 def tell(letter: DeadLetterTold) -> Told:

@@ -63,6 +63,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_number: str = ""
     mapping: str = ""
     root: str = ""
+    #: Of a person's act: who, and why.
+    who: str = ""
+    why: str = ""
     #: How many like it happened in a row.
     times: int = 1
 
@@ -132,7 +135,7 @@ def folded(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _alike(step: Step) -> tuple[str, ...]:
-    return (step.what, step.topic, step.stage, step.connection, step.state, step.sentence)
+    return (step.what, step.topic, step.stage, step.connection, step.state, step.sentence, step.who, step.why)
 
 
 def _heard(root: RootTold) -> Step:
@@ -195,6 +198,8 @@ def _became(outcome: OutcomeTold) -> Step:
         document_number=outcome.document_number,
         mapping=outcome.mapping_out or outcome.mapping_in,
         root=outcome.root,
+        who=outcome.who,
+        why=outcome.why,
     )
 
 

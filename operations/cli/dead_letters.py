@@ -17,8 +17,9 @@ from operations.cli.filters import Code, Connection, require_known, stages
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
+from operations.field_origins import leaves, origins
 from operations.projection.judging import Status
-from operations.projection.letters import Selection
+from operations.projection.letters import DeadLetterTold, Selection
 from schemas.bus.command import Act
 
 app = typer.Typer(help="Events that cannot go on, and why.", no_args_is_help=True)
@@ -200,15 +201,27 @@ def _planned(
 @app.command()
 def show(
     id_: Annotated[str, typer.Argument(metavar="ID", help="Of the dead letter, or how it begins.")],
-    payload: Annotated[bool, typer.Option("--payload", help="Show its bytes; they may hold customer data.")] = False,
+    payload: Annotated[
+        bool,
+        typer.Option(
+            "--payload",
+            help="Also its bytes, and the document its target would be sent now; both may hold customer data.",
+        ),
+    ] = False,
+    who: acts.Who = "",
+    wait: acts.Wait = acts.WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """One dead letter: what happened, what to do, where it came from."""
+    """One dead letter: what happened, what to do, where it came from.
+
+    With --payload its payload, the document made of it and the error stand side by side; the worker is asked for it.
+    """
     given = settings()
     told = dead_letters.dead_letter(given, id_)
     original = dead_letters.payload(given, told.letter) if payload else None
+    made = dead_letters.rendered(given, told.letter, acts.by(who, "").who, wait) if payload else None
     if as_json:
-        print_json({"dead_letter": told, "payload": original})
+        print_json({"dead_letter": told, "payload": original, "rendered": made})
         return
     letter = told.letter
     print_table(
@@ -237,7 +250,34 @@ def show(
     if original is not None:
         out().print()
         print_table(("header", "value"), ((name, _readable(value)) for name, value in original.headers.items()))
-        out().print(f"key: {_readable(original.key)}\n{_readable(original.value)}", markup=False)
+        out().print(f"key: {_readable(original.key)}", markup=False)
+        content = dead_letters.readable(given, letter, original)
+        if content is None:
+            out().print(_readable(original.value), markup=False)
+    if original is not None and made is not None:
+        _print_side_by_side(letter, content, made)
+
+
+def _print_side_by_side(letter: DeadLetterTold, payload: object, made: dead_letters.Rendered) -> None:
+    """Each field of the payload, where its value stands in the document, and what was said about it."""
+    wrong = letter.code_values.get("field", "")
+    print_table(
+        ("field", "value", "same value in the document", "error"),
+        (
+            (
+                each.field,
+                each.value,
+                ", ".join(each.target),
+                letter.code_values.get("reason") if each.field == wrong else "",
+            )
+            for each in origins(payload, target=made.document)
+        ),
+    )
+    if made.why:
+        err().print(f"No document is shown: {made.why}", style="yellow", markup=False)
+        return
+    out().print()
+    print_table(("document", f"value, by {made.mapping or 'its sink'}"), leaves(made.document))
 
 
 def _original(topic: str, partition: int, offset: int) -> str:

@@ -46,6 +46,7 @@ class RecordTold(msgspec.Struct, frozen=True, kw_only=True):
     mapping: str
     origin: str
     source_version: int
+    topic_id: str = ""
 
 
 class OutcomeTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES):

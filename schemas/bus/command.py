@@ -19,6 +19,8 @@ class Act(StrEnum):
     DISCARD = "discard"
     #: Tell of each dead letter what a redrive would come to now; nothing is changed.
     PREFLIGHT = "preflight"
+    #: Tell what the target would be sent for a dead letter; nothing is changed or sent.
+    RENDER = "render"
     #: Start nothing new until `until`, or until resumed.
     PAUSE = "pause"
     RESUME = "resume"

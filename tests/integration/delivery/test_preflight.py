@@ -122,3 +122,14 @@ async def test_verdict_is_no_outcome_of_the_event(store: Store, bus_dsn: str) ->
 async def test_only_what_is_selected_is_asked(store: Store, bus_dsn: str) -> None:
     await refused(store, 3)
     assert await verdicts(store, bus_dsn, {"order": Rehearsing()}, root_key="s:2") == {"s:2": "preflight.passes"}
+
+
+async def test_target_document_is_told_and_not_sent(store: Store, bus_dsn: str) -> None:
+    await refused(store, 1)
+    target = Rehearsing()
+
+    await Acts(store, QUEUE, COMMANDS.name, {"order": target}).carry_out(command(Act.RENDER))
+
+    (found,) = told(bus_dsn, store.connection)
+    assert (found.code, found.values["document"]) == ("preflight.maps", "0")
+    assert target.effects == {}
