@@ -35,6 +35,15 @@ WEBHOOK_MEMORY_FAILURES = Counter(
     "Times a connection's store could not be asked about or told a webhook's id.",
     ["connection"],
 )
+SPOOLED = Gauge(
+    "towpath_gateway_spooled",
+    "Accepted webhooks that wait in the gateway's spool: in flight, and not in Kafka yet.",
+    ["connection"],
+)
+SPOOLED_BYTES = Gauge("towpath_gateway_spooled_bytes", "What they take of the spool's room.", ["connection"])
+SPOOL_REFUSED = Counter(
+    "towpath_gateway_spool_refused_total", "Spooled webhooks set aside, as they can never be sent.", ["connection"]
+)
 POLLS = Counter("towpath_polls_total", "Rounds of a poller by how they ended.", ["connection", "result"])
 POLLED = Counter("towpath_polled_total", "Changes a poller announced.", ["connection"])
 POLL_CURSOR_SECONDS = Gauge(
@@ -61,6 +70,9 @@ CATALOGUE = (
     WEBHOOK_SECONDS,
     WEBHOOK_AGE_SECONDS,
     WEBHOOK_MEMORY_FAILURES,
+    SPOOLED,
+    SPOOLED_BYTES,
+    SPOOL_REFUSED,
     POLLS,
     POLLED,
     POLL_CURSOR_SECONDS,

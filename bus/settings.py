@@ -29,6 +29,11 @@ DEFAULT_DEPLOYMENT = "deployments/demo"
 DEFAULT_ENVIRONMENT = "dev"
 #: A process has a quarter of them, a document takes up to three calls, and they have fifteen seconds.
 FEWEST_REQUESTS_PER_MINUTE = 60
+#: Of a connection.
+NUMBERS_ABOVE_0 = (
+    *("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"),
+    *("most_rows", "most_bytes", "spool_most_mb"),
+)
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +103,10 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     most_bytes: int = 268_435_456
     #: When nothing new is started there, in the connection's time zone: `sun 02:00-04:00`, `23:30-00:15` for every day.
     maintenance: tuple[str, ...] = ()
+    #: Folder on a volume that outlives the machine, for webhooks accepted while Kafka is away; empty: none is accepted
+    #: then. Each gateway process needs its own.
+    spool: str = ""
+    spool_most_mb: int = 256
     capture: Capture | None = None
     #: What only this system knows: `document_id`, `site`.
     options: dict[str, str] = {}
@@ -314,12 +323,11 @@ def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection
             f"connections.{name}.requests_per_minute",
             f"write 0 for no limit, or at least {FEWEST_REQUESTS_PER_MINUTE}: with fewer a document's calls time out",
         )
-    for setting in (
-        *("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"),
-        *("most_rows", "most_bytes"),
-    ):
+    for setting in NUMBERS_ABOVE_0:
         if getattr(connection, setting) <= 0:
             raise ConfigurationError(f"connections.{name}.{setting}", "write a number above 0")
+    if connection.spool and not Path(connection.spool).is_absolute():
+        raise ConfigurationError(f"connections.{name}.spool", f"{connection.spool!r}: write the whole path")
     if connection.webhook_secrets == () and table.get("webhook_secrets"):
         raise ConfigurationError(f"connections.{name}.webhook_secrets", "none of them is set: set the first variable")
     return connection

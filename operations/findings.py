@@ -4,7 +4,7 @@ An *alarm* stands until somebody acts, or is the bus itself not at work. A *warn
 after an hour it is an alarm. A *note* is worth knowing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +22,7 @@ from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
 from operations.unread import Unread
+from producers.gateway.spool_file import Waits
 
 #: What goes on by itself is told of when it has lasted so long …
 UNREAD_FOR = timedelta(minutes=1)
@@ -64,6 +65,7 @@ class Kind(StrEnum):
     PARKED = "parked"
     UNKNOWN = "unknown"
     UNREAD = "unread"
+    SPOOL = "spool"
     PAUSE = "pause"
     FULL = "full"
 
@@ -255,6 +257,32 @@ def of_unread(waiting: Iterable[Waiting], now: datetime, *, books_current: bool)
             to_do=f"See that {lag.process} runs (`towpath run {lag.process} --detach`); `towpath lag` tells whether it "
             "gets on.",
         )
+
+
+def of_spools(spools: Mapping[str, Waits], now: datetime) -> Iterator[Finding]:
+    """Webhooks accepted while Kafka could not take them, by connection: in flight, and in no topic yet; pure."""
+    for connection, waits in spools.items():
+        going = waits.count - waits.refused
+        if going and waits.since is not None:
+            yield Finding(
+                severity=_lasting(waits.since, now),
+                kind=Kind.SPOOL,
+                about=connection,
+                headline=f"{_events(going)} of {connection} accepted and not in Kafka yet: the spool has them.",
+                count=going,
+                since=waits.since,
+                to_do="They go there by themselves: see that Kafka is up and the gateway runs "
+                "(`towpath run gateway --detach`).",
+            )
+        if waits.refused:
+            yield Finding(
+                severity=Severity.ALARM,
+                kind=Kind.SPOOL,
+                about=connection,
+                headline=f"{_events(waits.refused)} of {connection} in the gateway's spool can never be sent.",
+                count=waits.refused,
+                to_do=f"`towpath census --connection {connection}` tells what is missing; the gateway's log tells why.",
+            )
 
 
 def of_pauses(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:

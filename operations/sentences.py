@@ -420,6 +420,18 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "A webhook of {connection} was signed rightly, but its body is not what was agreed: {reason}.",
         "Compare the sender's body with schemas/systems; the poller still finds the change.",
     ),
+    "gateway.spool_full": (
+        "Kafka takes no webhooks, and the spool of {connection} holds all it may: senders are told to repeat.",
+        "Bring Kafka back; the spool drains by itself. Its room is the connection's setting spool_most_mb.",
+    ),
+    "gateway.spool_away": (
+        "The disk of the gateway's spool takes or gives nothing.",
+        "See that the volume is there and has room; until then senders are told to repeat.",
+    ),
+    "gateway.spool_broken": (
+        "The file of the gateway's spool is damaged, so the gateway stops.",
+        "Look at the volume's disk; move the file away to go on, and keep it: accepted webhooks may be in it.",
+    ),
     "gateway.not_stored": (
         "A webhook of {connection} could not be stored, so its sender was told to repeat it.",
         "Look at Kafka with `towpath stack status`; the sender and the poller bring it again.",

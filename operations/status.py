@@ -6,6 +6,7 @@ Each source is asked on its own and for a short time: what is away is an alarm, 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from operations.projection.standing import Standing
 from operations.readers import readers
 from operations.side_by_side import Question, Silence, wait_for
 from operations.unread import Log, Unread, log, not_projected, unread
+from producers.gateway.spool_file import Waits, look, path_of
 
 ASK_WITHIN_S = 5.0
 #: What is asked with the first answers in hand: ages, the projector's progress, the ledger.
@@ -78,13 +80,14 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     registry = Question(REGISTRY, lambda: _registry(settings))
     connect = Question(CONNECT, lambda: connectors.status(settings))
     books = Question(PROJECTION, lambda: _projection(settings))
+    spools = Question("spools", lambda: _spools(settings))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
     here = Here(
         states=processes.states(settings.root, list(settings.connections)),
         all_of_it=_is_local(settings, KAFKA),
     )
-    wait_for(asked, ASK_WITHIN_S)
+    wait_for([*asked, spools], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
@@ -104,6 +107,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
         *findings.of_projector(projector),
         *findings.of_unread(_aged(waiting, ages), now, books_current=projector is not None and not projector.behind),
+        *findings.of_spools(spools.answer or {}, now),
         *findings.of_pauses(told.values(), now),
         *findings.of_full(told.values(), now),
     ]
@@ -129,6 +133,15 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
 def _store(settings: Settings, name: str) -> Question[StoreStanding]:
     connection = settings.connection(name)
     return Question(f"store of {name}", lambda: queues.standing(connection))
+
+
+def _spools(settings: Settings) -> dict[str, Waits]:
+    """What waits in the spools whose volume is mounted here."""
+    return {
+        each.name: look(Path(each.spool), each.name)
+        for each in settings.connections.values()
+        if each.spool and path_of(Path(each.spool), each.name).exists()
+    }
 
 
 def _registry(settings: Settings) -> bool:

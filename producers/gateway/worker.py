@@ -6,8 +6,9 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -26,6 +27,8 @@ from producers.gateway.app import Gateway, Limits, application
 from producers.gateway.memory import StoreMemory
 from producers.gateway.protocol import GuardedProtocol
 from producers.gateway.sources import Source, source
+from producers.gateway.spool import Spool, Spooling
+from producers.gateway.spool_file import SpoolFile
 from producers.gateway.storage import Storage
 from schemas import topics
 
@@ -53,11 +56,16 @@ async def serve(settings: Settings) -> int:
     """
     sources = sources_of(settings)
     with listening(settings.gateway.host, settings.gateway.port) as listener:
-        async with _storage(settings, sources) as storage, _memory(settings, sources) as memory:
+        async with (
+            _spools(settings, sources) as spools,
+            _storage(settings, sources) as storage,
+            _memory(settings, sources) as memory,
+        ):
             server = Server()
+            spooling = Spooling(storage, spools)
             gateway = Gateway(
                 sources,
-                storage,
+                spooling,
                 memory,
                 Limits(
                     max_body_bytes=settings.gateway.max_body_bytes,
@@ -67,8 +75,16 @@ async def serve(settings: Settings) -> int:
                 settings.code_version,
                 server.die,
             )
-            async with _at_work(storage.make_sure(), server), _at_work(_forget(memory), server):
-                await server.serve_on(application(gateway, storage.answers), listener, sorted(sources))
+
+            async def can_take() -> bool:
+                return await storage.answers() or spooling.takes(sorted(sources))
+
+            async with contextlib.AsyncExitStack() as at_work:
+                await at_work.enter_async_context(_at_work(storage.make_sure(), server))
+                await at_work.enter_async_context(_at_work(_forget(memory), server))
+                for spool in spools.values():
+                    await at_work.enter_async_context(_at_work(spool.drain(storage), server))
+                await server.serve_on(application(gateway, can_take), listener, sorted(sources))
     if server.died_of is not None:
         raise server.died_of
     log.info("gateway.stopped")
@@ -170,6 +186,20 @@ async def _storage(settings: Settings, sources: Mapping[str, Source]) -> AsyncIt
                 Publisher(producer, Codecs(registry)),
                 partial(verify, settings.kafka, registry, [*written.values(), topics.OUTCOMES, topics.DEAD_LETTERS]),
             )
+
+
+@contextlib.asynccontextmanager
+async def _spools(settings: Settings, sources: Iterable[str]) -> AsyncIterator[dict[str, Spool]]:
+    """Those of the connections that have one."""
+    async with contextlib.AsyncExitStack() as opened:
+        spools: dict[str, Spool] = {}
+        for name in sources:
+            connection = settings.connection(name)
+            if connection.spool:
+                file = SpoolFile(Path(connection.spool), name)
+                spools[name] = Spool(file, name, connection.spool_most_mb * 1024 * 1024)
+                opened.push_async_callback(spools[name].close)
+        yield spools
 
 
 @contextlib.asynccontextmanager

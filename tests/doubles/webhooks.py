@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from bus.events import Headers
 from errors import RetryableError
-from producers.gateway.app import Gateway, Limits, application
+from producers.gateway.app import Gateway, Limits, Publisher, application
 from producers.gateway.repeats import Key
 from producers.gateway.sources import source
 from schemas.bus.change import Change
@@ -83,7 +84,10 @@ class FakeMemory:
 class Bench:
     """The gateway, what it writes to, and a sender."""
 
-    def __init__(self, requests_per_minute: int = 100_000) -> None:
+    def __init__(
+        self, requests_per_minute: int = 100_000, before: Callable[[FakeKafka], Publisher] = lambda kafka: kafka
+    ) -> None:
+        """`before`: what stands between the gateway and Kafka."""
         self.kafka = FakeKafka()
         self.memory = FakeMemory()
         self.kafka_answers = True
@@ -93,7 +97,7 @@ class Bench:
         self.app = application(
             Gateway(
                 {"clarity-main": clarity},
-                self.kafka,
+                before(self.kafka),
                 self.memory,
                 Limits(max_body_bytes=MAX_BODY_BYTES, requests_per_minute=requests_per_minute),
                 lambda: NOW,

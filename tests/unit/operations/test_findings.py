@@ -19,6 +19,7 @@ from operations.projection.queues import Full, Pause, StoreStanding
 from operations.projection.standing import OpenCircuit
 from operations.side_by_side import Silence
 from operations.unread import Unread
+from producers.gateway.spool_file import Waits
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 REFUSED = Group(
@@ -337,3 +338,13 @@ def test_a_full_queue_tells_why_and_is_an_alarm_when_it_lasts(since: datetime, s
             "topics keep what waits.",
         )
     ]
+
+
+def test_what_the_spool_keeps_is_in_flight_and_told() -> None:
+    waits = Waits(count=3, refused=1, since=ago(minutes=5))
+
+    going, refused = findings.of_spools({"shop": waits, "other": Waits()}, NOW)
+
+    assert (going.severity, going.count, going.since) == (Severity.WARNING, 2, ago(minutes=5))
+    assert going.headline.startswith("2 events of shop accepted and not in Kafka yet")
+    assert (refused.severity, refused.count) == (Severity.ALARM, 1)
