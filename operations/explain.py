@@ -13,7 +13,7 @@ from delivery.announcements import dead_letter_id
 from delivery.states import ENDS, ParkedFor, State
 from errors import NotFoundError, RetryableError
 from operations import processes, unread
-from operations.projection import letters, queues, standing, stories
+from operations.projection import letters, queues, replays, standing, stories
 from operations.projection.letters import DeadLetterTold
 from operations.projection.migrate import opened
 from operations.projection.queues import Head, Pause, StoreStanding
@@ -58,6 +58,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter: str
     #: `store`, or `projection` where the store could not be asked.
     told_by: str
+    #: The replay it is part of; empty: live.
+    replay: str = ""
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     happened: str
     at: datetime
+    #: The replay it was part of; empty: live.
+    replay: str = ""
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,13 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     says: str
 
 
+class AskedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked for something, and why."""
+
+    who: str
+    why: str
+
+
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
     """One key."""
 
@@ -101,6 +112,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: tuple[Buried, ...]
     delivered: tuple[Delivered, ...]
     moves: tuple[Move, ...]
+    #: The replays named above, and who asked for them.
+    replays: dict[str, AskedBy] = {}
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +134,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[str, tuple[Event, ...]]
     letters: Mapping[str, tuple[Buried, ...]]
     circuits: tuple[OpenCircuit, ...]
+    #: Replay to who asked for it, and why.
+    replays: Mapping[str, tuple[str, str]] = {}
 
 
 def explain(settings: Settings, text: str) -> Explanation:
@@ -163,13 +178,16 @@ def explain(settings: Settings, text: str) -> Explanation:
         missing = unread.not_read(
             known.events.get(key, ()), readers(settings), routed(settings), groups.answer or {}, standings
         )
+        delivered = delivered_of(known.deliveries.get(key, ()))
+        named = {each.replay for each in waiting} | {each.replay for each in delivered}
         explained.append(
             Explained(
                 key=key,
                 waiting=waiting,
                 not_read=missing,
                 dead_letters=known.letters.get(key, ()),
-                delivered=delivered_of(known.deliveries.get(key, ())),
+                delivered=delivered,
+                replays={id_: AskedBy(who=who, why=why) for id_, (who, why) in known.replays.items() if id_ in named},
                 moves=moves_of(key, waiting, missing, known.letters.get(key, ()), running, now),
             )
         )
@@ -221,6 +239,7 @@ def delivered_of(deliveries: Iterable[DeliveryTold]) -> tuple[Delivered, ...]:
             code=each.code,
             happened=_sentence(each.code, each.code_values, each.connection, each.document_number)[0],
             at=each.at,
+            replay=each.replay,
         )
         for _, each in sorted(last.items())
     )
@@ -332,6 +351,7 @@ def _from_store(
         document_number=head.document_number,
         dead_letter=_dead_letter(connection, head.queue, _event(head)) if head.cause == ParkedFor.REFUSED else "",
         told_by="store",
+        replay=head.replay,
     )
 
 
@@ -358,6 +378,7 @@ def _from_projection(told: DeliveryTold, circuits: Iterable[OpenCircuit]) -> Wai
         document_number=told.document_number,
         dead_letter=_dead_letter(told.connection, told.stage, _event(told)) if told.cause == ParkedFor.REFUSED else "",
         told_by="projection",
+        replay=told.replay,
     )
 
 
@@ -429,6 +450,7 @@ def _books(settings: Settings, text: str) -> Books:
             },
             letters={key: tuple(_buried(each) for each in letters.unheld_of(wire, key)) for key in keys},
             circuits=standing.open_circuits(wire),
+            replays={each.command_id: (each.who, each.why) for each in replays.told(wire, limit=1000)},
         )
 
 

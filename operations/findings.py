@@ -18,6 +18,7 @@ from operations.processes import SUPERVISOR, ProcessState
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
 from operations.projection.queues import Pause, StoreStanding
+from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
@@ -67,6 +68,7 @@ class Kind(StrEnum):
     UNREAD = "unread"
     SPOOL = "spool"
     PAUSE = "pause"
+    REPLAY = "replay"
     FULL = "full"
 
 
@@ -283,6 +285,27 @@ def of_spools(spools: Mapping[str, Waits], now: datetime) -> Iterator[Finding]:
                 count=waits.refused,
                 to_do=f"`towpath census --connection {connection}` tells what is missing; the gateway's log tells why.",
             )
+
+
+def of_replays(running: Iterable[ReplayTold]) -> Iterator[Finding]:
+    """Replays that are under way; pure."""
+    for each in running:
+        values = {**each.code_values, "connection": each.connection}
+        held = sentence(values["holds"], values) if values.get("holds") else None
+        why = f': "{each.why}"' if each.why else ""
+        headline = f"{each.who} replays to {each.connection}{why}. {sentence(each.code, values).happened}"
+        id_ = each.command_id[:8]
+        yield Finding(
+            severity=Severity.NOTE,
+            kind=Kind.REPLAY,
+            about=each.connection,
+            headline=headline if held is None else f"{headline} {held.happened}",
+            count=int(values.get("left", "0")),
+            since=each.begun_at,
+            to_do=f"Follow it: `towpath replay show {id_}`; end it: `towpath replay stop {id_}`."
+            if held is None or held.to_do == NOTHING
+            else held.to_do,
+        )
 
 
 def of_pauses(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:

@@ -116,6 +116,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             *findings.of_letters(books.answer.letters),
             *findings.of_stuck(books.answer.stuck, now),
             *findings.of_circuits(books.answer.circuits, now),
+            *findings.of_replays(books.answer.replays),
         ]
     return Status(
         as_of=now,

@@ -1,15 +1,17 @@
 """One business key's story in the order of time: heard of, read, mapped, delivered, and everything that went wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
 from bus.settings import Settings
 from errors import NotFoundError
-from operations.projection import letters, migrate, stories
+from operations.projection import letters, migrate, replays, stories
 from operations.projection.letters import DeadLetterTold
+from operations.projection.migrate import Wire
 from operations.projection.project import Means
 from operations.projection.stories import Known, OutcomeTold, RecordTold, RootTold
 from operations.projection.worker import means_of
@@ -63,7 +65,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_number: str = ""
     mapping: str = ""
     root: str = ""
-    #: Of a person's act: who, and why.
+    #: The replay it is part of; empty: live.
+    replay: str = ""
+    #: Of a person's act, or of the replay: who asked, and why.
     who: str = ""
     why: str = ""
     #: How many like it happened in a row.
@@ -89,19 +93,21 @@ def trace(settings: Settings, text: str) -> tuple[Story, ...]:
             raise NotFoundError(
                 "trace.unknown", f"nothing is known of {text!r}: give a root key, an order's or a document's number"
             )
-        return tuple(
-            Story(
-                key=key,
-                steps=in_order(
-                    stories.roots_of(wire, key),
-                    stories.records_of(wire, key),
-                    stories.outcomes_of(wire, key),
-                    letters.of_key(wire, key),
-                    stories.known_as(wire, key),
-                ),
-            )
-            for key in keys
-        )
+        return tuple(_story(wire, key) for key in keys)
+
+
+def _story(wire: Wire, key: str) -> Story:
+    outcomes = stories.outcomes_of(wire, key)
+    asked = replays.asked_by(wire, {outcome.replay for outcome in outcomes if outcome.replay})
+    steps = in_order(
+        stories.roots_of(wire, key),
+        stories.records_of(wire, key),
+        outcomes,
+        letters.of_key(wire, key),
+        stories.known_as(wire, key),
+        asked,
+    )
+    return Story(key=key, steps=steps)
 
 
 def in_order(
@@ -110,12 +116,16 @@ def in_order(
     outcomes: Iterable[OutcomeTold],
     dead_letters: Iterable[DeadLetterTold],
     known: Iterable[Known],
+    asked: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[Step, ...]:
-    """All steps in the order of time; at one moment, in the order of the way."""
+    """All steps in the order of time; at one moment, in the order of the way.
+
+    `asked`: who asked for each replay, and why.
+    """
     steps = [
         *(_heard(root) for root in roots),
         *(_on_its_way(record) for record in records),
-        *(_became(outcome) for outcome in outcomes),
+        *(_became(outcome, asked) for outcome in outcomes),
         *(_dead(letter) for letter in dead_letters),
         *(_known(each) for each in known),
     ]
@@ -180,12 +190,13 @@ def _on_its_way(record: RecordTold) -> Step:
     )
 
 
-def _became(outcome: OutcomeTold) -> Step:
+def _became(outcome: OutcomeTold, asked: Mapping[str, tuple[str, str]]) -> Step:
+    who, why = asked.get(outcome.replay, (outcome.who, outcome.why))
     values = outcome.code_values | {"document_number": outcome.document_number, "connection": outcome.connection}
     return Step(
         at=outcome.at,
         what=What.OUTCOME.value,
-        sentence=str(sentence(outcome.code, values)),
+        sentence=f"{_replayed(who, why) if outcome.replay else ''}{sentence(outcome.code, values)}",
         connection=outcome.connection,
         topic=outcome.topic,
         partition=outcome.source_partition,
@@ -198,9 +209,14 @@ def _became(outcome: OutcomeTold) -> Step:
         document_number=outcome.document_number,
         mapping=outcome.mapping_out or outcome.mapping_in,
         root=outcome.root,
-        who=outcome.who,
-        why=outcome.why,
+        replay=outcome.replay,
+        who=who,
+        why=why,
     )
+
+
+def _replayed(who: str, why: str) -> str:
+    return f"Replayed by {who or 'an operator'}{f' ({why})' if why else ''}: "
 
 
 def _dead(letter: DeadLetterTold) -> Step:

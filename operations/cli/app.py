@@ -44,6 +44,7 @@ COMMANDS = (
     ("statement", "statement", "statement", "A store's orders of a day, and what became of them at its ERP.", LOOK),
     ("outcomes", "outcomes", "outcomes", "What became of events, newest first.", LOOK),
     ("dead-letters", "dead_letters", "app", "Events that cannot go on: why, and trying them again.", ACT),
+    ("replay", "replay", "app", "Events of the past once more into one connection, effects and cost first.", ACT),
     ("parked", "parked", "app", "Keys that wait: for what, and letting them go.", ACT),
     ("pause", "pause", "pause", "Start nothing new at a connection.", ACT),
     ("resume", "pause", "resume", "Go on where a pause stopped it.", ACT),

@@ -39,9 +39,15 @@ def _print(found: Explained) -> None:
     if found.delivered:
         out().print("\ndelivered last")
         print_table(
-            ("connection", "record", "document", "at", "says"),
-            ((each.connection, each.record, each.document_number, each.at, each.happened) for each in found.delivered),
+            ("connection", "record", "document", "at", "says", "replay"),
+            (
+                (each.connection, each.record, each.document_number, each.at, each.happened, each.replay[:8])
+                for each in found.delivered
+            ),
         )
+    for id_, asked in found.replays.items():
+        why = f": {asked.why}" if asked.why else ""
+        out().print(f"\nreplay {id_[:8]} was asked for by {asked.who}{why}", markup=False)
     out().print("\nwhat would move it")
     print_table(("command", "says"), ((each.command, each.says) for each in found.moves))
 
@@ -65,6 +71,7 @@ def _facts(waiting: Waiting) -> list[tuple[str, object]]:
         ("money", ", ".join(f"{amount:,.2f} {currency}" for currency, amount in waiting.money.items())),
         ("document", waiting.document_number),
         ("dead letter", waiting.dead_letter),
+        ("part of replay", waiting.replay[:8]),
         ("told by", waiting.told_by if waiting.told_by != "store" else ""),
     ]
     return [(name, value) for name, value in facts if value not in {None, ""}]

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import msgspec
 
-from operations.projection import books, letters, parked, stories
+from operations.projection import books, letters, parked, replays, stories
 from operations.projection.letters import Unheld
 from operations.projection.migrate import Wire
 from operations.projection.parked import Group
+from operations.projection.replays import ReplayTold
 
 #: Circuits that let something through.
 CLOSED = "circuit.closed"
@@ -36,6 +37,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     circuits: tuple[OpenCircuit, ...]
     #: (topic id, partition) to the offset the projector reads next.
     positions: Mapping[tuple[str, int], int]
+    #: Under way.
+    replays: tuple[ReplayTold, ...] = ()
 
 
 class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,7 @@ def read(wire: Wire) -> Standing:
         stuck=parked.stuck(wire),
         letters=letters.unheld(wire),
         circuits=open_circuits(wire),
+        replays=replays.told(wire, code="replay.running"),
     )
 
 

@@ -27,7 +27,7 @@ from bus.settings import Gateway, Settings
 from mapping.port import Lookups
 from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
-from operations.projection import books, migrate, stories, tables, worker
+from operations.projection import books, migrate, replays, stories, tables, worker
 from operations.projection.project import Means, Observed, project
 from operations.projection.worker import Reader, Scope
 from operations.readers import Routed
@@ -448,6 +448,27 @@ def test_replay_moves_no_live_book(projection: migrate.Wire) -> None:
     assert found.open_deliveries == ()
     told = projection.execute("SELECT replay, state FROM deliveries ORDER BY 1").fetchall()
     assert told == [("", "delivered"), ("r-1", "dead")]
+    assert [(place.state, place.count) for place in replays.places(projection, "r-1")] == [("dead", 1)]
+
+
+def test_replay_is_known_by_the_last_that_was_told_of_it(projection: migrate.Wire) -> None:
+    about = Outcome(at=NOW, stage="consumers", state="replay", code="replay.running", connection="erp", who="mara")
+    for offset, (id_, code) in enumerate(
+        (("r-1", "replay.running"), ("r-2", "replay.running"), ("r-1", "replay.done"))
+    ):
+        at = NOW + timedelta(minutes=offset)
+        value = msgspec.structs.replace(about, command_id=id_, code=code, at=at, values={"left": str(9 - offset)})
+        write(projection, observed(Means.OUTCOMES, value, offset=offset))
+
+    first, second = replays.told(projection)
+
+    assert (first.command_id, first.code, first.begun_at) == ("r-2", "replay.running", NOW + timedelta(minutes=1))
+    assert (second.command_id, second.code, second.begun_at) == ("r-1", "replay.done", NOW)
+    assert second.code_values == {"left": "7"}
+    assert [each.command_id for each in replays.told(projection, code="replay.running")] == ["r-2"]
+    assert [each.command_id for each in replays.told(projection, id_="r-1")] == ["r-1"]
+    assert replays.told(projection, connection="other") == ()
+    assert replays.asked_by(projection, ["r-1"]) == {"r-1": ("mara", "")}
 
 
 def test_hour_that_one_root_holds_open_never_closes_by_its_other_roots(projection: migrate.Wire) -> None:

@@ -16,6 +16,7 @@ from operations.processes import ProcessState
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
 from operations.projection.queues import Full, Pause, StoreStanding
+from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.side_by_side import Silence
 from operations.unread import Unread
@@ -348,3 +349,27 @@ def test_what_the_spool_keeps_is_in_flight_and_told() -> None:
     assert (going.severity, going.count, going.since) == (Severity.WARNING, 2, ago(minutes=5))
     assert going.headline.startswith("2 events of shop accepted and not in Kafka yet")
     assert (refused.severity, refused.count) == (Severity.ALARM, 1)
+
+
+def test_replay_under_way_is_a_quiet_line_that_says_what_it_waits_for() -> None:
+    values = {"taken_in": "40", "left": "60", "offsets": "100", "holds": "replay.paused"}
+    told = ReplayTold(
+        command_id="1a2b3c4d-0",
+        connection="gp-two",
+        stage="consumers",
+        code="replay.running",
+        code_values=values,
+        at=NOW,
+        who="mara",
+        why="GP was restored",
+        begun_at=NOW,
+    )
+
+    (found,) = findings.of_replays([told])
+
+    assert found.severity is Severity.NOTE
+    assert found.headline == (
+        'mara replays to gp-two: "GP was restored". 40 events were taken again so far; 60 of 100 offsets are left. '
+        "The replay waits because gp-two is paused."
+    )
+    assert found.to_do == "Go on with `towpath resume gp-two`."

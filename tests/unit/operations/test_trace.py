@@ -136,3 +136,12 @@ def test_what_happened_several_times_in_a_row_is_told_once() -> None:
     told = folded([merged(0), merged(1), other, merged(3)])
 
     assert [(step.sentence, step.times) for step in told] == [("Covered.", 2), ("Read.", 1), ("Covered.", 1)]
+
+
+def test_outcome_of_a_replay_says_who_asked_for_it_and_why() -> None:
+    again = outcome(3, "equal", replay="r-1")
+
+    (live, replayed) = in_order([], [], [outcome(1, "equal"), again], [], [], {"r-1": ("mara", "GP was restored")})
+
+    assert replayed.sentence == f"Replayed by mara (GP was restored): {live.sentence}"
+    assert (replayed.replay, replayed.who, replayed.why) == ("r-1", "mara", "GP was restored")
