@@ -66,6 +66,11 @@ async def always() -> bool:
     return True
 
 
+def names_a_document(event: Incoming) -> bool:
+    """Whether its key is one of ours, by which it gets into a queue."""
+    return bool(event.root_key)
+
+
 def attach_take_in(
     app: BusApp,
     name: str,
@@ -76,6 +81,7 @@ def attach_take_in(
     commit: Commit[T],
     *,
     has_room: Callable[[], Awaitable[bool]] = always,
+    is_keyed: Callable[[Incoming], bool] = names_a_document,
     most_dead_in_a_row: int = MOST_DEAD_IN_A_ROW,
 ) -> None:
     """Give the app an agent that takes `source` into a store.
@@ -89,13 +95,14 @@ def attach_take_in(
         bury: The dead letter and outcome of an event `read` refused.
         commit: The transaction.
         has_room: Asked before each batch. While it has none the agent takes no further one, and topics keep the rest.
+        is_keyed: Who has not the key the topic's events must have is buried.
         most_dead_in_a_row: Beyond it the worker stops.
     """
     if source in app.kept_positions:
         raise ConfigurationError(source, "is taken in by another agent of this app already: one topic, one store")
     keeper = app.kept_positions[source] = KeptPositions(positions)
     acks = app.ordered_acks()
-    taker = TakeIn(app, name, keeper, acks, read, bury, commit, has_room, DeadLetterLimit(most_dead_in_a_row))
+    taker = TakeIn(app, name, keeper, acks, read, bury, commit, has_room, is_keyed, DeadLetterLimit(most_dead_in_a_row))
 
     async def body(stream: BusStream) -> None:
         await guarded(app, acks, taker.run(stream))
@@ -116,6 +123,7 @@ class TakeIn(Generic[T]):
         bury: Bury,
         commit: Commit[T],
         has_room: Callable[[], Awaitable[bool]],
+        is_keyed: Callable[[Incoming], bool],
         limit: DeadLetterLimit,
     ) -> None:
         self._app = app
@@ -125,6 +133,7 @@ class TakeIn(Generic[T]):
         self._read = read
         self._bury = bury
         self._commit = commit
+        self._is_keyed = is_keyed
         self._has_room = has_room
         self._limit = limit
         #: The last transaction of each partition: the next one waits for it.
@@ -193,7 +202,7 @@ class TakeIn(Generic[T]):
         )
 
     async def _taken(self, event: Incoming) -> T | None:
-        if not event.root_key:
+        if not self._is_keyed(event):
             raise RejectedError("no_root_key", "the key names no connection and document", key=event.key_text)
         return self._read(event)
 

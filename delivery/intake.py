@@ -33,3 +33,19 @@ class Commit:
     ) -> None:
         """One transaction; LostPartitionError when another worker took events of the partition meanwhile."""
         await self._store.take_in(self._queue, self._topic, topic_id, partition, expected, next_offset, events)
+
+
+class Sightings:
+    """Notes things that were seen at the other end: no rows, but whoever waits for one of them is woken."""
+
+    def __init__(self, store: Store, queue: str, topic: str) -> None:
+        self._store = store
+        self._queue = queue
+        self._topic = topic
+
+    async def __call__(
+        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[str]
+    ) -> None:
+        """One transaction; LostPartitionError when another worker noted those of the partition meanwhile."""
+        place = (self._queue, self._topic, topic_id, partition)
+        await self._store.take_in(*place, expected, next_offset, [], brought=frozenset(events))

@@ -123,7 +123,7 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
 
 
 def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, per_minute: int = 0) -> Plan:
-    """An act on parked rows that fit; `filters` are columns: connection, stage, root_key, record, cause, code.
+    """An act on parked rows that fit; `filters` as `parked.parked_events` takes them.
 
     Raises:
         NotFoundError: nothing fits.
@@ -157,6 +157,7 @@ def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
                 root_key=filters.get("root_key", ""),
                 record=filters.get("record", ""),
                 code=filters.get("code", ""),
+                values={"waits_for": filters["waits_for"]} if "waits_for" in filters else {},
                 cause=filters.get("cause", ""),
                 per_minute=per_minute,
             )

@@ -40,6 +40,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     happened: str
     to_do: str
+    #: The missing thing, where it waits for one: `item:SKU-77`.
+    waits_for: str
     #: Since when it is in that state; None: the projection does not know yet.
     since: datetime | None
     attempts: int
@@ -283,7 +285,9 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
         )
         return moves
     if each.state == State.PARKED and each.cause == ParkedFor.DEPENDENCY:
-        says = "what it waits for: it goes on when that is there; this has it looked for at once"
+        says = (
+            f"nothing: it goes on when {each.waits_for or 'what it waits for'} is there; this has it looked for at once"
+        )
         moves.append(Move(command=f"towpath parked release {name}", says=says))
     if each.pause is not None:
         return moves
@@ -339,6 +343,7 @@ def _from_store(
         code=head.code,
         happened=happened,
         to_do=to_do,
+        waits_for=head.code_values.get("waits_for", "") if head.cause == ParkedFor.DEPENDENCY else "",
         since=told.at if told is not None and current else head.taken_in_at if head.state == State.READY else None,
         attempts=head.attempts,
         due=head.due,
@@ -366,6 +371,7 @@ def _from_projection(told: DeliveryTold, circuits: Iterable[OpenCircuit]) -> Wai
         code=told.code,
         happened=happened,
         to_do=to_do,
+        waits_for=told.code_values.get("waits_for", "") if told.cause == ParkedFor.DEPENDENCY else "",
         since=told.at,
         attempts=told.attempts,
         due=None,

@@ -4,6 +4,7 @@ An *alarm* stands until somebody acts, or is the bus itself not at work. A *warn
 after an hour it is an alarm. A *note* is worth knowing.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,8 @@ from operations.side_by_side import Silence
 from operations.unread import Unread
 from producers.gateway.spool_file import Waits
 
+#: What waits for a missing thing is an alarm after this, where the connection says nothing else.
+WAITS_AT_MOST = timedelta(hours=72)
 #: What goes on by itself is told of when it has lasted so long …
 UNREAD_FOR = timedelta(minutes=1)
 UNKNOWN_FOR = timedelta(minutes=1)
@@ -366,19 +369,30 @@ def of_circuits(circuits: Iterable[OpenCircuit], now: datetime) -> Iterator[Find
         )
 
 
-def of_stuck(stuck: Iterable[Group], now: datetime) -> Iterator[Finding]:
-    """Parked and doubtful events by what they wait for, several currencies together; pure."""
+def of_stuck(
+    stuck: Iterable[Group], now: datetime, waits_at_most: Mapping[str, timedelta] | None = None
+) -> Iterator[Finding]:
+    """Parked and doubtful events by what they wait for, several currencies together; pure.
+
+    Args:
+        stuck: As the projection groups them.
+        now: Ages count to here.
+        waits_at_most: By connection: how long a missing thing may be waited for before a person is told.
+    """
     by_thing: dict[tuple[str, ...], list[Group]] = {}
     for each in stuck:
         thing = (each.connection, each.stage, each.state, each.cause, each.code, each.waits_for)
         by_thing.setdefault(thing, []).append(each)
     for groups in by_thing.values():
         oldest = min(groups, key=lambda group: group.since)
-        severity = _severity(oldest, now)
+        limit = (waits_at_most or {}).get(oldest.connection, WAITS_AT_MOST)
+        severity = _severity(oldest, now, limit)
         if severity is None:
             continue
         count = sum(group.count for group in groups)
         kind, headline, to_do = _told(oldest, count)
+        if oldest.cause == ParkedFor.DEPENDENCY and severity is Severity.ALARM:
+            headline += f" The oldest has waited for more than {_hours(limit)}: somebody has to see to it."
         yield Finding(
             severity=severity,
             kind=kind,
@@ -408,7 +422,7 @@ def of_letters(letters: Iterable[Unheld]) -> Iterator[Finding]:
         )
 
 
-def _severity(group: Group, now: datetime) -> Severity | None:
+def _severity(group: Group, now: datetime, waits_at_most: timedelta) -> Severity | None:
     """None: it has not lasted long enough to be told of."""
     age = now - group.since
     if group.state == State.UNKNOWN:
@@ -416,7 +430,7 @@ def _severity(group: Group, now: datetime) -> Severity | None:
     if group.cause == ParkedFor.BACKOFF:
         return _lasting(group.since, now) if age >= BACKOFF_FOR else None
     if group.cause == ParkedFor.DEPENDENCY:
-        return _lasting(group.since, now)
+        return Severity.ALARM if age >= waits_at_most else Severity.WARNING
     return Severity.ALARM
 
 
@@ -432,15 +446,19 @@ def _told(group: Group, count: int) -> tuple[Kind, str, str]:
     if group.cause == ParkedFor.REFUSED:
         headline = f"{_letters(count, group.connection)}: {said.happened}"
         return Kind.DEAD_LETTERS, headline, f"{advice}`towpath dead-letters list {where} --code {group.code}`."
-    command = f"`towpath parked list {where} --cause {group.cause}`"
+    waiting = f"--for {shlex.quote(group.waits_for)}" if group.waits_for else f"--cause {group.cause}"
+    command = f"`towpath parked list {where} {waiting}`"
     waits = {
         ParkedFor.BACKOFF: "tried again and again",
-        ParkedFor.DEPENDENCY: f"waiting for {group.waits_for}" if group.waits_for else "waiting for something else",
+        ParkedFor.DEPENDENCY: "waiting for something else",
         ParkedFor.PERSON: "waiting for a person",
         ParkedFor.OPERATOR: "held by an operator",
         ParkedFor.LOOP: "stopped because it goes round in circles",
     }.get(ParkedFor(group.cause), group.cause)
-    headline = f"{_events(count)} at {group.connection} {waits}: {said.happened}"
+    if group.cause == ParkedFor.DEPENDENCY and group.waits_for:
+        headline = f"{group.waits_for} is missing at {group.connection} and blocks {_events(count)}."
+    else:
+        headline = f"{_events(count)} at {group.connection} {waits}: {said.happened}"
     return Kind.PARKED, headline, f"{advice}{command}."
 
 
@@ -467,6 +485,11 @@ def _events(count: int) -> str:
 
 def _letters(count: int, where: str) -> str:
     return f"1 dead letter at {where}" if count == 1 else f"{count} dead letters at {where}, the oldest"
+
+
+def _hours(time: timedelta) -> str:
+    hours = time / timedelta(hours=1)
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
 
 
 def _clock(moment: datetime, now: datetime) -> str:

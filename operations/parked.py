@@ -46,7 +46,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parked_events(settings: Settings, filters: Mapping[str, str], limit: int) -> Listing:
-    """What is parked; `filters` are columns: connection, stage, root_key, record, cause, code."""
+    """What is parked; `filters` are columns: connection, stage, root_key, record, cause, code, waits_for."""
     with opened(settings.projection_dsn.reveal()) as wire:
         return Listing(
             waiting=waiting_of(parked.grouped(wire, filters)),

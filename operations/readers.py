@@ -38,7 +38,7 @@ class Routed(msgspec.Struct, frozen=True, kw_only=True):
 
 def readers(settings: Settings) -> tuple[Reader, ...]:
     """Everybody who reads on the way of an event, upstream first."""
-    return (*_routers(settings), *_fetchers(settings), *_streams(), *_consumers(settings))
+    return (*_routers(settings), *_fetchers(settings), *_sightings(settings), *_streams(), *_consumers(settings))
 
 
 def routed(settings: Settings) -> tuple[Routed, ...]:
@@ -65,6 +65,13 @@ def _fetchers(settings: Settings) -> Iterable[Reader]:
         for connection in settings.of_system(fetch.system):
             name = connection.name
             yield Reader(process=f"fetchers@{name}", topic=fetch.source.name, connection=name, queue="fetchers")
+
+
+def _sightings(settings: Settings) -> Iterable[Reader]:
+    for sighting in producers.SIGHTINGS:
+        for connection in settings.of_system(sighting.system):
+            name = connection.name
+            yield Reader(process=f"fetchers@{name}", topic=sighting.source.name, connection=name, queue="fetchers")
 
 
 def _streams() -> Iterable[Reader]:

@@ -114,7 +114,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     if books.answer is not None:
         found += [
             *findings.of_letters(books.answer.letters),
-            *findings.of_stuck(books.answer.stuck, now),
+            *findings.of_stuck(books.answer.stuck, now, _waits_at_most(settings)),
             *findings.of_circuits(books.answer.circuits, now),
             *findings.of_replays(books.answer.replays),
         ]
@@ -205,6 +205,10 @@ def _is_local(settings: Settings, server: str) -> bool:
     variable = ADDRESSES[server][1]
     address = {KAFKA: settings.kafka, REGISTRY: settings.registry, CONNECT: settings.connect}[server]
     return local.read(settings.root, local.STACK).get(variable) == address
+
+
+def _waits_at_most(settings: Settings) -> Mapping[str, timedelta]:
+    return {each.name: timedelta(hours=each.tell_after_waiting_h) for each in settings.connections.values()}
 
 
 def _where(settings: Settings, source: str) -> str:

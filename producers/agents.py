@@ -3,6 +3,7 @@
 import hashlib
 
 from bus.burial import Burial
+from bus.captured_codec import CapturedCodec
 from bus.codec import Codec, Codecs
 from bus.events import Incoming
 from bus.faust_app import BusApp
@@ -12,17 +13,20 @@ from bus.settings import Connection
 from bus.take_in import attach_take_in
 from connect.systems.dynamics_gp.client import GpClient
 from delivery.capacity import Capacity, marks_of
-from delivery.intake import Commit, Positions
+from delivery.intake import Commit, Positions, Sightings
 from delivery.ports import Arrival
 from delivery.states import Kind, State
 from delivery.store import Store
+from errors import DecodeError
 from producers.fetchers.change_router import ChangeRouter
-from producers.routes import CAPTURED, FETCHES, Fetch
+from producers.routes import CAPTURED, FETCHES, SIGHTINGS, Fetch, Sighting
 from schemas.bus.change import Change
-from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.captured import ItemSiteRow, SalesDocumentRow
 from schemas.types import root_of
 
 QUEUE = "fetchers"
+#: Made, or read in a snapshot: it may have been made while nothing was captured.
+NEW = frozenset({"c", "r"})
 
 
 def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs: Codecs, code_version: str) -> None:
@@ -57,6 +61,55 @@ def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs:
             burial,
             look_up=router.look_up,
         )
+
+
+def attach_sightings(app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str) -> None:
+    """Give the app one agent for each captured table that tells of things rows of this connection wait for."""
+    for sighting in SIGHTINGS:
+        if sighting.system != connection.system:
+            continue
+        name = f"sightings.{connection.name}.{sighting.record}"
+        attach_take_in(
+            app,
+            name,
+            sighting.source.name,
+            positions=Positions(store, QUEUE, app.topic_ids),
+            read=SightingReader(sighting, connection.name, codecs.captured(sighting.source, sighting.row_type)),
+            bury=Burial(
+                codecs,
+                stage=QUEUE,
+                route=name,
+                record=sighting.record,
+                connection=connection.name,
+                code_version=code_version,
+            ),
+            commit=Sightings(store, QUEUE, sighting.source.name),
+            is_keyed=has_any_key,
+        )
+
+
+def has_any_key(_: Incoming) -> bool:
+    """A captured row's key is none of ours, and nothing is queued by it."""
+    return True
+
+
+class SightingReader:
+    """A captured row that is new as the name of the thing it tells of."""
+
+    def __init__(self, sighting: Sighting, connection: str, codec: CapturedCodec[ItemSiteRow]) -> None:
+        self._sighting = sighting
+        self._connection = connection
+        self._codec = codec
+
+    def __call__(self, event: Incoming) -> str | None:
+        """The name; None for a change of what was there, and for what the streams make a dead letter of."""
+        try:
+            row = self._codec.decode(event.value)
+        except DecodeError:
+            return None
+        if row is None or row.connection != self._connection or row.op not in NEW or row.after is None:
+            return None
+        return self._sighting.name(row.after)
 
 
 def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: Codecs, code_version: str) -> None:

@@ -1,11 +1,14 @@
 """Table of contents of the stage: HTTP path, poll or captured table -> topic; thin event -> who completes it."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from producers.fetchers.clarity import OrderFetcher
 from producers.fetchers.dynamics_gp import SalesOrderFetcher
 from schemas import topics
-from schemas.systems.dynamics_gp.captured import SalesDocumentRow
+from schemas.systems.dynamics_gp.captured import ItemSiteRow, SalesDocumentRow
+from schemas.systems.dynamics_gp.names import item_name
 from schemas.topics import Topic
 
 
@@ -37,6 +40,18 @@ class CapturedTable(msgspec.Struct, frozen=True, kw_only=True):
     target: Topic
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A table whose new rows are things that rows of the connection's own queues may wait for."""
+
+    system: str
+    source: Topic
+    row_type: type[ItemSiteRow]
+    #: What the thing is, in the system's noun.
+    record: str
+    #: Of the thing, as who waits for it writes it.
+    name: Callable[[ItemSiteRow], str]
+
+
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
     """Who reads the document a thin event speaks of."""
 
@@ -66,6 +81,17 @@ CAPTURED: tuple[CapturedTable, ...] = tuple(
         topics.GP_SOP30200,
         topics.GP_SOP30300,
     )
+)
+
+SIGHTINGS: tuple[Sighting, ...] = (
+    # GP makes the row of all sites together with the item, and one more for each site it is assigned to
+    Sighting(
+        system="dynamics-gp",
+        source=topics.GP_IV00102,
+        row_type=ItemSiteRow,
+        record="item",
+        name=lambda row: item_name(row.ITEMNMBR),
+    ),
 )
 
 FETCHES: tuple[Fetch, ...] = (

@@ -22,7 +22,8 @@ from delivery.ports import (
     Settlement,
 )
 from delivery.states import Repeats, State
-from errors import ConfigurationError, MappingError, RejectedError, RetryableError
+from delivery.things import thing
+from errors import ConfigurationError, DependencyError, MappingError, RetryableError
 from mapping.port import Lookups
 from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
@@ -70,14 +71,18 @@ class OrderStatusSink:
         self._ways = ways(lookups, client.site)
 
     async def prepare(self, row: Row) -> Intent | Settlement:
-        """Read the order and choose the action, if one is needed."""
+        """Read the order and choose the action, if one is needed.
+
+        Raises:
+            DependencyError: the store does not show the order: what it reads from may lag.
+        """
         status = self._decoder.decode(row.payload)
         if status.status not in self._ways:
             raise MappingError("status", f"no row for {status.status!r} in lookup tables {ACTIONS} and {KEYS}: add it")
         wanted = OrderState(status.status)
         way = self._ways[wanted]
         order_id = id_of(RootKey(status.id))
-        order = await self._order(order_id)
+        order = await self._order(order_id, status.id)
         step = status_step(order.status_key, way.status_key, wanted, self._client.site)
         if step is not StatusStep.ACT:
             return left_alone(step)
@@ -98,7 +103,7 @@ class OrderStatusSink:
     async def deliver(self, intent: Intent) -> Settlement:
         """Look once more, then act: who stood still since he chose would have the customer mailed again."""
         work = msgspec.json.decode(intent.body, type=SetStatus)
-        done = self._done(work, await self._order(work.order_id))
+        done = self._done(work, await self._order(work.order_id, work.root_key))
         if done is not None:
             return done
         await self._client.act(Action(work.action), work.order_id)
@@ -125,10 +130,10 @@ class OrderStatusSink:
             case _:
                 return left_alone(step)
 
-    async def _order(self, order_id: str) -> ClarityOrder:
+    async def _order(self, order_id: str, root_key: str) -> ClarityOrder:
         order = await self._client.order(order_id)
         if order is None:
-            raise RejectedError("clarity.no_such_order", f"the store has no order {order_id}", order=order_id)
+            raise DependencyError(thing("order", root_key), f"the store has no order {order_id}")
         return order
 
     async def _aspect_after(self, order: ClarityOrder, root_key: str, wanted: OrderState) -> str:

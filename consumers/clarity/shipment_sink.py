@@ -6,7 +6,8 @@ from connect.systems.clarity.client import ClarityClient
 from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order, tracking_without
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Requests, Row, Settlement
 from delivery.states import Repeats, State
-from errors import RejectedError, RetryableError
+from delivery.things import thing
+from errors import DependencyError, RejectedError, RetryableError
 from schemas.canonical.shipment import Shipment
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.order import ClarityOrder
@@ -45,12 +46,16 @@ class ShipmentSink:
         self._decoder = decoder
 
     async def prepare(self, row: Row) -> Intent | Settlement:
-        """Read what stands and choose what to write, if anything."""
+        """Read what stands and choose what to write, if anything.
+
+        Raises:
+            DependencyError: the store does not show the order: what it reads from may lag.
+        """
         shipment = self._decoder.decode(row.payload)
         order_id = id_of(RootKey(shipment.order_id))
         order = await self._client.order(order_id)
         if order is None:
-            raise RejectedError("clarity.no_such_order", f"the store has no order {order_id}", order=order_id)
+            raise DependencyError(thing("order", shipment.order_id), f"the store has no order {order_id}")
         standing = await self._client.shipment_by_key(shipment.number)
         work = WriteShipment(
             order_id=order_id,

@@ -11,11 +11,13 @@ from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from consumers.dynamics_gp import econnect
 from consumers.dynamics_gp.econnect import Call
 from consumers.dynamics_gp.steps import CREATE, Step, Work, anew, next_step
+from consumers.dynamics_gp.target import MissingItems, target_of
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
 from delivery.states import Repeats, State
-from errors import RefusedError, RetryableError, TooLateError
+from errors import DependencyError, RefusedError, RetryableError, TooLateError
 from mapping.port import Lookups, Mapping, stamp
 from schemas.canonical.order import Order
+from schemas.systems.dynamics_gp.names import item_name
 from schemas.systems.dynamics_gp.receipt import Receipt
 from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument, SalesLine
 from schemas.systems.dynamics_gp.sop_document import SopDocument
@@ -55,11 +57,19 @@ class SalesOrderSink:
         """Map, look what was done before, and take a number where a document is to be made.
 
         A replayed order whose document is gone is made anew: a live one does not undo what a person deleted.
+
+        Raises:
+            DependencyError: the company does not have an item of it, and orders wait for those.
         """
         foreseen = await self.foresee(row)
-        if isinstance(foreseen, Settlement) or not foreseen.creates:
+        if isinstance(foreseen, Settlement):
             return foreseen
         work = msgspec.json.decode(foreseen.body, type=Work)
+        if work.step is not Step.CANCEL and target_of(self._lookups).missing_items is MissingItems.WAIT:
+            # before a number is taken, as each look would use one up
+            await self._client.in_transaction(partial(_need_items, document=work.document))
+        if not foreseen.creates:
+            return foreseen
         if work.operation != CREATE and row.code != "gp.absent":
             raise RetryableError("gp.absent", "neither in work nor in history", retry_after_s=LOOKED_FOR_AGAIN_S)
         number = await self._client.in_transaction(partial(_take_number, document=work.document))
@@ -139,6 +149,12 @@ def _take_number(gp: GpTransaction, document: SopDocument) -> str:
     number = gp.take_sop_number(document.SOPTYPE, document.DOCID)
     gp.commit()
     return number
+
+
+def _need_items(gp: GpTransaction, document: SopDocument) -> None:
+    missing = gp.unknown_items([line.ITEMNMBR for line in document.lines])
+    if missing:
+        raise DependencyError(item_name(missing[0]), f"the company has no item {missing[0]}")
 
 
 def _is_void(gp: GpTransaction, work: Work) -> bool:

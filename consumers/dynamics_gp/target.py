@@ -24,6 +24,15 @@ class CustomerNumbers(StrEnum):
     BY_STORE = "by-store"
 
 
+class MissingItems(StrEnum):
+    """What becomes of an order with an item the company does not have."""
+
+    #: It waits for the item and goes on when that is created: items are kept in the store first, or the ERP is behind.
+    WAIT = "wait"
+    #: It is a dead letter: a number nobody knows is a mistake.
+    REFUSE = "refuse"
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `[connections.<name>.options]`, in the types they are used in."""
 
@@ -37,6 +46,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     #: Of the company database; letters beyond it are written in Latin ones.
     code_page: str
     customer_numbers: CustomerNumbers
+    missing_items: MissingItems
     #: Both are needed as soon as an order is taxed.
     tax_schedule: str
     tax_detail: str
@@ -74,6 +84,7 @@ def target_of(lookups: Lookups, connection: str = "<connection>") -> Target:
         currency_decimals=_decimals(option("currency_decimals", "2"), f"{options}.currency_decimals"),
         code_page=_code_page(option("code_page", "cp1252"), f"{options}.code_page"),
         customer_numbers=_numbers(option("customer_numbers", "account"), f"{options}.customer_numbers"),
+        missing_items=_missing_items(option("missing_items", "wait"), f"{options}.missing_items"),
         tax_schedule=option("tax_schedule"),
         tax_detail=option("tax_detail"),
         customer_class=option("customer_class"),
@@ -107,3 +118,10 @@ def _numbers(text: str, setting: str) -> CustomerNumbers:
         return CustomerNumbers(text)
     except ValueError as error:
         raise ConfigurationError(setting, f"{text!r} is not one of {', '.join(CustomerNumbers)}") from error
+
+
+def _missing_items(text: str, setting: str) -> MissingItems:
+    try:
+        return MissingItems(text)
+    except ValueError as error:
+        raise ConfigurationError(setting, f"{text!r} is not one of {', '.join(MissingItems)}") from error

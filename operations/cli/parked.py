@@ -21,6 +21,7 @@ app = typer.Typer(help="Keys that wait: for a missing thing, for a person, for t
 
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", help="The key whose first event waits.")]
 Cause = Annotated[str, typer.Option("--cause", help=f"Only for this: {', '.join(each.value for each in ParkedFor)}.")]
+Thing = Annotated[str, typer.Option("--for", metavar="THING", help="Only what waits for this: item:SKU-77.")]
 
 
 @app.command("list")
@@ -28,13 +29,14 @@ def list_(
     connection: Connection = "",
     cause: Cause = "",
     code: Code = "",
+    thing: Thing = "",
     key: Annotated[str, typer.Option(help="Only of this root key.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many keys; what they wait for is all told.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """What waits for what, most first; then the keys that wait longest."""
     given = settings()
-    found = parked_keys.parked_events(given, _filters(given, connection, cause, code, key), limit)
+    found = parked_keys.parked_events(given, _filters(given, connection, cause, code, thing, key), limit)
     if as_json:
         print_json(found)
         return
@@ -76,7 +78,7 @@ def show(
                 ("key", event.root_key),
                 ("record", event.record),
                 ("where", f"{event.stage}@{event.connection}"),
-                ("waits for", event.cause),
+                ("waits for", event.code_values.get("waits_for") or event.cause),
                 ("code", event.code),
                 *((f"  {name}", value) for name, value in sorted(event.code_values.items())),
                 ("since", event.at),
@@ -93,6 +95,7 @@ def release(
     connection: Connection = "",
     cause: Cause = "",
     code: Code = "",
+    thing: Thing = "",
     per_minute: acts.Rate = 0,
     why: acts.Why = "",
     who: acts.Who = "",
@@ -104,7 +107,7 @@ def release(
     """Try what waits now instead of later; what may have been sent is looked for first. Dead letters are redriven."""
     given = settings()
     planned = acting.on_parked(
-        given, Act.RELEASE, _chosen(given, connection, cause, code, key), acts.by(who, why), per_minute
+        given, Act.RELEASE, _chosen(given, connection, cause, code, thing, key), acts.by(who, why), per_minute
     )
     acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
 
@@ -118,6 +121,7 @@ def _ends(act: Act, says: str) -> None:
         connection: Connection = "",
         cause: Cause = "",
         code: Code = "",
+        thing: Thing = "",
         why: acts.Reason = "",
         who: acts.Who = "",
         plan: acts.PlanOnly = False,
@@ -127,7 +131,7 @@ def _ends(act: Act, says: str) -> None:
     ) -> None:
         acts.need_reason(why)
         given = settings()
-        planned = acting.on_parked(given, act, _chosen(given, connection, cause, code, key), acts.by(who, why))
+        planned = acting.on_parked(given, act, _chosen(given, connection, cause, code, thing, key), acts.by(who, why))
         acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
 
 
@@ -135,17 +139,17 @@ _ends(Act.SKIP, "Leave what waits dead, bytes kept, and let its key go on with w
 _ends(Act.DISCARD, "End what waits for good.")
 
 
-def _chosen(given: Settings, connection: str, cause: str, code: str, key: str) -> Mapping[str, str]:
-    filters = _filters(given, connection, cause, code, key)
+def _chosen(given: Settings, connection: str, cause: str, code: str, thing: str, key: str) -> Mapping[str, str]:
+    filters = _filters(given, connection, cause, code, thing, key)
     if not filters:
-        raise typer.BadParameter("say which: a key, --connection, --cause or --code")
+        raise typer.BadParameter("say which: a key, --for, --connection, --cause or --code")
     return filters
 
 
-def _filters(given: Settings, connection: str, cause: str, code: str, key: str) -> Mapping[str, str]:
+def _filters(given: Settings, connection: str, cause: str, code: str, thing: str, key: str) -> Mapping[str, str]:
     require_known("--connection", connection, given.connections)
     require_known("--cause", cause, [each.value for each in ParkedFor])
-    chosen = {"connection": connection, "cause": cause, "code": code, "root_key": key}
+    chosen = {"connection": connection, "cause": cause, "code": code, "waits_for": thing, "root_key": key}
     return {name: value for name, value in chosen.items() if value}
 
 
@@ -157,7 +161,7 @@ def _print(events: tuple[parked_keys.Told, ...]) -> None:
                 told.event.at,
                 told.event.root_key,
                 f"{told.event.stage}@{told.event.connection}",
-                told.event.cause,
+                told.event.code_values.get("waits_for") or told.event.cause,
                 told.happened,
             )
             for told in events

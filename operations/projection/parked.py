@@ -51,7 +51,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 COLUMNS = ", ".join(ParkedTold.__struct_fields__)
 #: Columns a list may be narrowed by.
-FILTERS = frozenset({"connection", "stage", "root_key", "record", "cause", "code"})
+FILTERS = frozenset({"connection", "stage", "root_key", "record", "cause", "code", "waits_for"})
+_SQL_OF = {"waits_for": "code_values->>'waits_for'"}
 
 STUCK = """
 SELECT c.connection, c.stage, c.state, c.cause, c.code, c.waits_for, c.currency, c.count, c.amount, oldest.at,
@@ -91,4 +92,4 @@ def _where(filters: Mapping[str, str]) -> str:
     unknown = filters.keys() - FILTERS
     if unknown:
         raise ValueError(f"no column {', '.join(sorted(unknown))}")
-    return " AND ".join(["state = 'parked'", *(f"{name} = %({name})s" for name in filters)])
+    return " AND ".join(["state = 'parked'", *(f"{_SQL_OF.get(name, name)} = %({name})s" for name in filters)])

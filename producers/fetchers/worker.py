@@ -19,7 +19,7 @@ from errors import ConfigurationError
 from producers import agents
 from producers.fetchers.clarity import OrderFetcher
 from producers.fetchers.dynamics_gp import SalesOrderFetcher
-from producers.routes import CAPTURED, FETCHES, CapturedTable, Fetch
+from producers.routes import CAPTURED, FETCHES, SIGHTINGS, CapturedTable, Fetch
 from schemas import topics
 from schemas.topics import Topic
 
@@ -39,6 +39,7 @@ def run(settings: Settings, name: str | None) -> int:
                 source_at(app, connection, store, codecs, settings.code_version) as there,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
+                agents.attach_sightings(app, connection, store, codecs, settings.code_version)
                 attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version)
                 async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
@@ -51,7 +52,8 @@ def used_by(connection: Connection) -> tuple[Topic, ...]:
     routes: tuple[CapturedTable | Fetch, ...] = (*CAPTURED, *FETCHES)
     rows = [row for row in routes if row.system == connection.system]
     named = {topic.name: topic for row in rows for topic in (row.source, row.target)}
-    return (*named.values(), *topics.OF_STORES)
+    sighted = [sighting.source for sighting in SIGHTINGS if sighting.system == connection.system]
+    return (*named.values(), *sighted, *topics.OF_STORES)
 
 
 @asynccontextmanager

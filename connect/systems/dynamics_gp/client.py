@@ -1,6 +1,6 @@
 """Dynamics GP as the bus uses it: eConnect procedures and reads over ODBC, one method per thing done there."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -112,6 +112,17 @@ class GpTransaction:
     def knows_customer(self, number: str) -> bool:
         """Is the customer in RM00101?"""
         return bool(self._query(statements.CUSTOMER, number))
+
+    def unknown_items(self, numbers: Collection[str]) -> tuple[str, ...]:
+        """Those of the items that are not in IV00101, as they were asked for."""
+        asked = sorted(set(numbers))
+        # As it was written, and in capitals as GP keeps it: databases that compare with case have an index for both.
+        forms = sorted({form for number in asked for form in (number, number.strip().upper())})
+        known: set[str] = set()
+        for start in range(0, len(forms), _AT_ONCE):
+            some = forms[start : start + _AT_ONCE]
+            known |= {str(row[0]).strip().upper() for row in self._query(statements.items(len(some)), *some)}
+        return tuple(number for number in asked if number.strip().upper() not in known)
 
     def document(self, document: DocumentId) -> SalesDocument | None:
         """A document with its lines and tracking numbers, from work or else from history."""

@@ -53,5 +53,10 @@ def receipts_of_documents(count: int) -> str:
     )
 
 
+def items(count: int) -> str:
+    """Which of `count` items there are."""
+    return f'SELECT "ITEMNMBR" FROM dbo."IV00101" WHERE "ITEMNMBR" IN ({_values(count)})'  # noqa: S608
+
+
 def _values(count: int) -> str:
     return ", ".join("?" * count)

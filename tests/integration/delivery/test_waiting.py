@@ -8,10 +8,11 @@ import pytest
 
 from delivery import waiting
 from delivery.decide import Pace, Step, Turn, after, settled
+from delivery.intake import Sightings
 from delivery.ports import Row
 from delivery.states import ParkedFor, State
 from delivery.store import Intended, Store
-from errors import DependencyError, UnknownOutcomeError
+from errors import DependencyError, LostPartitionError, UnknownOutcomeError
 from tests.integration.delivery.rows import (
     QUEUE,
     arrival,
@@ -143,6 +144,21 @@ async def test_waking_that_was_broken_off_is_done_by_the_next(
     assert await other.wake_waiting() == 3
     assert len(await claim(store)) == 5
     assert look(bus_dsn, store.connection, "SELECT 1 FROM things WHERE pending") == []
+
+
+async def test_what_is_seen_there_wakes_and_is_noted_once(store: Store) -> None:
+    await take_in(store, arrival(0, "s:1"))
+    (row,) = await claim(store)
+    await settle(store, lacks(row))
+    sightings = Sightings(store, "fetchers", "dynamics-gp.cdc.IV00102.v1")
+
+    await sightings("captured", 0, None, 3, [ITEM, "item:OTHER", ITEM])
+
+    assert await store.wake_waiting() == 1
+    assert len(await claim(store)) == 1
+    assert await store.positions("fetchers", "captured") == {0: 3}
+    with pytest.raises(LostPartitionError):
+        await sightings("captured", 0, None, 3, [ITEM])
 
 
 async def test_waiting_for_another_thing_is_said(bus_dsn: str, store: Store) -> None:

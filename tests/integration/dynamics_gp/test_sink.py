@@ -17,7 +17,7 @@ from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
-from errors import RefusedError, RetryableError, TooLateError, UnknownOutcomeError
+from errors import DependencyError, RefusedError, RetryableError, TooLateError, UnknownOutcomeError
 from mapping.port import Lookups
 from schemas import topics
 from schemas.canonical.address import Address
@@ -26,6 +26,7 @@ from tests.integration.dynamics_gp.company import Gp, eventually
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPTIONS = {"document_id": "WEB", "site": "MAIN", "tax_schedule": "WEBTAX", "tax_detail": "WEBTAX"}
+REFUSING = {**OPTIONS, "missing_items": "refuse"}
 CODEC = Codecs(MemoryRegistry()).of(topics.ORDERS)
 #: Rows an order leaves: header, lines, receipts, and a customer GP never saw.
 NOTHING = (0, 0, 0, 0)
@@ -74,7 +75,7 @@ def row(record: Order) -> Row:
 
 @pytest.fixture
 def sink(client: GpClient) -> SalesOrderSink:
-    return SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: OPTIONS}), lambda: NOON, 15.0)
+    return SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: REFUSING}), lambda: NOON, 15.0)
 
 
 async def prepared(sink: SalesOrderSink, record: Order) -> Intent:
@@ -179,6 +180,25 @@ async def test_refused_order_leaves_nothing_and_is_not_found(gp: Gp, sink: Sales
 
     assert standing(gp) == NOTHING
     assert await sink.find(intent) == Absent()
+
+
+async def test_order_waits_for_an_item_that_is_missing_and_takes_no_number_meanwhile(gp: Gp, client: GpClient) -> None:
+    waiting = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: OPTIONS}), lambda: NOON, 15.0)
+    next_number = 'SELECT "SOPNUMBE" FROM dbo."SOP40200" WHERE "DOCID" = \'WEB\''
+    before = gp.rows(next_number)
+
+    with pytest.raises(DependencyError) as missing:
+        await waiting.prepare(row(with_unknown_item()))
+    gp.connection.rollback()
+
+    assert missing.value.waits_for == "item:NOBODY-KNOWS-IT"
+    assert gp.rows(next_number) == before
+    assert isinstance(await waiting.prepare(row(order())), Intent)
+
+
+async def test_items_are_known_in_any_case(client: GpClient) -> None:
+    asked = ("cof-esp-250", "COF-ESP-1KG ", "NOBODY-KNOWS-IT")
+    assert await client.in_transaction(lambda gp: gp.unknown_items(asked)) == ("NOBODY-KNOWS-IT",)
 
 
 async def test_rehearsed_order_leaves_nothing_and_is_delivered_afterwards(gp: Gp, sink: SalesOrderSink) -> None:

@@ -241,6 +241,9 @@ def test_what_waits_is_listed_by_the_missing_thing(books: Books, settings: Setti
         ("customer:C1", 1, {"USD": Decimal("5.00000")}),
     ]
     assert [each.event.root_key for each in found.events] == ["s:0", "s:1", "s:2"]
+    plan = acting.on_parked(settings, Act.RELEASE, {"waits_for": "item:SKU-77"}, BY)
+    assert [(each.count, each.cause) for each in plan.reached] == [(2, "dependency dependency item:SKU-77")]
+    assert [(each.values, each.queue) for each in plan.commands] == [({"waits_for": "item:SKU-77"}, "consumers")]
 
 
 def test_release_leaves_dead_letters_to_be_redriven(books: Books, settings: Settings) -> None:

@@ -25,7 +25,7 @@ from tests.integration.sinks.adapter import Event
 
 CODEC = Codecs(MemoryRegistry()).of(topics.ORDERS)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LOOKUPS = Lookups({TARGET: {"document_id": "WEB", "site": "MAIN"}})
+LOOKUPS = Lookups({TARGET: {"document_id": "WEB", "site": "MAIN", "missing_items": "refuse"}})
 #: The last procedure of a document: what fails here has everything else behind it.
 HEADER = "taSopHdrIvcInsert"
 _numbers = itertools.count(1)

@@ -110,7 +110,8 @@ def test_dead_letters_are_an_alarm_with_money_age_advice_and_command() -> None:
         ("unknown", "", timedelta(minutes=2), "warning"),
         ("unknown", "", timedelta(hours=2), "alarm"),
         ("parked", "dependency", timedelta(seconds=5), "warning"),
-        ("parked", "dependency", timedelta(hours=2), "alarm"),
+        ("parked", "dependency", timedelta(hours=71), "warning"),
+        ("parked", "dependency", timedelta(hours=73), "alarm"),
         ("parked", "person", timedelta(seconds=5), "alarm"),
         ("parked", "operator", timedelta(seconds=5), "alarm"),
         ("parked", "loop", timedelta(seconds=5), "alarm"),
@@ -130,10 +131,17 @@ def test_missing_thing_is_named_with_what_waits_for_it() -> None:
 
     (found,) = findings.of_stuck([msgspec.structs.replace(waiting, count=143)], NOW)
 
-    assert found.headline == (
-        "143 events at gp-two waiting for item:SKU-77: It waits for item:SKU-77, which is not there yet."
-    )
-    assert found.to_do.endswith("See `towpath parked list --connection gp-two --cause dependency`.")
+    assert found.headline == ("item:SKU-77 is missing at gp-two and blocks 143 events.")
+    assert found.to_do.endswith("See `towpath parked list --connection gp-two --for item:SKU-77`.")
+
+
+def test_who_waits_longer_than_the_connections_limit_is_told_of_with_it() -> None:
+    waiting = stuck(cause="dependency", code="dependency", waits_for="item:SKU-77", since=NOW - timedelta(hours=5))
+
+    (found,) = findings.of_stuck([waiting], NOW, {"gp-two": timedelta(hours=4)})
+
+    assert found.severity is findings.Severity.ALARM
+    assert found.headline.endswith("The oldest has waited for more than 4 h: somebody has to see to it.")
 
 
 def test_of_an_unknown_outcome_nobody_says_it_was_done() -> None:
