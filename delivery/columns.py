@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeAlias
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 
 from delivery import announcements
@@ -15,6 +15,8 @@ from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, Row
 from delivery.states import Kind, ParkedFor, State
 from schemas.bus.command import Command
+
+Cursor: TypeAlias = AsyncCursor[TupleRow]
 
 ROOT_KEY: Final = 7
 
@@ -167,8 +169,12 @@ async def rows(
     wire: AsyncConnection[TupleRow], statement: LiteralString, parameters: Mapping[str, object]
 ) -> list[tuple[Any, ...]]:
     """All rows of a result; binary, as payloads come as they are then, and times and numbers need no parsing."""
-    cursor = await wire.execute(statement, parameters, binary=True)
-    return await cursor.fetchall()
+    return await (await asked(wire, statement, parameters)).fetchall()
+
+
+async def asked(wire: AsyncConnection[TupleRow], statement: LiteralString, parameters: Mapping[str, object]) -> Cursor:
+    """As `rows`, for who reads the result later."""
+    return await wire.execute(statement, parameters, binary=True)
 
 
 def _storable(values: Mapping[str, str]) -> str:

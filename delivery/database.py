@@ -32,6 +32,9 @@ SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false
     set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
 """
 
+PLAN_ONCE: Final[LiteralString] = "SET LOCAL plan_cache_mode = force_generic_plan"
+PLAN_ANEW: Final[LiteralString] = "SET LOCAL plan_cache_mode = force_custom_plan"
+
 
 class Database:
     """One connection's schema."""
@@ -75,6 +78,17 @@ class Database:
         async with self._wire() as wire, wire.transaction():
             yield wire
 
+    @contextlib.asynccontextmanager
+    async def in_one_go(self) -> AsyncIterator[Connection]:
+        """A transaction whose statements go out without waiting for each other's answers, until one is read.
+
+        For statements that are right whatever the tables hold: they are planned once, as planning takes longer than a
+        small batch.
+        """
+        async with self._wire() as wire, wire.pipeline(), wire.transaction():
+            await wire.execute(PLAN_ONCE)
+            yield wire
+
     async def fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
         """What one statement answers, in a transaction of its own."""
         async with self._wire() as wire:
@@ -103,3 +117,11 @@ class Database:
             raise RetryableError("store_read_only", "PostgreSQL takes no writes now") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
+
+
+@contextlib.asynccontextmanager
+async def planned_anew(wire: Connection) -> AsyncIterator[None]:
+    """Inside `in_one_go`: statements that are not right whatever the tables hold."""
+    await wire.execute(PLAN_ANEW)
+    yield
+    await wire.execute(PLAN_ONCE)

@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Largest write to the store.
-BATCH = 500
+#: Largest write to the store, so that the store works on one half of the rows under way while we work on the other.
+BATCH = 100
 #: Pauses while PostgreSQL is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0

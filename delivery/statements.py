@@ -8,8 +8,9 @@ What all of it rests on:
   is older than the locks it waited for.
 - `statement_timestamp()` is the time: `now()` stands still inside a transaction, and `clock_timestamp()` is no index
   condition. It is PostgreSQL's clock everywhere, so that workers' clocks may differ.
-- A batch is a statement: columns go in as arrays. Leases are looked up in lateral subqueries, which leave the planner
-  no way but key by key, whatever it believes of the table's size.
+- A batch is a statement: columns go in as arrays. What intends and settles is planned once (`Database.in_one_go`),
+  maybe while the tables are empty. So it leaves the planner no way but by index, whatever it believes of their sizes:
+  leases and heads are looked up in lateral subqueries, rows are named by `= ANY` beside the join, keys by their place.
 """
 # ruff: noqa: S608 - what is put together here are constants of this page; values are always parameters
 
@@ -194,7 +195,7 @@ SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.e
     reference = mine.reference, document_number = COALESCE(NULLIF(mine.document_number, ''), r.document_number),
     mapping_out = mine.mapping_out, waits_for = NULL
 FROM mine
-WHERE r.id = mine.id AND (r.state <> 'sending' OR r.epoch = mine.epoch)
+WHERE r.id = mine.id AND r.id = ANY(%(ids)b::bigint[]) AND (r.state <> 'sending' OR r.epoch = mine.epoch)
 RETURNING r.epoch
 """
 
@@ -230,7 +231,7 @@ WITH gone AS (
     USING unnest(%(ids)b::bigint[], %(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[],
                  %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
         AS e (id, end_state, end_code, end_values, end_attempts, end_reference, end_number, end_mapping, end_epoch)
-    WHERE r.id = e.id
+    WHERE r.id = e.id AND r.id = ANY(%(ids)b::bigint[])
     RETURNING r.*, e.end_state, e.end_code, e.end_values, e.end_attempts, e.end_reference, e.end_number, e.end_mapping,
         e.end_epoch
 ), kept AS (
@@ -292,7 +293,7 @@ WITH waiting AS (
                 %(waits_for)b::text[], %(asked)b::integer[], %(settles_s)b::float8[])
         AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch,
               waits_for, asked, settles_s)
-    WHERE r.id = w.id
+    WHERE r.id = w.id AND r.id = ANY(%(ids)b::bigint[])
     RETURNING r.id
 ), announced AS (
     {ANNOUNCE}
@@ -303,19 +304,24 @@ SELECT id FROM waiting
 """
 
 # A key goes on with its lease while its next row may be tried at once and its owner wants it; else it goes to the end
-# of those that are due, or waits as long as its first row does, or disappears with its last row.
+# of those that are due, or waits as long as its first row does, or disappears with its last row. The keys are locked:
+# they stay in their place.
 GO_ON = f"""
 WITH head AS MATERIALIZED (
-    SELECT %(queue)s::text AS of_queue, k.root_key AS of_key, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
-    FROM unnest(%(root_keys)b::text[], %(wanted)b::boolean[]) AS k (root_key, wanted)
+    SELECT k.place, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
+    FROM (
+        SELECT leased.ctid AS place, w.root_key, w.wanted
+        FROM unnest(%(root_keys)b::text[], %(wanted)b::boolean[]) AS w (root_key, wanted)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM keys WHERE queue = %(queue)s AND root_key = w.root_key OFFSET 0) leased) k
     LEFT JOIN LATERAL (
         SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
 ), gone AS (
-    DELETE FROM keys k USING head WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.id IS NULL
+    DELETE FROM keys k USING head WHERE k.ctid = head.place AND head.id IS NULL
 ), going_on AS (
     UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
     FROM head
-    WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.wanted AND head.due <= statement_timestamp()
+    WHERE k.ctid = head.place AND head.wanted AND head.due <= statement_timestamp()
     RETURNING {ROW.replace("r.", "head.")}
 ), freed AS (
     UPDATE keys k
@@ -323,7 +329,7 @@ WITH head AS MATERIALIZED (
         due = CASE WHEN head.due IS NOT NULL THEN GREATEST(head.due, statement_timestamp()) END,
         lease_owner = NULL, lease_until = NULL
     FROM head
-    WHERE k.queue = head.of_queue AND k.root_key = head.of_key AND head.id IS NOT NULL
+    WHERE k.ctid = head.place AND head.id IS NOT NULL
         AND NOT (head.wanted AND COALESCE(head.due <= statement_timestamp(), false))
 )
 SELECT * FROM going_on

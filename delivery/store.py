@@ -20,7 +20,7 @@ from bus.clock import Clock, now
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
 from delivery.batch import Batch, sorted_out
-from delivery.database import Connection, Database, Parameters
+from delivery.database import Connection, Database, Parameters, planned_anew
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, LastSeen, Row
 from delivery.states import ENDS, ParkedFor, State
@@ -295,20 +295,19 @@ class Store(Database):
         """
         rows = [one.row for one in intended]
         intents = [one.intent for one in intended]
-        found = await self.fetch(
-            statements.INTEND,
-            {
-                "queue": queue,
-                "owner": owner,
-                "ids": [row.id for row in rows],
-                "root_keys": [row.root_key for row in rows],
-                "epochs": [row.epoch for row in rows],
-                "intents": [columns.encoded_intent(intent) for intent in intents],
-                "references": [str(intent.reference) for intent in intents],
-                "numbers": [intent.document_number for intent in intents],
-                "mappings": [intent.mapping for intent in intents],
-            },
-        )
+        intending = {
+            "queue": queue,
+            "owner": owner,
+            "ids": [row.id for row in rows],
+            "root_keys": [row.root_key for row in rows],
+            "epochs": [row.epoch for row in rows],
+            "intents": [columns.encoded_intent(intent) for intent in intents],
+            "references": [str(intent.reference) for intent in intents],
+            "numbers": [intent.document_number for intent in intents],
+            "mappings": [intent.mapping for intent in intents],
+        }
+        async with self.in_one_go() as wire:
+            found = await columns.rows(wire, statements.INTEND, intending)
         return frozenset(epoch for (epoch,) in found)
 
     async def settle(
@@ -325,41 +324,49 @@ class Store(Database):
         """
         if not turns:
             return Settled()
-        async with self.transaction() as wire:
+        async with self.in_one_go() as wire:
             mine = await self._lock_mine(wire, queue, owner, [turn.row for turn in turns])
             ours = [turn for turn in turns if turn.row.epoch in mine]
             if not ours:
                 return Settled(fenced=frozenset(turn.row.epoch for turn in turns))
             ours = list(await self._registered(wire, queue, ours))
-            written = await self._write_turns(wire, queue, ours)
+            writing = await self._write_turns(wire, ours, queue)
             # What is to be looked at again wants a new lease: under this one the arrival would always be newer.
             again = {turn.row.epoch for turn in ours if turn.delay_s == 0}
-            next_ = await self._go_on(wire, queue, owner, ours, frozenset(going_on) - again, lease_s)
+            following = await self._go_on(wire, queue, ours, frozenset(going_on) - again, lease_s)
+            written = {id_ for cursor in writing for (id_,) in await cursor.fetchall()}
+            epochs = {turn.row.root_key: turn.row.epoch for turn in ours}
+            rows = [
+                columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in await following.fetchall()
+            ]
         self._announced.set()
         fenced = frozenset(turn.row.epoch for turn in turns if turn.row.epoch not in mine or turn.row.id not in written)
-        return Settled(fenced=fenced, next=next_)
+        return Settled(fenced=fenced, next={row.epoch: row for row in rows})
 
     async def _registered(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> Sequence[Turn]:
         brought = frozenset(name for turn in turns for name in turn.brings)
         awaited = frozenset(turn.waits_for for turn in turns if turn.waits_for)
-        arrivals = await waiting.meet(wire, self.schema, brought, awaited)
-        return await waiting.registered(wire, queue, turns, arrivals) if awaited else turns
+        if not brought and not awaited:
+            return turns
+        async with planned_anew(wire):
+            arrivals = await waiting.meet(wire, self.schema, brought, awaited)
+            return await waiting.registered(wire, queue, turns, arrivals) if awaited else turns
 
-    async def _write_turns(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> set[int]:
-        """Ids of the rows that were there to be written."""
-        written: set[int] = set()
+    async def _write_turns(self, wire: Connection, turns: Sequence[Turn], queue: str) -> list[columns.Cursor]:
+        """Answer the ids of the rows that were there to be written."""
+        writing: list[columns.Cursor] = []
         at, speaker = self.now(), self.speaker(queue)
         ends = [turn for turn in turns if turn.state in ENDS]
         waits = [turn for turn in turns if turn.state not in ENDS]
         if ends:
             said = [one for turn in ends for one in announcements.of_turn(speaker, turn, at)]
             parameters = {"connection": self.connection, **columns.of_ends(ends), **columns.of_announcements(said)}
-            written |= {id_ for (id_,) in await columns.rows(wire, statements.SETTLE, parameters)}
+            writing.append(await columns.asked(wire, statements.SETTLE, parameters))
         if waits:
             said = [one for turn in waits for one in announcements.of_turn(speaker, turn, at)]
             parameters = {**columns.of_waits(waits), **columns.of_announcements(said)}
-            written |= {id_ for (id_,) in await columns.rows(wire, statements.POSTPONE, parameters)}
-        return written
+            writing.append(await columns.asked(wire, statements.POSTPONE, parameters))
+        return writing
 
     async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
         """Give keys back untouched, for rows that were claimed and not tried."""
@@ -390,21 +397,16 @@ class Store(Database):
         return {epoch for (epoch,) in await columns.rows(wire, statements.LOCK_MINE, keys)}
 
     async def _go_on(
-        self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
-    ) -> dict[int, Row]:
-        epochs = {turn.row.root_key: turn.row.epoch for turn in turns}
-        found = await columns.rows(
-            wire,
-            statements.GO_ON,
-            {
-                "queue": queue,
-                "root_keys": list(epochs),
-                "wanted": [epoch in going_on for epoch in epochs.values()],
-                "lease_s": lease_s,
-            },
-        )
-        rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
-        return {row.epoch: row for row in rows}
+        self, wire: Connection, queue: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
+    ) -> columns.Cursor:
+        """Answers the first rows of the keys whose leases go on."""
+        keys = {
+            "queue": queue,
+            "root_keys": [turn.row.root_key for turn in turns],
+            "wanted": [turn.row.epoch in going_on for turn in turns],
+            "lease_s": lease_s,
+        }
+        return await columns.asked(wire, statements.GO_ON, keys)
 
     # ---- leases that ended otherwise
 

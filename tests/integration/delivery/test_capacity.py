@@ -1,22 +1,17 @@
 """A full queue takes nothing more in; what is parked fills none."""
 
-import asyncio
 from datetime import UTC, datetime
-
-import psycopg
-from psycopg import sql
 
 from bus.secret import Secret
 from bus.settings import Connection
 from delivery.acts import Acts
 from delivery.capacity import Capacity, Marks
 from delivery.decide import Pace, Step, after, settled
-from delivery.migrate import schema_of
 from delivery.store import Store
 from errors import RefusedError, RetryableError
 from operations import findings
 from operations.projection import queues
-from tests.integration.delivery.rows import QUEUE, arrival, change, command, delivered, look, outcomes, take_in
+from tests.integration.delivery.rows import QUEUE, arrival, command, delivered, look, outcomes, take_in
 
 OWNER = "worker-1"
 PLENTY = 1_000_000
@@ -87,43 +82,3 @@ async def test_a_command_needs_no_room_and_the_status_tells_of_the_full_queue(st
     assert [one["code"] for one in look(bus_dsn, store.connection, "SELECT code FROM history")] == ["skipped"]
     found = list(findings.of_full([standing], datetime.now(UTC)))
     assert [(each.severity.value, each.count) for each in found] == [("warning", 5)], "counted no further than the mark"
-
-
-async def test_asking_reads_no_parked_row(store: Store, bus_dsn: str) -> None:
-    """However many there are; the plan is the one of a table that grew while nobody looked."""
-    await take_in(store, *(arrival(n, f"clarity-main:{n}") for n in range(3)))
-    parked = sql.SQL("""
-        INSERT INTO rows (queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
-            source_version, state, cause, payload, payload_digest, mapping_in, command_id, origin, hops, traceparent,
-            amount, currency)
-        SELECT 'consumers', 't', 'i', 0, n, 'r', 'parked:' || n, 'm', 'order', 'document', 0, 'parked', 'refused',
-            '', '', '', '', '', 0, '', 0, '' FROM generate_series(1, 20000) n
-    """)
-    change(bus_dsn, store.connection, parked.as_string())
-    change(
-        bus_dsn,
-        store.connection,
-        """INSERT INTO keys (queue, root_key, state, epoch)
-           SELECT 'consumers', 'parked:' || n, 'parked', 0 FROM generate_series(1, 20000) n""",
-    )
-    before = _blocks_read(bus_dsn, store.connection)
-    asking = Store(bus_dsn, store.connection)
-    await asking.open()
-    assert await capacity(asking)()
-    await asking.close()  # statistics are told at the end of a session
-
-    async with asyncio.timeout(10):
-        while (read := _blocks_read(bus_dsn, store.connection) - before) == 0:
-            await asyncio.sleep(0.01)
-    assert read < 100
-
-
-def _blocks_read(dsn: str, connection: str) -> int:
-    with psycopg.connect(dsn, autocommit=True) as wire:
-        found = wire.execute(
-            """SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::bigint
-               FROM pg_statio_all_tables WHERE schemaname = %s AND relname IN ('rows', 'keys')""",
-            [schema_of(connection)],
-        ).fetchone()
-    assert found is not None
-    return int(found[0])
