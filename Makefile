@@ -46,7 +46,7 @@ e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
 	@$(PYTEST) -q tests/end_to_end
 
 bench: stack ## the benchmarks; each prints its result
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python $$script || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 chaos: setup ## real traffic while everything is killed, stopped and troubled (SEED=, ORDERS=)
 	@$(RUN) python -m operations.chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS))
