@@ -14,7 +14,7 @@ import typer
 from bus.settings import Settings, load
 from errors import BusError
 from operations.chaos import plan, victims
-from operations.chaos.plan import Fault
+from operations.chaos.plan import Fault, Kind
 from operations.chaos.report import Asked, Report, page, plan_lines
 from operations.chaos.run import Run, Watch
 from operations.cli.hints import hint
@@ -23,11 +23,14 @@ from operations.cli.stack_progress import shown
 from operations.demo import run as demo
 from operations.demo import start
 from operations.stack.settings import REPOSITORY_ROOT
+from schemas.topics import CLARITY_CHANGES
 
 RESULTS = REPOSITORY_ROOT / "benchmarks" / "results"
 #: Orders to a fault, where not asked otherwise.
 ORDERS_A_FAULT = 100
 LINE_EVERY_S = 10.0
+#: The pollers bring again what this topic held and nobody had read: each change is newer than their overlap.
+ONCE = ((Kind.TOPIC_RECREATED, CLARITY_CHANGES.name),)
 
 
 def chaos(
@@ -64,7 +67,7 @@ def chaos(
 
 def _planned(asked: Asked, settings: Settings) -> tuple[Fault, ...]:
     hit = victims.all_of(settings, *demo.pair(settings))
-    return plan.schedule(asked.seed, asked.orders, asked.faults, hit, ())
+    return plan.schedule(asked.seed, asked.orders, asked.faults, hit, ONCE)
 
 
 def _run(asked: Asked) -> Report:

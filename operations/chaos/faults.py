@@ -67,7 +67,7 @@ class Faults:
 
     async def _carry_out(self, fault: Fault) -> None:
         name = f"{fault.target} {fault.kind}"
-        async with self._locks[fault.target]:
+        async with self._locks[self._grip.together(fault.target)]:
             at, began, failed = datetime.now(UTC), time.monotonic(), ""
             self.current.add(name)
             try:
@@ -92,6 +92,7 @@ class Faults:
                 finally:
                     self._grip.go_on(pids)
             case Kind.TOPIC_RECREATED:
+                # servers are whole while this is done: an operator deletes no topic of a broker that is down
                 await asyncio.to_thread(self._recreate, fault.target)
             case _:
                 await self._tell(self._desks[fault.target], fault)

@@ -18,10 +18,12 @@ from operations.processes import SUPERVISOR
 from operations.stack import lifecycle
 from operations.stack import settings as stack_settings
 from operations.stack.parts import PartName
+from schemas import topics
 
 #: A supervisor starts again what died half a minute apart at the most.
 BACK_WITHIN_S = 120.0
 LOOK_EVERY_S = 0.2
+STACK = "stack"
 
 
 def all_of(settings: Settings, store: str, erp: str) -> Victims:
@@ -43,6 +45,7 @@ class Grip:
         self._root: Path = settings.root
         self._servers = {part.value for part in PartName}
         self._simulators = {each.name for each in sandbox.SIMULATORS}
+        self._topics = {topic.name for topic in topics.TOPICS}
 
     def pids(self, target: str) -> tuple[int, ...]:
         """The living processes of a target, without their children."""
@@ -51,6 +54,13 @@ class Grip:
         if target in self._simulators:
             return tuple(each.pid for each in sandbox.status(self._root) if each.name == target and each.pid)
         return processes.running(self._root).get(target, ())
+
+    def together(self, target: str) -> str:
+        """Under which name what must not be hit at the same time is hit.
+
+        One command brings back all servers, and gives up when another one dies under its hands; a topic needs them.
+        """
+        return STACK if target in self._servers or target in self._topics else target
 
     def kill(self, target: str) -> tuple[int, ...]:
         """End it the hard way; the ids of what ended."""
