@@ -195,6 +195,27 @@ def test_accounts_equal_a_count_of_the_rows(projection: migrate.Wire, batches: l
     assert len(found.open_deliveries) == len(open_)
 
 
+def test_batch_reads_no_table_whole_however_large_the_projection_is(empty: migrate.Wire) -> None:
+    empty.execute(
+        """
+        INSERT INTO records SELECT 'orders-id', 0, n, 'canonical.orders.v1', now(), '', 'shop:1', '', '', '', 0
+        FROM generate_series(2000, 20000) n;
+        INSERT INTO deliveries (topic_id, partition, event_offset, connection, stage, state, cause, code, at)
+        SELECT 'orders-id', 0, n, 'erp', 'consumers', 'delivered', '', '', now() FROM generate_series(2000, 20000) n;
+        INSERT INTO roots (topic_id, partition, event_offset, topic, arrived_at, facts)
+        SELECT 'changes-id', 0, n, 'clarity.changes.v1', now(), 1 FROM generate_series(2000, 20000) n;
+        """
+    )
+    empty.commit()
+    empty.execute("ANALYZE records, deliveries, roots")
+
+    with empty.transaction():
+        tables.write(empty, project([change(1), order(1), told("delivered", 5000)]), {}, {})
+        scans = empty.execute("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE seq_scan > 0").fetchall()
+
+    assert {name for name, _ in scans} & {"records", "deliveries", "roots", "outcomes"} == set()
+
+
 def test_outcome_read_before_its_record_is_counted_with_it(empty: migrate.Wire) -> None:
     write(empty, told("delivered", 7))
     write(empty, order(7))
