@@ -1,11 +1,32 @@
 """Reads one record where it lies, outside any consumer group; for dead letters that are shown or tried again."""
 
+from collections.abc import Mapping
+
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from errors import NotFoundError, RetryableError
-from schemas.topics import Topic
+from schemas.topics import DEAD_LETTERS, Topic
 
 READ_WITHIN_S = 20.0
+
+
+def read_letter(bootstrap: str, topic_ids: Mapping[str, str], topic_id: str, partition: int, offset: int) -> bytes:
+    """The dead letter at a place of its topic.
+
+    Args:
+        bootstrap: Kafka.
+        topic_ids: By topic, as they are now.
+        topic_id: Of the topic the letter was written to.
+        partition: Where it lies.
+        offset: As above.
+
+    Raises:
+        NotFoundError: it is not there any more, or the topic was made anew since.
+        RetryableError: Kafka does not answer.
+    """
+    if topic_ids[DEAD_LETTERS.name] != topic_id:
+        raise NotFoundError("dead_letters.gone", f"{DEAD_LETTERS.name} was made anew since: the bytes are gone")
+    return read_one(bootstrap, DEAD_LETTERS, TopicPartition(DEAD_LETTERS.name, partition, offset))
 
 
 def read_one(bootstrap: str, topic: Topic, place: TopicPartition) -> bytes:

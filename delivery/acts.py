@@ -6,7 +6,7 @@ successor touch each row once.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from delivery.replays import Replays, Source
 from delivery.states import ParkedFor, State
 from delivery.store import Store
 from schemas.bus.command import Act, Command
+from schemas.bus.outcome import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,32 @@ class Portion(msgspec.Struct, frozen=True, kw_only=True):
     last_id: int | None
 
 
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command about dead letters of another stage ended."""
+
+    code: str
+    values: dict[str, str] = {}
+    #: Letters it did something to.
+    rows: int = 0
+    #: What became of them.
+    outcomes: tuple[Outcome, ...] = ()
+
+
+class OtherStage(Protocol):
+    """Acts on the connection's dead letters of a stage whose process takes no commands."""
+
+    @property
+    def stage(self) -> str:
+        """As commands name it in `queue`."""
+
+    async def __call__(self, command: Command) -> Answered:
+        """Carry it out, and say how it ended; a repeat changes nothing more.
+
+        Raises:
+            RetryableError: not now.
+        """
+
+
 class Acts:
     """Commands for one queue of a connection; the transaction `bus.take_in` asks for."""
 
@@ -73,6 +100,7 @@ class Acts:
         topic: str,
         sinks: Mapping[str, Sink] | None = None,
         origins: Mapping[str, Origin] | None = None,
+        other: OtherStage | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -82,6 +110,7 @@ class Acts:
         #: By topic: what can be replayed.
         self._origins = origins or {}
         self._replays = Replays(store, queue)
+        self._other = other
         self._log = log.bind(connection=store.connection, queue=queue)
 
     async def __call__(
@@ -102,6 +131,9 @@ class Acts:
         async with self._store.transaction() as wire:
             if await self._is_done(wire, command):
                 return
+        if self._other is not None and command.queue == self._other.stage:
+            await self._answer(command, await self._other(command))
+            return
         if command.act in ENDS_OF:
             after = 0
             while (portion := await self._go_through(command, after)).last_id is not None:
@@ -111,6 +143,7 @@ class Acts:
             if await self._is_done(wire, command):
                 return
             code, more = await self._switch(wire, command)
+            await self._take_back(wire, command)
             rows = await self._finish(wire, command) + asked
             answer = code or ("command.done" if rows else "command.nothing")
             values = {"act": command.act, "rows": str(rows)} | more
@@ -121,6 +154,44 @@ class Acts:
         self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=rows)
         self._store.wake_relay()
         self._store.wake(self._queue)
+
+    async def _answer(self, command: Command, answered: Answered) -> None:
+        async with self._store.transaction() as wire:
+            if await self._is_done(wire, command):
+                return
+            await self._finish(wire, command)
+            values = {"act": command.act, "rows": str(answered.rows)} | answered.values
+            at, speaker = self._store.now(), self._store.speaker(self._queue)
+            said = [announcements.of_outcome(speaker, outcome) for outcome in answered.outcomes]
+            said.append(announcements.of_answer(speaker, command, answered.code, values, at))
+            await self._store.announce(wire, said)
+        self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=answered.rows)
+        self._store.wake_relay()
+
+    async def _take_back(self, wire: Connection, command: Command) -> None:
+        """A skipped event that is named, back into its queue, behind what is open of its key; not if it is outdated."""
+        if command.act != Act.REDRIVE or command.offset < 0:
+            return
+        named = {
+            "queue": self._queue,
+            "root_key": command.root_key,
+            "root_keys": [command.root_key],
+            "topic_id": command.topic_id,
+            "partition": command.partition,
+            "offset": command.offset,
+            "command_id": command.id,
+        }
+        await wire.execute(statements.LOCK_KEYS, named)
+        found = await columns.rows(wire, statements.TAKE_BACK, named)
+        rows = [columns.row_of(values, "", 0) for values in found]
+        # what waits is due as its first row is; a key of which nothing is open disappears again
+        await wire.execute(statements.FREE, named)
+        at, speaker = self._store.now(), self._store.speaker(self._queue)
+        said = [
+            announcements.of_act(speaker, row, "skipped", command, row.state, CODES[command.act], at) for row in rows
+        ]
+        await self._store.announce(wire, said)
+        await wire.execute(statements.COUNT_COMMAND, {"id": command.id, "queue": self._queue, "rows": len(rows)})
 
     async def _is_done(self, wire: Connection, command: Command) -> bool:
         begun = {"id": command.id, "queue": self._queue, "act": command.act, "who": command.who, "why": command.why}

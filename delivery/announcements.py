@@ -232,6 +232,11 @@ def of_answer(
     return _of_connection(speaker, outcome)
 
 
+def of_outcome(speaker: Speaker, outcome: Outcome) -> Announcement:
+    """An outcome somebody else made, of what holds no key; keyed by the connection."""
+    return _of_connection(speaker, outcome)
+
+
 def _of_connection(speaker: Speaker, outcome: Outcome) -> Announcement:
     return Announcement(
         what=What.OUTCOME,

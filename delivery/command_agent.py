@@ -1,6 +1,6 @@
 """The agent that hands operators' commands to a connection's store; for the workers that deliver."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 
 from bus.burial import Burial
@@ -8,7 +8,7 @@ from bus.codec import Codec, Codecs
 from bus.events import Incoming
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
-from delivery.acts import Acts
+from delivery.acts import Acts, OtherStage
 from delivery.intake import Positions
 from delivery.ports import Sink
 from delivery.replay_reading import Origin
@@ -25,29 +25,31 @@ def attach_commands(
     codecs: Codecs,
     code_version: str,
     origins: Mapping[str, Origin] | None = None,
+    other: OtherStage | None = None,
 ) -> None:
-    """Give the app an agent that carries out what is asked of one queue of the connection."""
+    """Give the app an agent that carries out what is asked of one queue of the connection, and of one other stage."""
     name = f"{queue}.{store.connection}.commands"
+    queues = {"", queue} if other is None else {"", queue, other.stage}
     attach_take_in(
         app,
         name,
         COMMANDS.name,
         positions=Positions(store, queue, app.topic_ids),
-        read=partial(_concerning, store.connection, queue, codecs.of(COMMANDS)),
+        read=partial(_concerning, store.connection, queues, codecs.of(COMMANDS)),
         bury=Burial(
             codecs, stage=queue, route=name, record="command", connection=store.connection, code_version=code_version
         ),
-        commit=Acts(store, queue, COMMANDS.name, sinks, origins),
+        commit=Acts(store, queue, COMMANDS.name, sinks, origins, other),
     )
 
 
-def _concerning(connection: str, queue: str, codec: Codec[Command], event: Incoming) -> Command | None:
+def _concerning(connection: str, queues: Set[str], codec: Codec[Command], event: Incoming) -> Command | None:
     """The command; None for one to somebody else.
 
     Raises:
         DecodeError: not a command.
     """
     command = codec.decode(event.value)
-    if command.connection != connection or command.queue not in {"", queue}:
+    if command.connection != connection or command.queue not in queues:
         return None
     return command

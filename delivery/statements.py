@@ -534,6 +534,25 @@ WITH gone AS (
 )
 SELECT {_BARE_ROW} FROM gone r
 """
+# What a person skipped and wants after all; what a newer version was taken in for since stays where it is.
+TAKE_BACK = f"""
+WITH gone AS (
+    DELETE FROM history h
+    WHERE h.root_key = %(root_key)s AND h.queue = %(queue)s AND h.topic_id = %(topic_id)s
+        AND h.partition = %(partition)s AND h.event_offset = %(offset)s AND h.replay = ''
+        AND h.state = 'dead' AND h.code = 'skipped' AND h.payload IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM versions v WHERE v.queue = h.queue AND v.message_key = h.message_key AND v.record = h.record
+                AND h.source_version > 0 AND v.taken_in > h.source_version)
+    RETURNING h.*
+), r AS (
+    INSERT INTO rows ({EVENT}, state, due, payload, taken_in_at)
+    SELECT {EVENT.replace("command_id", "%(command_id)s")}, 'ready', statement_timestamp(), payload, taken_in_at
+    FROM gone
+    RETURNING *
+)
+SELECT {_BARE_ROW} FROM r
+"""
 # A key that nobody holds waits as its first row does, or disappears with its last one.
 FREE = """
 WITH head AS MATERIALIZED (

@@ -11,7 +11,7 @@ from delivery.states import ParkedFor
 from errors import NotFoundError
 from operations import dead_letters
 from operations.causes import class_of
-from operations.commands import STREAMS, new_id
+from operations.commands import GATEWAY, STREAMS, new_id
 from operations.projection import letters, parked
 from operations.projection.judging import Status
 from operations.projection.letters import DeadLetterTold, Selection
@@ -19,8 +19,9 @@ from operations.projection.migrate import Wire, opened
 from operations.projection.project import QUEUES
 from schemas.bus.command import Act, Command
 
-#: What a stage without keys can do about its own dead letters.
-OF_STREAMS = frozenset({Act.REDRIVE, Act.DISCARD})
+#: What can be done about dead letters of stages without keys.
+WITHOUT_KEYS = frozenset({STREAMS, GATEWAY})
+OF_THOSE = frozenset({Act.REDRIVE, Act.DISCARD})
 REFUSED = ParkedFor.REFUSED.value
 #: One command reaches any number of rows; so many are only needed where values differ from row to row.
 MOST_COMMANDS = 1000
@@ -69,7 +70,9 @@ def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_min
     with opened(settings.projection_dsn.reveal()) as wire:
         found = [dead_letters.find(wire, id_) for id_ in ids]
     for letter in found:
-        if letter.status != Status.STANDING:
+        # what was skipped is still kept: it may be wanted after all
+        taken_back = act == Act.REDRIVE and letter.status == Status.SKIPPED and letter.stage in QUEUES
+        if letter.status != Status.STANDING and not taken_back:
             raise NotFoundError("dead_letters.gone", f"the dead letter {letter.id[:8]} is {letter.status} already")
         if not _answers_for(letter.stage, act):
             raise NotFoundError(
@@ -101,9 +104,9 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
             if count.stage in QUEUES
             for values in _values(wire, count, filters)
         ]
-        if any(count.stage == STREAMS for count in held):
-            of_streams = Selection(filters={**standing.filters, "stage": STREAMS})
-            kept = letters.listed(wire, of_streams, MOST_COMMANDS + 1)
+        for stage in sorted({count.stage for count in held} & WITHOUT_KEYS):
+            of_stage = Selection(filters={**standing.filters, "stage": stage})
+            kept = letters.listed(wire, of_stage, MOST_COMMANDS + 1)
             commands += [_for_letter(act, letter, by, per_minute) for letter in kept]
     if not held:
         raise NotFoundError("dead_letters.none", "no dead letter that stands fits: look at `towpath dead-letters list`")
@@ -167,7 +170,7 @@ def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
 
 
 def _answers_for(stage: str, act: str) -> bool:
-    return stage in QUEUES or (stage == STREAMS and act in OF_STREAMS)
+    return stage in QUEUES or (stage in WITHOUT_KEYS and act in OF_THOSE)
 
 
 def _values(wire: Wire, count: dead_letters.Count, filters: Mapping[str, str]) -> tuple[dict[str, str], ...]:

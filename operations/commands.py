@@ -25,6 +25,8 @@ LOOK_EVERY_S = 0.2
 STATE = "answered"
 #: Answers for its own dead letters; it has no store.
 STREAMS = "streams"
+#: Takes no commands: the fetchers of the connection answer for its dead letters.
+GATEWAY = "gateway"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,8 @@ def ask(settings: Settings, commands: Sequence[Command], wait_s: float) -> Answe
 def _answering(settings: Settings, command: Command) -> tuple[str, ...]:
     if command.queue == STREAMS:
         return (STREAMS,)
+    if command.queue == GATEWAY:
+        return ("fetchers",)
     queues = queues_of(settings, settings.connection(command.connection).name)
     return tuple(queue for queue in queues if command.queue in {"", queue})
 

@@ -13,6 +13,7 @@ from delivery.announcements import dead_letter_id
 from delivery.states import ENDS, ParkedFor, State
 from errors import NotFoundError, RetryableError
 from operations import processes, unread
+from operations.acting import WITHOUT_KEYS
 from operations.projection import letters, queues, replays, standing, stories
 from operations.projection.letters import DeadLetterTold
 from operations.projection.migrate import opened
@@ -311,9 +312,9 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
 
 
 def _letter_move(letter: Buried) -> Move:
-    if letter.stage == "streams":
+    if letter.stage in WITHOUT_KEYS:
         redrive = f"towpath dead-letters redrive {letter.id} --why ..."
-        return Move(command=redrive, says="maps its bytes again, once what it names is corrected")
+        return Move(command=redrive, says="reads and maps its bytes again, once what it names is corrected")
     says = f"tells what to correct for {letter.stage}; the document's next version then comes by itself"
     return Move(command=f"towpath dead-letters show {letter.id}", says=says)
 

@@ -416,9 +416,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "A webhook of {connection} told of {event}, which nobody reads here.",
         "Nothing to do, or take the event off the store's list so that it is not sent.",
     ),
+    "gateway.read_after_all": ("A webhook that could not be read was read after all, and goes its way.", NOTHING),
     "gateway.malformed": (
         "A webhook of {connection} was signed rightly, but its body is not what was agreed: {reason}.",
-        "Compare the sender's body with schemas/systems; the poller still finds the change.",
+        "Compare the sender's body with schemas/systems, then redrive it; the poller still finds the change.",
     ),
     "gateway.spool_full": (
         "Kafka takes no webhooks, and the spool of {connection} holds all it may: senders are told to repeat.",

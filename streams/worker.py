@@ -1,19 +1,16 @@
 """The process of the stage: settings, app, every route attached."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
-
-from confluent_kafka import TopicPartition
 
 from bus import worker
 from bus.codec import Codecs
 from bus.faust_app import BusApp
-from bus.read_one import read_one
+from bus.read_one import read_letter
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
-from errors import NotFoundError
 from schemas import topics
 from streams import agents
 from streams.redrive import Redrive, attach_redrive
@@ -39,14 +36,8 @@ def run(settings: Settings) -> int:
                 )
                 for route in ROUTES
             }
-            read = partial(_read_letter, settings.kafka, app.topic_ids)
+            read = partial(read_letter, settings.kafka, app.topic_ids)
             attach_redrive(app, Redrive(ways, codecs, read), codecs, settings.code_version)
             yield app
 
     return worker.run(build)
-
-
-def _read_letter(kafka: str, topic_ids: Mapping[str, str], topic_id: str, partition: int, offset: int) -> bytes:
-    if topic_ids[topics.DEAD_LETTERS.name] != topic_id:
-        raise NotFoundError("dead_letters.gone", f"{topics.DEAD_LETTERS.name} was made anew since: the bytes are gone")
-    return read_one(kafka, topics.DEAD_LETTERS, TopicPartition(topics.DEAD_LETTERS.name, partition, offset))

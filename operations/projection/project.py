@@ -23,6 +23,9 @@ from schemas.canonical.order import Order
 from schemas.types import connection_of, root_at, root_of
 
 CONSUMERS = "consumers"
+GATEWAY = "gateway"
+#: Code of what a person left dead, and may take back.
+SKIPPED = "skipped"
 #: Stages whose events are rows of a connection's queue.
 QUEUES = frozenset({"fetchers", CONSUMERS})
 NO_MONEY = (Decimal(0), "")
@@ -205,10 +208,9 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
     rows.outcomes.append(_outcome_row(observed, outcome))
     if outcome.stage != CONSUMERS and (fact := _fact(outcome)) is not None:
         _note(rows, outcome.root, fact, outcome.merged_into)
-    # an operator ends dead letters of stages without a queue, too
-    placed = outcome.stage in QUEUES or outcome.state == State.DISCARDED
-    if placed and outcome.connection and outcome.offset >= 0:
-        key = (outcome.topic_id, outcome.partition, outcome.offset, outcome.connection, outcome.replay)
+    if outcome.connection and _is_placed(outcome):
+        place = (outcome.topic_id or outcome.reference, outcome.partition, outcome.offset)
+        key = (*place, outcome.connection, outcome.replay)
         told = (
             outcome.stage,
             outcome.state,
@@ -224,9 +226,27 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
             outcome.document_number,
             outcome.taken_in_at,
         )
-        rows.deliveries[key] = max(told, rows.deliveries.get(key, told), key=_standing)
+        before = rows.deliveries.get(key)
+        if before is None or _follows(told, before):
+            rows.deliveries[key] = told
         if outcome.stage == CONSUMERS and not outcome.replay:
             rows.touched.add(key[:3])
+
+
+def _is_placed(outcome: Outcome) -> bool:
+    """Whether it tells what became of one event, or of a dead letter that never was one."""
+    if outcome.offset >= 0:
+        # an operator ends dead letters of stages without a queue, too
+        return outcome.stage in QUEUES or outcome.state == State.DISCARDED
+    # a webhook that was kept and never lay on a topic is known by its sender's id
+    return outcome.stage == GATEWAY and outcome.state in {State.DISCARDED, State.DELIVERED} and outcome.reference != ""
+
+
+def _follows(told: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
+    """Whether it stands now; as `tables.MERGE_DELIVERIES` decides between batches."""
+    if before[3] == SKIPPED:
+        return bool(told[4] > before[4])  # a person wanted it after all
+    return _standing(told) >= _standing(before)
 
 
 def _standing(delivery: tuple[Any, ...]) -> tuple[bool, datetime]:
@@ -258,7 +278,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
         letter.connection,
         letter.record,
         letter.topic,
-        letter.topic_id,
+        letter.topic_id or letter.reference,
         letter.partition,
         letter.offset,
         letter.root,

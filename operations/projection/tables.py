@@ -45,7 +45,10 @@ ON CONFLICT (topic_id, partition, event_offset, connection, replay) DO UPDATE SE
     root_key = excluded.root_key, record = excluded.record, code_values = excluded.code_values,
     attempts = excluded.attempts, amount = excluded.amount, currency = excluded.currency,
     document_number = excluded.document_number, taken_in_at = coalesce(excluded.taken_in_at, d.taken_in_at)
-WHERE (excluded.state = ANY(%(ends)s), excluded.at) >= (d.state = ANY(%(ends)s), d.at)
+WHERE CASE
+    WHEN d.code = 'skipped' THEN excluded.at > d.at
+    ELSE (excluded.state = ANY(%(ends)s), excluded.at) >= (d.state = ANY(%(ends)s), d.at)
+END
 """
 # A dead letter told twice is the same one; the later telling is the one whose bytes lie longer.
 MERGE_DEAD_LETTERS = """

@@ -1,12 +1,17 @@
 """The process that completes thin events of one connection: change router, take-in, fetchers, relay."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
+from functools import partial
 
 from bus import worker
 from bus.clock import now
 from bus.codec import Codecs
+from bus.events import Outgoing
 from bus.faust_app import BusApp
+from bus.pipe import send
+from bus.read_one import read_letter
 from bus.registry import Registry
 from bus.settings import Connection, Settings
 from bus.verify import verify
@@ -19,6 +24,8 @@ from errors import ConfigurationError
 from producers import agents
 from producers.fetchers.clarity import OrderFetcher
 from producers.fetchers.dynamics_gp import SalesOrderFetcher
+from producers.gateway.letters import GatewayLetters
+from producers.gateway.written import Written
 from producers.routes import CAPTURED, FETCHES, SIGHTINGS, CapturedTable, Fetch
 from schemas import topics
 from schemas.topics import Topic
@@ -40,11 +47,25 @@ def run(settings: Settings, name: str | None) -> int:
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
                 agents.attach_sightings(app, connection, store, codecs, settings.code_version)
-                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version)
+                letters = GatewayLetters(
+                    connection.system,
+                    codecs.of(topics.DEAD_LETTERS),
+                    partial(read_letter, settings.kafka, app.topic_ids),
+                    partial(_write, app, codecs),
+                    now,
+                    os.urandom,
+                )
+                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, other=letters)
                 async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
                     yield app
 
     return worker.run(build)
+
+
+async def _write(app: BusApp, codecs: Codecs, each: Written) -> None:
+    """Until the broker has it."""
+    value = codecs.of(each.topic).encode(each.record)
+    await (await send(app, Outgoing(topic=each.topic, key=each.key, value=value, headers=each.headers)))
 
 
 def used_by(connection: Connection) -> tuple[Topic, ...]:

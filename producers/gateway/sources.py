@@ -73,4 +73,9 @@ def _clarity(body: bytes) -> Notice:
     )
 
 
+def reader_of(system: str) -> Read | None:
+    """How the bodies of a system's webhooks are read; None where it sends none."""
+    return _READERS.get(system)
+
+
 _READERS: Mapping[str, Read] = {"clarity": _clarity}

@@ -42,7 +42,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     who: str
     why: str = ""
     connection: str
-    #: Whose rows: `fetchers` or `consumers`; empty: of both. `streams`: its dead letters.
+    #: Whose rows: `fetchers` or `consumers`; empty: of both. `streams`, `gateway`: their dead letters.
     queue: str = ""
     act: str
     root_key: str = ""
@@ -51,7 +51,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     code: str = ""
     values: dict[str, str] = {}
     cause: str = ""
-    #: One event, with its topic's id; -1: any. For `streams`: where the dead letter itself lies.
+    #: One event, with its topic's id; -1: any. For `streams` and `gateway`: where the dead letter itself lies.
     topic_id: str = ""
     partition: int = -1
     offset: int = -1

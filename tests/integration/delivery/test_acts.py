@@ -18,6 +18,7 @@ from schemas.bus.outcome import Outcome
 from schemas.topics import COMMANDS
 from tests.integration.delivery.rows import (
     QUEUE,
+    TOPIC_ID,
     arrival,
     assert_sound,
     command,
@@ -175,6 +176,45 @@ async def test_command_carried_out_again_does_nothing(store: Store, acts: Acts, 
 
     assert await claim(store) == []
     assert len(answers(bus_dsn, store.connection)) == 1
+
+
+async def test_skipped_event_is_taken_back_behind_what_is_open_of_its_key(
+    store: Store, acts: Acts, bus_dsn: str
+) -> None:
+    await take_in(store, arrival(0, "s:1"), arrival(1, "s:1"))
+    await refuse(store, limit=1)
+    await acts.carry_out(command(Act.SKIP, id_="skip"))
+    named = {"root_key": "s:1", "topic_id": TOPIC_ID, "partition": 0, "offset": 0}
+
+    await acts.carry_out(command(Act.REDRIVE, id_="back", **named))
+    await acts.carry_out(command(Act.REDRIVE, id_="again", **named))
+
+    assert_sound(bus_dsn, store.connection)
+    waiting = look(bus_dsn, store.connection, "SELECT event_offset, state, payload FROM rows ORDER BY id")
+    assert [(one["event_offset"], one["state"], one["payload"]) for one in waiting] == [
+        (1, "ready", b"payload"),
+        (0, "ready", b"payload"),
+    ]
+    assert history(bus_dsn, store.connection) == []
+    assert [one.values["rows"] for one in answers(bus_dsn, store.connection)] == ["1", "1", "0"]
+    told = [(one.state, one.code) for one in outcomes(bus_dsn, store.connection) if one.offset == 0]
+    assert told[-2:] == [("dead", "skipped"), ("ready", "redriven")]
+
+
+async def test_skipped_event_whose_key_is_empty_is_tried_at_once_and_an_outdated_one_never(
+    store: Store, acts: Acts, bus_dsn: str
+) -> None:
+    await take_in(store, arrival(0, "s:1", source_version=1), arrival(1, "s:2", source_version=1))
+    await refuse(store)
+    await acts.carry_out(command(Act.SKIP, id_="skip"))
+    await take_in(store, arrival(2, "s:2", source_version=2))
+    for offset, key in enumerate(("s:1", "s:2")):
+        named = {"root_key": key, "topic_id": TOPIC_ID, "partition": 0, "offset": offset}
+        await acts.carry_out(command(Act.REDRIVE, id_=f"back {key}", **named))
+
+    assert_sound(bus_dsn, store.connection)
+    assert sorted(row.offset for row in await claim(store)) == [0, 2]
+    assert [one["event_offset"] for one in history(bus_dsn, store.connection)] == [1]
 
 
 class KilledAfterOnePortion(Acts):

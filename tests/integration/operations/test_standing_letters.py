@@ -154,14 +154,66 @@ def test_what_the_queue_told_last_says_whether_a_letter_stands(
     assert found.letter.status == status
 
 
-def test_letter_of_the_gateway_stands_and_nothing_can_be_let_go(books: Books, settings: Settings) -> None:
-    books.tell(letter(0, "gateway.malformed", {}, stage="gateway"))
-    (found,) = dead_letters.dead_letters(settings, STANDING, 10).letters
+def webhook(reference: str) -> DeadLetter:
+    """Kept by the gateway: it never lay on a topic."""
+    return msgspec.structs.replace(
+        letter(0, "gateway.malformed", {}, stage="gateway"),
+        id=f"letter of {reference}",
+        topic="",
+        topic_id="",
+        partition=-1,
+        offset=-1,
+        root_key="",
+        reference=reference,
+    )
 
-    with pytest.raises(NotFoundError, match="holds no key"):
-        acting.on_letters(settings, Act.REDRIVE, [found.letter.id], BY)
-    with pytest.raises(NotFoundError, match="no dead letter that stands fits"):
-        acting.on_causes(settings, Act.REDRIVE, {}, BY)
+
+def test_letter_of_the_gateway_is_named_by_where_it_lies_and_ends_by_its_senders_id(
+    books: Books, settings: Settings
+) -> None:
+    books.tell(webhook("msg_1"), webhook("msg_2"), webhook("msg_3"))
+
+    commands = acting.on_causes(settings, Act.REDRIVE, {}, BY).commands
+
+    assert {(each.queue, each.connection, each.topic_id) for each in commands} == {("gateway", "gp-two", "letters")}
+    assert sorted(each.offset for each in commands) == [0, 1, 2]
+    for reference, state in (("msg_1", "delivered"), ("msg_2", "discarded")):
+        told = outcome(-1, state, state, stage="gateway", reference=reference)
+        books.tell(msgspec.structs.replace(told, topic="", topic_id="", partition=-1, root_key=""))
+    found = dead_letters.dead_letters(settings, Selection(), 10).letters
+    assert {each.letter.reference: each.letter.status for each in found} == {
+        "msg_1": "cured",
+        "msg_2": "discarded",
+        "msg_3": "standing",
+    }
+    with pytest.raises(NotFoundError, match="nothing to skip"):
+        acting.on_letters(settings, Act.SKIP, ["letter of msg_3"], BY)
+
+
+@pytest.mark.parametrize("batches", ["one", "many"])
+def test_skipped_letter_may_be_wanted_after_all(books: Books, settings: Settings, batches: str) -> None:
+    books.refuse(0)
+    minutes = [NOW + timedelta(minutes=number) for number in range(1, 4)]
+    told = [
+        outcome(0, "dead", "skipped", at=minutes[0]),
+        outcome(0, "ready", "redriven", at=minutes[1]),
+        outcome(0, "parked", "gp.90023", cause="refused", at=minutes[2]),
+    ]
+    if batches == "one":
+        books.tell(*told)
+    else:
+        statuses = []
+        for each in told:
+            books.tell(each)
+            (found,) = dead_letters.dead_letters(settings, Selection(), 10).letters
+            if found.letter.status == Status.SKIPPED:
+                assert acting.on_letters(settings, Act.REDRIVE, [found.letter.id], BY).count == 1
+                with pytest.raises(NotFoundError, match="is skipped already"):
+                    acting.on_letters(settings, Act.DISCARD, [found.letter.id], BY)
+            statuses.append(found.letter.status)
+        assert statuses == ["skipped", "tried again", "standing"]
+
+    assert counted(books.wire) == {("parked", 1)}
 
 
 def test_letter_of_streams_is_named_by_where_it_lies(books: Books, settings: Settings) -> None:
