@@ -11,7 +11,7 @@ from bus import take_in
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
-from errors import ConfigurationError, LostPartitionError, RejectedError, RetryableError
+from errors import ConfigurationError, FatalError, LostPartitionError, RejectedError, RetryableError
 from schemas.topics import Compatibility, Stage, Topic
 from tests.doubles.kafka import Broker, transport_of
 
@@ -65,6 +65,7 @@ class Run:
         self.broker.on_commit = self._check
         self.store = MemoryStore()
         self.full = False
+        self.most_dead_in_a_row = 1000
         self._ahead: str | None = None
 
     def _check(self, offsets: Mapping[TP, int]) -> None:
@@ -86,7 +87,15 @@ class Run:
         )
         app.kill_after_s = None
         attach_take_in(
-            app, "take-in", "source", self.store.positions, read, bury, self.store.commit, has_room=self.has_room
+            app,
+            "take-in",
+            "source",
+            self.store.positions,
+            read,
+            bury,
+            self.store.commit,
+            has_room=self.has_room,
+            most_dead_in_a_row=self.most_dead_in_a_row,
         )
         return app
 
@@ -201,6 +210,57 @@ async def test_poison_is_on_its_topic_before_the_position_moves_past_it() -> Non
 
     assert len(run.broker.all_of("dead")) == 1
     assert not moved_too_early
+    run.assert_all_once_in_order()
+
+
+async def test_flood_of_poison_stops_the_worker_and_the_next_one_goes_on_before_it() -> None:
+    """Readers of every queue take in so: fetchers, consumers, and those of commands."""
+    run = Run()
+    run.most_dead_in_a_row = 20
+    run.feed(3)
+    run.feed(90, poison=frozenset(range(90)))
+    app = run.app()
+    await app.start()
+    await until(lambda: app.should_stop)
+    await app.stop()
+
+    assert isinstance(app.died_of, FatalError)
+    assert app.died_of.code == "too_many_dead_letters"
+    assert "20 dead letters in a row" in app.died_of.message
+    assert len(run.broker.all_of("dead")) <= 20
+    assert sum(run.store.position.values()) <= 3 + 20
+    assert sum(run.broker.committed.values()) <= 3 + 20
+
+    run.most_dead_in_a_row = 1000
+    mended = run.app()
+    await mended.start()
+    await until(run.done)
+    await mended.stop()
+    run.assert_all_once_in_order()
+    assert len({(record.key, record.value) for record in run.broker.all_of("dead")}) == 1
+
+
+async def test_nothing_moves_on_while_a_dead_letter_cannot_be_written() -> None:
+    run = Run()
+    run.feed(1, poison=frozenset({0}))
+    run.feed(30)
+    run.broker.fate = lambda topic: RuntimeError("not written") if topic == "dead" else 0.0
+    app = run.app()
+    await app.start()
+    await until(lambda: app.should_stop)
+    await app.stop()
+
+    assert app.died_of is not None
+    assert run.store.position.get(0, 0) == 0
+    assert run.store.rows[0] == []
+    assert run.broker.committed.get(TP("source", 0), 0) == 0
+
+    run.broker.fate = lambda _topic: 0.0
+    mended = run.app()
+    await mended.start()
+    await until(run.done)
+    await mended.stop()
+    assert len(run.broker.all_of("dead")) == 1
     run.assert_all_once_in_order()
 
 
