@@ -13,7 +13,7 @@ from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings
 from errors import BusError, NotFoundError
-from operations.causes import class_of
+from operations.causes import cured_by
 from operations.commands import ask, new_id
 from operations.made_of import plain
 from operations.offsets import admin_of, describe
@@ -54,8 +54,16 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     sample: str
     happened: str
     to_do: str
-    #: What has to change before a redrive can help.
+    #: What has to change before they can go on, of which lookup table which row, and what to type then.
     cure: str
+    cure_table: str
+    cure_row: str
+    then: str
+
+    @property
+    def cured_by(self) -> str:
+        """In few words."""
+        return f"row {self.cure_row} of {self.cure_table}" if self.cure_table else self.cure
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +133,7 @@ def _count(groups: Sequence[Group]) -> Count:
     newest = max(groups, key=lambda group: group.newest)
     values = {name: value for name, value in newest.sample_values.items() if value}
     said = sentence(newest.code, {**values, "connection": newest.connection})
+    cure = cured_by(newest.code, values, newest.stage)
     return Count(
         stage=newest.stage,
         connection=newest.connection,
@@ -137,7 +146,10 @@ def _count(groups: Sequence[Group]) -> Count:
         sample=newest.sample,
         happened=said.happened,
         to_do=said.to_do,
-        cure=class_of(newest.code, values).cure.value,
+        cure=cure.cure.value,
+        cure_table=cure.table,
+        cure_row=cure.row,
+        then=cure.command,
     )
 
 

@@ -57,7 +57,7 @@ def list_(
         print_json(found)
         return
     print_table(
-        ("letters", "cause", "where", "oldest", "money", "says", "to do"),
+        ("letters", "cause", "where", "oldest", "money", "cured by", "says", "to do"),
         (
             (
                 each.count,
@@ -65,6 +65,7 @@ def list_(
                 f"{each.stage}@{each.connection}",
                 each.oldest,
                 money(each.money),
+                each.cured_by,
                 each.happened,
                 each.to_do,
             )

@@ -1,8 +1,12 @@
 """Which dead letters are cases of one cause."""
 
+import hashlib
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from operations.causes import CLASSES, Cure, cause_of, class_of
+from operations.causes import CLASSES, PARTICULAR, VERSION, Cure, cause_of, class_of, cured_by
 from operations.sentences import find
 
 
@@ -28,6 +32,40 @@ def test_cause_leaves_out_what_differs_between_its_cases(code: str, values: dict
 def test_missing_lookup_row_is_cured_by_that_row() -> None:
     assert class_of("mapping", {"table": "t", "key": "P"}).cure is Cure.LOOKUP
     assert class_of("mapping", {"field": "total", "reason": "too much"}).cure is Cure.MAPPING
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "stage", "table", "row", "command"),
+    [
+        ("gp.90023", {"item": "SKU 77"}, "consumers", "gp_items", "SKU 77", "redrive --cause 'gp.90023 item=SKU 77'"),
+        ("gp.90023", {}, "consumers", "", "", "redrive --cause gp.90023"),
+        ("gp.90026", {"item": "SKU-77"}, "consumers", "", "", "redrive --cause 'gp.90026 item=SKU-77'"),
+        ("mapping", {"table": "t", "key": "P", "field": "status"}, "streams", "t", "P", "redrive --cause"),
+        ("gp.90003", {}, "consumers", "", "", "redrive --cause gp.90003"),
+        ("gp.too_late", {}, "consumers", "", "", "skip --cause gp.too_late --why ..."),
+        ("undecodable", {}, "streams", "", "", "discard --cause undecodable --why ..."),
+    ],
+)
+def test_cure_names_the_row_and_the_act(
+    code: str, values: dict[str, str], stage: str, table: str, row: str, command: str
+) -> None:
+    cure = cured_by(code, values, stage)
+
+    assert (cure.table, cure.row) == (table, row)
+    assert cure.command.startswith(f"towpath dead-letters {command}")
+
+
+def test_change_of_what_is_written_raises_the_version() -> None:
+    """What is projected already was recognised by the old classes: it has to be read anew."""
+    written = msgspec.json.encode([{code: (each.values, each.worded) for code, each in CLASSES.items()}, PARTICULAR])
+
+    assert (VERSION, hashlib.sha256(written).hexdigest()[:12]) == (2, "0554994999c6")
+
+
+def test_every_lookup_that_cures_is_there() -> None:
+    tables = {path.stem for path in Path("deployments/demo/lookups").glob("*.csv")}
+
+    assert {each.table for each in CLASSES.values() if each.table} <= tables
 
 
 def test_every_code_told_apart_has_a_sentence() -> None:

@@ -169,7 +169,10 @@ def test_event_nobody_has_read_waits_for_its_reader() -> None:
     assert moves_of(KEY, (), [missing], (), (), NOW)[0].command == "towpath run streams --detach"
 
 
-@pytest.mark.parametrize(("stage", "act"), [("streams", "redrive 0a1b --why ..."), ("gateway", "show 0a1b")])
+@pytest.mark.parametrize(
+    ("stage", "act"),
+    [("streams", "redrive 0a1b --why ..."), ("gateway", "redrive 0a1b --why ..."), ("router", "show 0a1b")],
+)
 def test_dead_letter_without_a_queue_is_mapped_again_or_corrected_at_its_source(stage: str, act: str) -> None:
     letter = Buried(id="0a1b", stage=stage, connection="", code="mapping", happened="", to_do="", at=NOW)
 
