@@ -39,6 +39,7 @@ from operations.topics import apply
 from producers.gateway.app import Gateway, Limits, application
 from producers.gateway.memory import StoreMemory
 from producers.gateway.sources import source
+from producers.gateway.spool_file import SpoolFile, look
 from producers.gateway.storage import Storage
 from producers.pollers.clarity import Orders
 from producers.pollers.rounds import Beat, Poller
@@ -315,7 +316,7 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
 class Process:
     """A gateway of its own deployment, with one connection whose webhooks nobody sends."""
 
-    def __init__(self, stack: Addresses, folder: Path, port: int) -> None:
+    def __init__(self, stack: Addresses, folder: Path, port: int, *, kafka: str = "", spool: str = "") -> None:
         deployment = folder / "deployment"
         deployment.mkdir(exist_ok=True)
         (deployment / "towpath.toml").write_text(
@@ -323,7 +324,7 @@ class Process:
             [deployment]
             name = "test"
             [kafka]
-            bootstrap = "{stack.kafka}"
+            bootstrap = "{kafka or stack.kafka}"
             [registry]
             url = "{stack.registry}"
             [projection]
@@ -334,6 +335,7 @@ class Process:
             system = "clarity"
             store_dsn = "env:TEST_DSN"
             webhook_secrets = ["env:TEST_SECRET"]
+            spool = "{spool}"
             """
         )
         self.log = folder / f"{port}-{uuid.uuid4().hex}.log"
@@ -343,7 +345,8 @@ class Process:
             "TEST_DSN": stack.bus_dsn,
             "TEST_SECRET": secret(KEY),
         }
-        apply(load(environment, ROOT))
+        if not kafka:
+            apply(load(environment, ROOT))
         code = (
             "import sys; from bus.settings import current; from producers.gateway.worker import run;"
             "sys.exit(run(current()))"
@@ -400,3 +403,32 @@ def test_a_port_in_use_is_named(process: Process, stack: Addresses, tmp_path: Pa
     assert "gateway.port" in second.log.read_text()
     assert "in use" in second.log.read_text()
     second.close()
+
+
+def test_process_killed_with_webhooks_in_its_spool_has_them_afterwards(stack: Addresses, tmp_path: Path) -> None:
+    spool = tmp_path / "volume"
+    spool.mkdir()
+
+    def accept(site: Process, delivery_id: str) -> None:
+        headers = signed_headers(BODY, delivery_id=delivery_id, at=int(time.time()))
+        answer = site.http.post("/webhooks/clarity-main", content=BODY, headers=headers)
+        assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+
+    for attempt in (1, 2):
+        site = Process(stack, tmp_path, closed_port(), kafka="127.0.0.1:1", spool=str(spool))
+        try:
+            # Kafka is away, and it takes webhooks all the same
+            site.wait_until(site.ready)
+            for number in range(5):
+                accept(site, f"msg_{attempt}_{number}")
+            assert "towpath_gateway_spooled" in site.http.get("/metrics").text
+        finally:
+            site.close()
+        assert look(spool, "clarity-main").count == 5 * attempt
+
+    file = SpoolFile(spool, "clarity-main")
+    kept = [entry.record.value for entry in file.first(100) if entry.record is not None]
+    file.close()
+    assert [each.delivery_id for each in kept if isinstance(each, Change)] == [
+        f"msg_{attempt}_{number}" for attempt in (1, 2) for number in range(5)
+    ]
