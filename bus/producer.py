@@ -192,7 +192,7 @@ class Publisher:
 
     def __init__(self, producer: BusProducer, codecs: Codecs) -> None:
         self._producer = producer
-        self._codecs = codecs
+        self.codecs = codecs
 
     async def publish(
         self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()
@@ -205,7 +205,7 @@ class Publisher:
             BusError: as `BusProducer.send`.
         """
         topic = topics.by_name(topic_name)
-        encoded = None if value is None else self._codecs.of(topic).encode(value)
+        encoded = None if value is None else self.codecs.of(topic).encode(value)
         return await self._producer.send(topic, key, encoded, headers)
 
 

@@ -38,7 +38,10 @@ def run(settings: Settings, name: str | None) -> int:
             used = [*(route.source for route in routes), *topics.OF_STORES]
             app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
             codecs = Codecs(registry)
-            async with store_of(settings, connection) as store, target_at(settings, connection, store, codecs) as there:
+            async with (
+                store_of(settings, connection, codecs) as store,
+                target_at(settings, connection, store, codecs) as there,
+            ):
                 agents.attach(app, settings, connection, store, codecs)
                 origins = agents.origins(app, settings, connection, codecs)
                 attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, origins)

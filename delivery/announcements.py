@@ -162,6 +162,21 @@ def of_queue(speaker: Speaker, state: str, code: str, values: Mapping[str, str],
     return _of_connection(speaker, outcome)
 
 
+def of_recovery(speaker: Speaker, values: Mapping[str, str], who: str, why: str, at: datetime) -> Announcement:
+    """A store that was restored knows its past again; keyed by the connection."""
+    outcome = Outcome(
+        at=at,
+        stage=speaker.stage,
+        state="store",
+        code="store.recovered",
+        values=dict(values),
+        connection=speaker.connection,
+        who=who,
+        why=why,
+    )
+    return _of_connection(speaker, outcome)
+
+
 def of_act(
     speaker: Speaker, row: Row, cause: str, command: Command, state: State, code: str, at: datetime
 ) -> Announcement:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bus import windows
+from bus.clock import now
 from bus.codec import Codecs
 from bus.faust_app import BusApp
 from bus.producer import BusProducer, Publisher
@@ -22,6 +23,7 @@ from delivery.decide import Pace
 from delivery.engine import Deliverer, Limits
 from delivery.migrate import check_version
 from delivery.ports import Sink
+from delivery.recognition import marking, recognise
 from delivery.relay import Relay, headers_of
 from delivery.replay_reading import Origin
 from delivery.replaying import Replayer
@@ -58,13 +60,18 @@ def chosen(settings: Settings, name: str | None, process: str) -> Connection:
 
 
 @asynccontextmanager
-async def store_of(settings: Settings, connection: Connection) -> AsyncIterator[Store]:
-    """The connection's store, open, with the tables this code expects."""
+async def store_of(settings: Settings, connection: Connection, codecs: Codecs) -> AsyncIterator[Store]:
+    """The connection's store, open, with the tables this code expects and all it has ever announced.
+
+    Raises:
+        FatalError: it was restored or replaced.
+    """
     dsn = connection.store_dsn.reveal()
     await asyncio.to_thread(check_version, dsn, connection.name)
     store = Store(dsn, connection.name, code_version=settings.code_version)
     await store.open()
     try:
+        await recognise(settings.kafka, codecs, store)
         yield store
     finally:
         await store.close()
@@ -104,8 +111,14 @@ async def at_work(
         closed_until=closed_until(connection),
     )
     async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
+        publisher = Publisher(producer, codecs)
         relay = Relay(
-            store, Publisher(producer, codecs), headers_of(connection.name), owner, send_within_s=_SEND_WITHIN_S
+            store,
+            publisher,
+            headers_of(connection.name),
+            owner,
+            send_within_s=_SEND_WITHIN_S,
+            mark=marking(connection.name, publisher, now),
         )
         tasks = [asyncio.create_task(_or_die(app, work)) for work in (deliverer.run(), relay.run())]
         try:

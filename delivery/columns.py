@@ -191,7 +191,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
     (id_, queue, topic, topic_id, partition, offset, root, root_key, message_key, record, kind, source_version, state,
      cause, code, attempts, due, intent, reference, document_number, payload, payload_digest, mapping_in, mapping_out,
      command_id, origin, hops, traceparent, amount, currency, taken_in_at, replay, waits_for, asked,
-     settles_in_s) = values  # fmt: skip
+     settles_in_s, doubt) = values  # fmt: skip
     return Row(
         id=id_,
         queue=queue,
@@ -230,6 +230,7 @@ def row_of(values: Sequence[Any], owner: str, epoch: int) -> Row:
         waits_for=waits_for,
         asked=asked,
         settles_in_s=settles_in_s,
+        doubt=doubt,
     )
 
 

@@ -6,7 +6,7 @@ that the same call may be made again.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
@@ -14,7 +14,8 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from delivery import columns
+from delivery import columns, statements
+from delivery.incarnation import Incarnation, is_same_or_later, refusal
 from delivery.migrate import schema_of
 from errors import FatalError, RetryableError
 
@@ -48,6 +49,8 @@ class Database:
         self.dsn = dsn
         self.connection = connection
         self.schema = schema_of(connection)
+        #: How far the store had come when it was last looked at, here or by Kafka.
+        self._known: Incarnation | None = None
         self._pool = AsyncConnectionPool(
             dsn,
             open=False,
@@ -71,6 +74,34 @@ class Database:
     async def close(self) -> None:
         """Give the connections back."""
         await self._pool.close()
+
+    async def recognise(self, announced: Incarnation | None) -> None:
+        """Make sure that the store knows all it has announced; from here on every work begun in it is held to that.
+
+        Args:
+            announced: What Kafka had heard of before this call.
+
+        Raises:
+            FatalError: it was restored or replaced, or is being recovered: nobody may work on it.
+        """
+        self._known = announced or self._known
+        found = await self.fetch(statements.INCARNATION, {})
+        self.met(found[0][0])
+
+    def met(self, values: Sequence[str] | None) -> Incarnation:
+        """What a statement read of the store's incarnation, held against what is known.
+
+        Raises:
+            FatalError: as `recognise`.
+        """
+        found = None if values is None else Incarnation(store_id=values[0], counter=int(values[1]), held=values[2])
+        if (why := refusal(self.connection, found, self._known)) is not None:
+            raise why
+        if found is None:
+            raise FatalError("store_schema", f"the store of {self.connection} does not say which one it is")
+        if self._known is None or is_same_or_later(found, self._known):
+            self._known = found
+        return found
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -54,7 +54,9 @@ class Edges:
         found = await self._database.fetch(statements.LEASE_CURSOR, asking)
         if not found:
             return None
-        return CursorLease(name=name, owner=owner, cursor=found[0][0], epoch=found[0][1])
+        cursor, epoch, incarnation = found[0]
+        self._database.met(incarnation)
+        return CursorLease(name=name, owner=owner, cursor=cursor, epoch=epoch)
 
     async def advance_cursor(self, lease: CursorLease, cursor: str, lease_s: float) -> bool:
         """Move a cursor and renew its lease; False when somebody else has taken it."""

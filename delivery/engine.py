@@ -295,17 +295,18 @@ class Deliverer:
         if sink is None:
             return decide.for_a_person(row, row.intent, "no_sink", {"record": row.record})
         if row.state in {State.UNKNOWN, State.SENDING}:
-            return await self._look(row, sink)
+            assert row.intent is not None, "the store refuses rows in doubt without what was sent"
+            return await self._look(row, sink, row.intent)
         prepared = await self._ask(sink.prepare(row), row, None, Step.PREPARE)
         if isinstance(prepared, Turn):
             return prepared
         if isinstance(prepared, Settlement):
             return self._works(decide.settled(row, prepared, None))
+        if row.doubt:
+            return await self._look(row, sink, prepared)
         return await self._send(row, sink, prepared)
 
-    async def _look(self, row: Row, sink: Sink) -> Turn | None:
-        intent = row.intent
-        assert intent is not None, "the store refuses rows in doubt without what was sent"
+    async def _look(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
         finding = await self._ask(sink.find(intent), row, intent, Step.FIND)
         if isinstance(finding, Turn):
             return await self._or_a_person(finding)

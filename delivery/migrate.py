@@ -5,6 +5,7 @@ For `towpath migrate` and for workers about to start.
 
 import re
 
+import msgspec
 import psycopg
 
 from delivery.schema_steps import ENVIRONMENT, SchemaSteps, Wire
@@ -35,8 +36,20 @@ def migrate(dsn: str, connection: str) -> list[str]:
         ConfigurationError: the store is newer than this code.
         RetryableError: PostgreSQL cannot be reached.
     """
-    with _connect(dsn, connection) as wire:
+    with _connect(dsn, schema_of(connection)) as wire:
         return _steps(connection).take(wire)
+
+
+def migrate_schema(dsn: str, connection: str, schema: str, revision: str | None) -> None:
+    """Make a connection's tables in a schema of another name, as they were at a version; None: the newest.
+
+    Raises:
+        ConfigurationError: this code does not know that version.
+        RetryableError: PostgreSQL cannot be reached.
+    """
+    steps = msgspec.structs.replace(_steps(connection), schema=schema)
+    with _connect(dsn, schema) as wire:
+        steps.take(wire, revision)
 
 
 def check_version(dsn: str, connection: str) -> None:
@@ -46,7 +59,7 @@ def check_version(dsn: str, connection: str) -> None:
         ConfigurationError: it is missing, older or newer.
         RetryableError: PostgreSQL cannot be reached.
     """
-    with _connect(dsn, connection) as wire:
+    with _connect(dsn, schema_of(connection)) as wire:
         _steps(connection).check(wire)
 
 
@@ -56,8 +69,8 @@ def _steps(connection: str) -> SchemaSteps:
     )
 
 
-def _connect(dsn: str, connection: str) -> Wire:
+def _connect(dsn: str, schema: str) -> Wire:
     try:
-        return psycopg.connect(dsn, connect_timeout=10, options=f"-c search_path={schema_of(connection)}")
+        return psycopg.connect(dsn, connect_timeout=10, options=f"-c search_path={schema}")
     except psycopg.OperationalError as error:
         raise RetryableError("store_unavailable", "PostgreSQL cannot be reached") from error

@@ -128,6 +128,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     asked: int = 0
     #: So long the target may still be at work on what was sent: that it has it not, is not believed before.
     settles_in_s: float = 0.0
+    #: It may have been sent by a store that was lost: it is looked for before it is sent.
+    doubt: bool = False
 
 
 class LastSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from bus.events import Headers
 from bus.headers import Lineage, event_id, to_headers
 from delivery.announcements import Announcement, What
 from delivery.edges import CursorLease, Edges
+from delivery.incarnation import Incarnation
 from delivery.store import Store
 from errors import RejectedError, RetryableError
 from schemas.types import Root
@@ -33,6 +34,10 @@ FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 5.0
 
 
+#: How often the store's progress is told: so much may be announced before a restored store and still go unnoticed.
+MARK_EVERY_S: Final = 0.25
+
+
 class Publisher(Protocol):
     """Writes a record to its topic; the answer comes when every copy is written.
 
@@ -46,6 +51,10 @@ class Publisher(Protocol):
         """Encode and send."""
 
 
+async def nobody_asks(_: Incarnation) -> None:
+    """Where no other process may ever work on the store."""
+
+
 class Relay:
     """Speaks for one store while it is its turn."""
 
@@ -57,6 +66,7 @@ class Relay:
         owner: str,
         *,
         send_within_s: float,
+        mark: Callable[[Incarnation], Awaitable[object]] = nobody_asks,
     ) -> None:
         """Build, without starting.
 
@@ -65,6 +75,7 @@ class Relay:
             publisher: To Kafka.
             headers: What travels beside a record: `headers_of`.
             owner: Of the turn: unique to this relay.
+            mark: Tells Kafka how far the store has come, once the store itself knows that it has.
             send_within_s: After this long the publisher sends nothing any more of what it was given. A turn outlasts
                 it, as two relays that speak at once could put an older record of a key behind a newer one.
         """
@@ -74,6 +85,10 @@ class Relay:
         self._headers = headers
         self._owner = owner
         self._turn_s = send_within_s + MARGIN_S
+        self._mark = mark
+        #: How far the store has come, while that is not told; when it is to be.
+        self._reached: Incarnation | None = None
+        self._mark_at = 0.0
         self._stopping = asyncio.Event()
         self._log = log.bind(connection=store.connection)
 
@@ -90,16 +105,20 @@ class Relay:
                 asked_at = time.monotonic()
                 turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
                 carried = await self._carry(asked_at + MARGIN_S) if turn is not None else 0
+                await self._tell_mark()
                 pause_s = FIRST_PAUSE_S
                 if carried == 0:
                     # Standing by, it looks often enough to follow a dead speaker.
-                    await self._store.wait_for_announcements(min(POLL_S, self._turn_s / 2))
+                    longest_s = MARK_EVERY_S if self._reached is not None else POLL_S
+                    await self._store.wait_for_announcements(min(longest_s, self._turn_s / 2))
             except RetryableError as error:
                 self._log.warning("relay.waits", code=error.code, pause_s=pause_s)
                 await self._wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         if turn is not None:
             with contextlib.suppress(RetryableError):
+                self._mark_at = 0.0
+                await self._tell_mark()
                 await self._turns.release_cursor(turn)
 
     def stop(self) -> None:
@@ -128,7 +147,7 @@ class Relay:
                 one.cancel()
         sent, failed = _sorted_answers(batch, answers)
         if sent:
-            await self._store.outbox_sent(sent)
+            self._reached = await self._store.outbox_sent(sent)
             self._log.info("relay.sent", records=len(sent), first=sent[0], last=sent[-1])
         for announcement, answer in zip(batch, answers, strict=True):
             if isinstance(answer, RejectedError):
@@ -137,6 +156,14 @@ class Relay:
         if failed is not None:
             raise failed
         return len(batch)
+
+    async def _tell_mark(self) -> None:
+        """Only now: a mark the store itself does not know of would make it look restored."""
+        if self._reached is None or time.monotonic() < self._mark_at:
+            return
+        await self._mark(self._reached)
+        self._reached = None
+        self._mark_at = time.monotonic() + MARK_EVERY_S
 
     async def _publish(self, one: Announcement) -> None:
         await self._publisher.publish(one.topic, one.key, one.value, self._headers(one))

@@ -34,8 +34,8 @@ class SchemaSteps(msgspec.Struct, frozen=True, kw_only=True):
         """Oldest first: the first part of each file's name."""
         return sorted(path.name.split("_")[0] for path in self.folder.glob("[0-9]*.py"))
 
-    def take(self, wire: Wire) -> list[str]:
-        """Bring the schema to the newest version; several processes may try at once.
+    def take(self, wire: Wire, revision: str | None = None) -> list[str]:
+        """Bring the schema to the newest version, or to an earlier one; several processes may try at once.
 
         Returns:
             The steps taken, as `store_gp_two: 0001`; empty when there was nothing to do.
@@ -48,11 +48,15 @@ class SchemaSteps(msgspec.Struct, frozen=True, kw_only=True):
         wire.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [self.schema])
         before = _version(wire)
         self._refuse_newer(before)
-        if before == self.names()[-1]:
+        self._refuse_newer(revision)
+        if before == (revision or self.names()[-1]):
             return []
         wire.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
-        self._upgrade(wire)
-        return [f"{self.schema}: {name}" for name in self.names() if before is None or name > before]
+        self._upgrade(wire, revision or "head")
+        until = revision or self.names()[-1]
+        return [
+            f"{self.schema}: {name}" for name in self.names() if (before is None or name > before) and name <= until
+        ]
 
     def check(self, wire: Wire) -> None:
         """Refuse a schema of another version than this code's.
@@ -71,7 +75,7 @@ class SchemaSteps(msgspec.Struct, frozen=True, kw_only=True):
         if found is not None and found not in self.names():
             raise ConfigurationError(self.named, f"it is at version {found}, unknown to this older code")
 
-    def _upgrade(self, wire: Wire) -> None:
+    def _upgrade(self, wire: Wire, revision: str) -> None:
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
         from sqlalchemy import create_engine  # noqa: PLC0415
@@ -86,7 +90,7 @@ class SchemaSteps(msgspec.Struct, frozen=True, kw_only=True):
         config.set_main_option("version_locations", str(self.folder))
         with engine.connect() as connection:
             config.attributes.update(connection=connection, schema=self.schema, version_table=VERSION_TABLE)
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
             connection.commit()
 
 

@@ -25,26 +25,36 @@ ROW = """r.id, r.queue, r.topic, r.topic_id, r.partition, r.event_offset, r.root
     r.kind, r.source_version, r.state, r.cause, r.code, r.attempts, r.due, r.intent, r.reference, r.document_number,
     r.payload, r.payload_digest, r.mapping_in, r.mapping_out, r.command_id, r.origin, r.hops, r.traceparent, r.amount,
     r.currency, r.taken_in_at, r.replay, COALESCE(r.waits_for, ''), r.asked,
-    GREATEST(EXTRACT(epoch FROM r.settles_at - statement_timestamp()), 0)::float8"""
+    GREATEST(EXTRACT(epoch FROM r.settles_at - statement_timestamp()), 0)::float8, r.doubt"""
 
 #: Columns that move from rows to history unchanged.
 KEPT = """id, queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
     source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency,
     taken_in_at"""
 
+#: Read along with what begins work: a store that was put back under a running worker is known by it.
+_INCARNATION = "(SELECT ARRAY[store_id, counter::text, held] FROM incarnation)"
+INCARNATION = f"SELECT {_INCARNATION}"
+
 # ---- take in
+
+#: Events below it may have been worked on by a store that was lost.
+_HORIZON = """(SELECT until FROM horizons
+    WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s)"""
 
 POSITIONS = "SELECT partition, next FROM positions WHERE queue = %(queue)s AND topic_id = %(topic_id)s"
 
-FIRST_POSITION = """
+FIRST_POSITION = f"""
 INSERT INTO positions (queue, topic_id, partition, topic, next, moved_at)
 VALUES (%(queue)s, %(topic_id)s, %(partition)s, %(topic)s, %(next)s, statement_timestamp())
 ON CONFLICT DO NOTHING
+RETURNING {_INCARNATION}, {_HORIZON}
 """
 
-MOVE_POSITION = """
+MOVE_POSITION = f"""
 UPDATE positions SET next = %(next)s, moved_at = statement_timestamp()
 WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s AND next = %(expected)s
+RETURNING {_INCARNATION}, {_HORIZON}
 """
 
 # WHERE false: an entry that exists is locked and not written.
@@ -113,8 +123,8 @@ _EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offs
     kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency"""
 
 INSERT_ROWS = f"""
-INSERT INTO rows ({EVENT}, state, due, payload)
-SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload
+INSERT INTO rows ({EVENT}, state, due, payload, doubt)
+SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload, event_offset < %(doubt_below)s
 FROM {_ARRIVALS.format(more="%(payloads)b::bytea[]", names="payload")}
 ORDER BY place
 """
@@ -127,6 +137,18 @@ INSERT INTO history (id, {EVENT}, state, code, merged_into)
 SELECT nextval('row_ids'), {_EVENT_VALUES}, state, code, merged_into
 FROM {_ENDED}
 ORDER BY place
+"""
+
+# Ends that were heard of are needed once; a horizon that is reached, no more.
+TAKE_HEARD = """
+WITH reached AS (
+    DELETE FROM horizons
+    WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s AND until <= %(next)s
+)
+DELETE FROM heard
+WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s AND event_offset < %(next)s
+    AND replay = ''
+RETURNING event_offset, state, code
 """
 
 DROP_EMPTY_KEYS = """
@@ -153,7 +175,7 @@ UPDATE keys k
 SET state = 'leased', due = NULL, lease_owner = %(owner)s, epoch = nextval('epochs'),
     lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
 FROM due WHERE k.queue = due.queue AND k.root_key = due.root_key
-RETURNING k.root_key, k.epoch
+RETURNING k.root_key, k.epoch, {_INCARNATION}
 """
 
 HEADS = f"""
@@ -585,7 +607,10 @@ OUTBOX = """
 SELECT id, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, written_at
 FROM outbox WHERE refused IS NULL ORDER BY id LIMIT %(limit)s
 """
-OUTBOX_SENT = "DELETE FROM outbox WHERE id = ANY(%(ids)b::bigint[])"
+OUTBOX_SENT = """
+WITH sent AS (DELETE FROM outbox WHERE id = ANY(%(ids)b::bigint[]))
+UPDATE incarnation SET counter = counter + 1 RETURNING ARRAY[store_id, counter::text, held]
+"""
 OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE id = %(id)s"
 
 # ---- knowledge
@@ -613,13 +638,13 @@ DELETE FROM webhook_ids WHERE first_seen < statement_timestamp() - make_interval
 # ---- cursors
 
 CURSOR = "SELECT cursor FROM cursors WHERE name = %(name)s"
-LEASE_CURSOR = """
+LEASE_CURSOR = f"""
 INSERT INTO cursors AS c (name, lease_owner, lease_until, epoch)
 VALUES (%(name)s, %(owner)s, statement_timestamp() + make_interval(secs => %(lease_s)s), nextval('epochs'))
 ON CONFLICT (name) DO UPDATE
     SET lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, epoch = excluded.epoch
     WHERE c.lease_owner IS NULL OR c.lease_owner = excluded.lease_owner OR c.lease_until <= statement_timestamp()
-RETURNING cursor, epoch
+RETURNING cursor, epoch, {_INCARNATION}
 """
 ADVANCE_CURSOR = """
 UPDATE cursors SET cursor = %(cursor)s, lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)

@@ -19,9 +19,10 @@ from psycopg import sql
 from bus.clock import Clock, now
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
-from delivery.batch import Batch, sorted_out
+from delivery.batch import Batch, Ended, sorted_out
 from delivery.database import Connection, Database, Parameters, planned_anew
 from delivery.decide import Turn
+from delivery.incarnation import Incarnation
 from delivery.ports import Arrival, Intent, LastSeen, Row
 from delivery.states import ENDS, ParkedFor, State
 from delivery.things import document_of
@@ -63,6 +64,13 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
 
     row: Row
     intent: Intent
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    """A position that was where it was expected."""
+
+    #: Events below it may have been worked on by a store that was lost.
+    horizon: int
 
 
 class OpenRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,19 +173,21 @@ class Store(Database):
         for arrival in arrivals:
             if (arrival.topic_id, arrival.partition) != (topic_id, partition) or arrival.offset >= next_offset:
                 raise ValueError(f"{arrival.root} does not belong to this batch")
-        fresh = [arrival for arrival in arrivals if expected is None or arrival.offset >= expected]
-        repeats = len(arrivals) - len(fresh)
+        fresh: Sequence[Arrival] = [one for one in arrivals if expected is None or one.offset >= expected]
         place = {"queue": queue, "topic": topic, "topic_id": topic_id, "partition": partition, "next": next_offset}
         attempt = (queue, topic_id, partition, expected, next_offset)
         try:
             async with self.transaction() as wire:
-                if not await self._move(wire, place, expected):
+                moved = await self._move(wire, place, expected)
+                if moved is None:
                     at = dict(await columns.rows(wire, statements.POSITIONS, place)).get(partition)
                     if attempt in self._doubtful and at == next_offset:
                         self._doubtful.discard(attempt)
                         return TakenIn(repeats=len(arrivals))
                     raise LostPartitionError("lost_partition", "the position moved", expected=expected, found=at)
-                taken = await self._insert(wire, place, fresh) if fresh else TakenIn()
+                if moved.horizon:
+                    fresh = await self._without_ended(wire, place, fresh)
+                taken = await self._insert(wire, place, fresh, moved.horizon) if fresh else TakenIn()
                 await waiting.meet(wire, self.schema, frozenset(brought), frozenset())
         except RetryableError:
             self._doubtful.add(attempt)
@@ -186,14 +196,36 @@ class Store(Database):
         self._arrival(queue).set()
         if taken.ended or taken.replaced:
             self._announced.set()
-        return msgspec.structs.replace(taken, repeats=repeats)
+        return msgspec.structs.replace(taken, repeats=len(arrivals) - len(fresh))
 
-    async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> bool:
+    async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> "_Moved | None":
         if expected is None:
-            return (await wire.execute(statements.FIRST_POSITION, place)).rowcount == 1
-        return (await wire.execute(statements.MOVE_POSITION, {**place, "expected": expected})).rowcount == 1
+            moved = await columns.rows(wire, statements.FIRST_POSITION, place)
+        else:
+            moved = await columns.rows(wire, statements.MOVE_POSITION, {**place, "expected": expected})
+        if not moved:
+            return None
+        incarnation, horizon = moved[0]
+        self.met(incarnation)
+        return _Moved(horizon or 0)
 
-    async def _insert(self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival]) -> TakenIn:
+    async def _without_ended(
+        self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival]
+    ) -> Sequence[Arrival]:
+        """Those that a store that was lost had not ended; the ends of the others are known and said already."""
+        heard = await columns.rows(wire, statements.TAKE_HEARD, place)
+        by_offset = {arrival.offset: arrival for arrival in arrivals}
+        ended = [
+            Ended(arrival=by_offset[offset], state=State(state), code=code, merged_into="")
+            for offset, state, code in heard
+            if offset in by_offset
+        ]
+        if ended:
+            await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(ended)})
+        known = {offset for offset, _, _ in heard}
+        return [arrival for arrival in arrivals if arrival.offset not in known]
+
+    async def _insert(self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival], horizon: int) -> TakenIn:
         queue = str(place["queue"])
         root_keys = sorted({arrival.root_key for arrival in arrivals})
         await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": root_keys})
@@ -211,6 +243,7 @@ class Store(Database):
                     **place,
                     **columns.of_arrivals(batch.queued),
                     "payloads": [arrival.payload for arrival in batch.queued],
+                    "doubt_below": horizon,
                 },
             )
         if batch.ended:
@@ -274,9 +307,11 @@ class Store(Database):
         """
         lease = {"queue": queue, "owner": owner, "limit": limit, "lease_s": lease_s}
         async with self.transaction() as wire:
-            epochs = dict(await columns.rows(wire, statements.CLAIM, lease))
-            if not epochs:
+            claimed = await columns.rows(wire, statements.CLAIM, lease)
+            if not claimed:
                 return []
+            self.met(claimed[0][2])
+            epochs = {root_key: epoch for root_key, epoch, _ in claimed}
             found = await columns.rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
             rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
             empty = epochs.keys() - {row.root_key for row in rows}
@@ -518,9 +553,10 @@ class Store(Database):
         found = await self.fetch(statements.OUTBOX, {"limit": limit})
         return [columns.announcement_of(values) for values in found]
 
-    async def outbox_sent(self, ids: Sequence[int]) -> None:
-        """The broker has them."""
-        await self.execute(statements.OUTBOX_SENT, {"ids": list(ids)})
+    async def outbox_sent(self, ids: Sequence[int]) -> Incarnation:
+        """The broker has them; how far the store has come by that, which is to be told now and not before."""
+        found = await self.fetch(statements.OUTBOX_SENT, {"ids": list(ids)})
+        return self.met(found[0][0] if found else None)
 
     async def outbox_refused(self, id_: int, reason: str) -> None:
         """The broker will never take it; kept aside and counted."""

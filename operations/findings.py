@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from delivery.incarnation import Incarnation, refusal
 from delivery.states import ParkedFor, State
 from operations.connectors import ConnectorStatus
 from operations.ledger import Ledger
@@ -60,6 +61,7 @@ class Kind(StrEnum):
     """What a finding is about; what others follow from comes first."""
 
     SERVER = "server"
+    STORE = "store"
     PROCESS = "process"
     CAPTURE = "capture"
     LEDGER = "ledger"
@@ -76,7 +78,7 @@ class Kind(StrEnum):
 
 
 #: Of one severity these are told first: the rest may follow from them.
-CAUSES = (Kind.SERVER, Kind.PROCESS, Kind.CAPTURE, Kind.LEDGER, Kind.PROJECTOR)
+CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LEDGER, Kind.PROJECTOR)
 RANKS = list(Severity)
 
 
@@ -148,6 +150,22 @@ def of_silences(silences: Iterable[Silence], where: Callable[[str], str]) -> Ite
     if without_tables:
         listed = ", ".join(without_tables)
         yield _silent(POSTGRESQL, f"Tables are missing or of another version than this code: {listed}.", MIGRATE)
+
+
+def of_stores(stores: Iterable[StoreStanding], announced: Mapping[str, Incarnation]) -> Iterator[Finding]:
+    """Stores that do not know what they have announced: their connections stand still; pure."""
+    for store in stores:
+        why = refusal(store.connection, store.incarnation, announced.get(store.connection))
+        if why is None:
+            continue
+        said = sentence(why.code, {"connection": store.connection})
+        yield Finding(
+            severity=Severity.ALARM,
+            kind=Kind.STORE,
+            about=store.connection,
+            headline=said.happened,
+            to_do=said.to_do,
+        )
 
 
 def of_processes(here: Here) -> Iterator[Finding]:

@@ -463,6 +463,19 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The connection's store is of another version than the code.",
         "Run `towpath migrate`, then start the process again.",
     ),
+    "store_restored": (
+        "The store of {connection} does not know all it has announced: it was restored or replaced, so nothing is "
+        "taken in or delivered there.",
+        "Run `towpath store recover {connection}`: it tells the store what was done and has the rest looked for.",
+    ),
+    "store.recovered": (
+        "The store was recovered: {ended} open events had ended, {in_doubt} are looked for before they are sent.",
+        NOTHING,
+    ),
+    "store_recovering": (
+        "The store of {connection} is not recovered yet, so nothing is taken in or delivered there.",
+        "Run `towpath store recover {connection}` to its end; it may be run again.",
+    ),
     "gp.document_in_use": (
         "A user of GP has the document open.",
         "Nothing to do: it is tried again. If it stays, ask who left it open and have it closed.",

@@ -5,14 +5,19 @@ Each source is asked on its own and for a short time: what is away is an alarm, 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bus import store_marks
+from bus.codec import Codecs
 from bus.registry import Registry
 from bus.settings import Settings
+from delivery.incarnation import Incarnation
+from delivery.recognition import announced
 from operations import connectors, findings, local, processes
 from operations import ledger as books_of
 from operations.findings import Finding, Here, Projector, Severity, Waiting, bare
@@ -36,6 +41,8 @@ LEDGER_OF = timedelta(hours=24)
 PROJECTOR_MOVES_WITHIN_S = 1.5
 
 KAFKA, REGISTRY, CONNECT, PROJECTION = "Kafka", "schema registry", "Kafka Connect", "projection"
+#: Asked of Kafka and of the registry: their own silence is told of already.
+MARKS = "how far the stores had come"
 #: Server to its setting, and the variable the local stack keeps its own address under.
 ADDRESSES = {
     KAFKA: ("kafka.bootstrap", "TOWPATH_KAFKA"),
@@ -47,6 +54,7 @@ UNKNOWN_WITHOUT = {
     KAFKA: "what is unread",
     CONNECT: "change data capture",
     PROJECTION: "parked events, dead letters, circuits, money",
+    MARKS: "whether a store was restored",
 }
 
 
@@ -82,12 +90,13 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     books = Question(PROJECTION, lambda: _projection(settings))
     spools = Question("spools", lambda: _spools(settings))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
+    marks = Question(MARKS, lambda: _marks(settings))
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
     here = Here(
         states=processes.states(settings.root, list(settings.connections)),
         all_of_it=_is_local(settings, KAFKA),
     )
-    wait_for([*asked, spools], ASK_WITHIN_S)
+    wait_for([*asked, marks, spools], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
@@ -102,6 +111,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     projector = moving.answer if moving is not None else None
     found = [
         *findings.of_silences(silences, lambda source: _where(settings, source)),
+        *findings.of_stores(told.values(), marks.answer or {}),
         *findings.of_processes(here),
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
@@ -127,7 +137,9 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             "processes here",
             *(["ledger of the last 24 h"] if ledger is not None and ledger.answer is not None else []),
         ),
-        not_asked=_not_asked(silences, ledger, with_ledger=with_ledger),
+        not_asked=_not_asked(
+            [*silences, *([marks.silence] if marks.silence is not None else [])], ledger, with_ledger=with_ledger
+        ),
     )
 
 
@@ -152,6 +164,12 @@ def _registry(settings: Settings) -> bool:
     finally:
         registry.close()
     return True
+
+
+def _marks(settings: Settings) -> Mapping[str, Incarnation]:
+    with closing(Registry(settings.registry, timeout_s=ASK_WITHIN_S - 1)) as registry:
+        marks = store_marks.read(settings.kafka, Codecs(registry))
+    return {name: found for name, mark in marks.items() if (found := announced(mark)) is not None}
 
 
 def _projection(settings: Settings) -> Standing:

@@ -72,6 +72,8 @@ def settings_of(topic: Topic, copies: int) -> dict[str, str]:
         config |= {"min.compaction.lag.ms": str(topic.retention_ms), "delete.retention.ms": str(topic.retention_ms)}
     else:
         config["retention.ms"] = str(topic.retention_ms)
+    if topic.segment_bytes:
+        config["segment.bytes"] = str(topic.segment_bytes)
     config["message.timestamp.type"] = "LogAppendTime" if topic.log_append_time else "CreateTime"
     return config
 

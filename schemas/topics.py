@@ -11,6 +11,7 @@ from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
+from schemas.bus.store_mark import StoreMark
 from schemas.canonical.inventory_level import InventoryLevel
 from schemas.canonical.order import Order
 from schemas.canonical.order_status import OrderStatus
@@ -64,6 +65,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: int = MIB
     #: The broker's clock stamps what comes from outside, so that hours of arrival are ours.
     log_append_time: bool = False
+    #: Of a compacted topic that is read whole: only what lies before the last segment is compacted. 0: the broker's.
+    segment_bytes: int = 0
 
 
 def changes(system: str) -> Topic:
@@ -188,8 +191,21 @@ COMMANDS = Topic(
     partitions=1,
 )
 
+STORES = Topic(
+    name="bus.stores.v1",
+    record=StoreMark,
+    key="the connection",
+    written_by=Stage.BUS,
+    cleanup=Cleanup.COMPACT,
+    retention_ms=10 * 60_000,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+    # the newest of a few connections, read whole by every worker that starts
+    partitions=1,
+    segment_bytes=MIB,
+)
+
 #: What a worker with a connection's store announces, and is asked for.
-OF_STORES = (OUTCOMES, DEAD_LETTERS, CROSS_REFERENCES, COMMANDS)
+OF_STORES = (OUTCOMES, DEAD_LETTERS, CROSS_REFERENCES, COMMANDS, STORES)
 
 TOPICS: tuple[Topic, ...] = (
     CLARITY_CHANGES,
@@ -210,6 +226,7 @@ TOPICS: tuple[Topic, ...] = (
     DEAD_LETTERS,
     CROSS_REFERENCES,
     COMMANDS,
+    STORES,
 )
 
 

@@ -35,6 +35,7 @@ COMMANDS = (
         "Bring the tables of all stores and of the projection to this version.",
         DEPLOYMENT,
     ),
+    ("store", "store", "app", "The stores of connections: copy them, bring them back to work.", DEPLOYMENT),
     ("projection", "projection", "app", "The books that commands read: status and rebuilding.", DEPLOYMENT),
     ("status", "status", "status", "What needs somebody, worst first, in money and age.", LOOK),
     ("explain", "explain", "explain", "Why a key is where it is, and what would move it.", LOOK),

@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from bus.settings import Connection
+from delivery.incarnation import Incarnation
 from delivery.migrate import schema_of
 from errors import RetryableError
 from operations.projection.project import QUEUES
@@ -56,6 +57,8 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     #: Those in force.
     pauses: tuple[Pause, ...]
     full: tuple[Full, ...] = ()
+    #: Which store it is, and how far it has come; None: it does not know.
+    incarnation: Incarnation | None = None
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,9 +153,11 @@ def opened(connection: Connection, statement_within_ms: int = STATEMENT_WITHIN_M
 def _standing(wire: Wire, connection: str) -> StoreStanding:
     moved = wire.execute("SELECT queue, topic_id, partition, next FROM positions").fetchall()
     names, of_full = Pause.__struct_fields__, Full.__struct_fields__
+    which = wire.execute("SELECT store_id, counter, held FROM incarnation").fetchone()
     return StoreStanding(
         connection=connection,
         positions={(queue, topic_id, partition): following for queue, topic_id, partition, following in moved},
         pauses=tuple(Pause(**dict(zip(names, row, strict=True))) for row in wire.execute(PAUSES)),
         full=tuple(Full(**dict(zip(of_full, row, strict=True))) for row in wire.execute(FULL)),
+        incarnation=Incarnation(store_id=which[0], counter=which[1], held=which[2]) if which is not None else None,
     )

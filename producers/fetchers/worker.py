@@ -42,7 +42,7 @@ def run(settings: Settings, name: str | None) -> int:
             app = BusApp(f"towpath.fetchers.{connection.name}", settings.kafka, topic_ids)
             codecs = Codecs(registry)
             async with (
-                store_of(settings, connection) as store,
+                store_of(settings, connection, codecs) as store,
                 source_at(app, connection, store, codecs, settings.code_version) as there,
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)

@@ -21,18 +21,23 @@ from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from delivery.database import Database
 from delivery.edges import Edges
+from delivery.incarnation import NOT_TRUSTED
+from delivery.recognition import recognise
 from errors import ConfigurationError, FatalError
 from producers import routes
 from producers.pollers.clarity import Orders
 from producers.pollers.pace import keep_polling, until_possible
 from producers.pollers.rounds import Beat, Lister, Poller
 from producers.routes import Poll
+from schemas import topics
 
 log = structlog.get_logger(__name__)
 
 #: Where the first round of all begins, unless the connection's option `poll_since` names a date.
 FIRST_LOOK_BACK = timedelta(days=1)
 _SHORTEST_LEASE_S = 30.0
+#: Whether a store that was restored has been recovered.
+_LOOKS_AGAIN_S = 30.0
 
 
 def run(settings: Settings) -> int:
@@ -57,7 +62,7 @@ async def serve(settings: Settings) -> int:
         producer = await built.enter_async_context(BusProducer(settings.kafka))
         publisher = Publisher(producer, Codecs(registry))
         targets = {poll.target.name: poll.target for poll in routes.POLLS}
-        look = partial(asyncio.to_thread, verify, settings.kafka, registry, targets.values())
+        look = partial(asyncio.to_thread, verify, settings.kafka, registry, [*targets.values(), topics.STORES])
         if await until_possible(look, stop, "topics"):
             log.info("pollers.ready", connections=[connection.name for connection, _ in polled(settings)])
             await _poll_all(settings, publisher, stop)
@@ -73,7 +78,7 @@ def polled(settings: Settings) -> list[tuple[Connection, Poll]]:
 async def _poll_all(settings: Settings, publisher: Publisher, stop: asyncio.Event) -> None:
     """Until told to stop, or until none can be polled, or one fails in a way that is not its store's."""
     tasks = [
-        asyncio.create_task(_poll_if_possible(connection, poll, publisher, stop))
+        asyncio.create_task(_poll_if_possible(settings.kafka, connection, poll, publisher, stop))
         for connection, poll in polled(settings)
     ]
     told = asyncio.create_task(stop.wait())
@@ -89,11 +94,11 @@ async def _poll_all(settings: Settings, publisher: Publisher, stop: asyncio.Even
 
 
 async def _poll_if_possible(
-    connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
+    kafka: str, connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event
 ) -> FatalError | None:
     """One connection until told to stop; why it is left out, where its store can not be polled any more."""
     try:
-        await _poll(connection, poll, publisher, stop)
+        await _poll(connection, kafka, poll, publisher, stop)
     except FatalError as error:
         metrics.POLLS.labels(connection=connection.name, result=error.code).inc()
         log.error(  # noqa: TRY400 -- what the store said, not where in our code it was heard
@@ -103,12 +108,30 @@ async def _poll_if_possible(
     return None
 
 
-async def _poll(connection: Connection, poll: Poll, publisher: Publisher, stop: asyncio.Event) -> None:
+async def _poll(connection: Connection, kafka: str, poll: Poll, publisher: Publisher, stop: asyncio.Event) -> None:
+    """Until told to stop; a store that was restored keeps its cursor where it is until it has been recovered."""
+    while not stop.is_set():
+        try:
+            await _poll_store(connection, kafka, poll, publisher, stop)
+        except FatalError as error:
+            if error.code not in NOT_TRUSTED:
+                raise
+            metrics.POLLS.labels(connection=connection.name, result=error.code).inc()
+            log.error("poller.store_not_trusted", connection=connection.name, code=error.code, reason=error.message)  # noqa: TRY400 - what to do, no stack
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOKS_AGAIN_S):
+                    await stop.wait()
+
+
+async def _poll_store(
+    connection: Connection, kafka: str, poll: Poll, publisher: Publisher, stop: asyncio.Event
+) -> None:
     database = Database(connection.store_dsn.reveal(), connection.name, pool_size=1)
     async with _lister(connection) as lister, contextlib.AsyncExitStack() as built:
         built.push_async_callback(database.close)
-        if not await until_possible(database.open, stop, connection.name):
-            return
+        for step in (database.open, partial(recognise, kafka, publisher.codecs, database)):
+            if not await until_possible(step, stop, connection.name):
+                return
         poller = Poller(
             beat_of(connection, poll, clock.now()),
             lister,

@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     ("words", "at", "offered"),
     [
-        ("towpath st", 1, {"stack", "statement", "status", "stop"}),
+        ("towpath st", 1, {"stack", "statement", "status", "stop", "store"}),
         ("towpath ex", 1, {"explain"}),
         ("towpath stack ", 2, {"up", "down", "status", "restart"}),
         ("towpath run --", 2, {"--detach", "--wait", "--no-wait", "--help"}),
