@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT
@@ -122,9 +123,23 @@ class NothingSkipped(faust_consumer.Consumer):
         by_topic: dict[str, list[int]] = {}
         for tp in self.assignment():
             by_topic.setdefault(tp.topic, []).append(tp.partition)
+        await self._begin_anew({tp for tp in self.assignment() if tp.topic not in self.app.kept_positions})
         for topic, keeper in self.app.kept_positions.items():
             if topic in by_topic:
                 await self._seek_kept(topic, keeper, by_topic[topic])
+
+    async def _begin_anew(self, partitions: set[TP]) -> None:
+        """A group's offset is kept by the topic's name: where it was committed for another topic, it says nothing."""
+        for tp, topic_id in (await self.committed_for(partitions)).items():
+            if topic_id and topic_id != self.app.topic_ids.get(tp.topic):
+                log.warning("topic.recreated", topic=tp.topic, partition=tp.partition, committed_for=topic_id)
+                await self.seek(tp, 0)
+                self._read_offset[tp] = None
+                self._committed_offset[tp] = None
+
+    async def committed_for(self, partitions: set[TP]) -> Mapping[TP, str]:  # noqa: ARG002 - a broker of one life
+        """The id of the topic each of the group's offsets was committed for; empty where that is not known."""
+        return {}
 
     async def _seek_kept(self, topic: str, keeper: "KeptPositions", partitions: list[int]) -> None:
         known = await keeper.read(topic, sorted(partitions))
@@ -214,12 +229,43 @@ class NothingSkipped(faust_consumer.Consumer):
         """Not used: it looks at sensors this stream does not feed. Lag and age are measured outside."""
 
 
+class KafkaConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that speaks to Kafka; its commits say for which topic they are."""
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer: Any = super()._create_consumer(loop)
+        app: Any = self.app
+        commit, ids = consumer.commit, app.topic_ids
+
+        async def labelled(offsets: Mapping[Any, Any]) -> None:
+            await commit({tp: OffsetAndMetadata(each.offset, ids.get(tp.topic, "")) for tp, each in offsets.items()})
+
+        consumer.commit = labelled
+        return consumer
+
+    async def committed_for(self, partitions: set[TP]) -> Mapping[TP, str]:
+        """As its consumer's."""
+        asked = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - no public way
+        found = await self.call_thread(coordinator.fetch_committed_offsets, asked)
+        return {TP(place.topic, place.partition): each.metadata or "" for place, each in found.items()}
+
+
 class KafkaConsumer(NothingSkipped, driver.Consumer):
     """The consumer on aiokafka."""
 
+    _thread: KafkaConsumerThread
+
+    def _new_consumer_thread(self) -> KafkaConsumerThread:
+        return KafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def committed_for(self, partitions: set[TP]) -> Mapping[TP, str]:
+        """As written with each commit."""
+        return await self._thread.committed_for(partitions) if partitions else {}
+
     def rejoin(self) -> None:
         """Ask the group for a new assignment, so that everything is read from its position again."""
-        client = self._thread._consumer  # noqa: SLF001 - no public way
+        client: Any = self._thread._consumer  # noqa: SLF001 - no public way
         if client is not None:
             self._thread.thread_loop.call_soon_threadsafe(client._coordinator.request_rejoin)  # noqa: SLF001 - as above
 
@@ -273,6 +319,7 @@ class BusApp(faust.App):
         """
         self._bus_transport = transport
         self._drain_limit_s = drain_limit_s
+        self.kafka = kafka
         self.topic_ids = topic_ids
         self.in_flight: list[OrderedAcks] = []
         self.kept_positions: dict[str, KeptPositions] = {}

@@ -11,6 +11,7 @@ import structlog
 from bus.faust_app import BusApp
 from bus.logs import described
 from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
+from bus.recreated import watch_topics
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,9 @@ async def serve(build: Build) -> int:
         await app.start()
         log.info("worker.ready", group=app.conf.id, agents=sorted(app.agents))
         dead = asyncio.create_task(app.wait_until_stopped())
+        watching = asyncio.create_task(watch_topics(app))
         await asyncio.wait({dead, told}, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
         await app.stop()
         dead.cancel()
     failed = app.died_of or app.crash_reason

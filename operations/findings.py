@@ -19,7 +19,7 @@ from operations.ledger import Ledger
 from operations.processes import SUPERVISOR, ProcessState
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
-from operations.projection.queues import Pause, StoreStanding
+from operations.projection.queues import Pause, Position, StoreStanding
 from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
@@ -35,6 +35,9 @@ UNKNOWN_FOR = timedelta(minutes=1)
 BACKOFF_FOR = timedelta(minutes=5)
 #: … and is an alarm when it has lasted so long.
 TOO_LONG = timedelta(hours=1)
+
+#: What a topic that was made anew lost; longer than topics of changes keep anything.
+TOLD_FOR = timedelta(days=14)
 
 POSTGRESQL = "PostgreSQL"
 #: Codes of what does not answer; the empty one of what did not in time.
@@ -66,6 +69,7 @@ class Kind(StrEnum):
     CAPTURE = "capture"
     LEDGER = "ledger"
     PROJECTOR = "projector"
+    TOPIC = "topic"
     CIRCUIT = "circuit"
     DEAD_LETTERS = "dead letters"
     PARKED = "parked"
@@ -165,6 +169,41 @@ def of_stores(stores: Iterable[StoreStanding], announced: Mapping[str, Incarnati
             about=store.connection,
             headline=said.happened,
             to_do=said.to_do,
+        )
+
+
+def of_recreated(
+    stores: Iterable[StoreStanding],
+    topic_ids: Mapping[str, str],
+    projected: Mapping[tuple[str, int], int],
+    now: datetime,
+) -> Iterator[Finding]:
+    """Topics that were deleted and made anew, and what of the old ones was never taken in; pure.
+
+    Args:
+        stores: Their positions, those of the old topics among them.
+        topic_ids: Of the topics as they are now, by name.
+        projected: (topic id, partition) to how far the projector had read, the old topics too: there were so many.
+        now: What is long past is not told any more.
+    """
+    old: dict[tuple[str, str], list[Position]] = {}
+    for store in stores:
+        for each in store.stood:
+            if topic_ids.get(each.topic, each.topic_id) != each.topic_id and now - each.moved_at < TOLD_FOR:
+                old.setdefault((store.connection, each.topic), []).append(each)
+    for (connection, topic), positions in old.items():
+        lost = sum(max(projected.get((each.topic_id, each.partition), 0) - each.next, 0) for each in positions)
+        yield Finding(
+            severity=Severity.ALARM if lost else Severity.NOTE,
+            kind=Kind.TOPIC,
+            about=connection,
+            headline=f"{topic} was deleted and made anew; {connection} reads it from its beginning. Of the old one "
+            + (f"{_events(lost)} were never taken in." if lost else "all that is known of was taken in."),
+            count=lost,
+            since=max(each.moved_at for each in positions),
+            to_do="`towpath census` names what stores list as changed and nobody has; have that sent again."
+            if lost
+            else "Nothing to do.",
         )
 
 

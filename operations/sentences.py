@@ -285,6 +285,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Find out what the broker lost, let the sources tell it again (`towpath census` lists what is missing), and "
         "have the store's position of the partition set to the topic's end.",
     ),
+    "topic_recreated": (
+        "{topic} was deleted and made anew, so the process begins at its beginning.",
+        "The process starts again by itself. What of the old topic was never taken in, `towpath status` tells.",
+    ),
     "no_root_key": (
         "Its message key {key} names no connection and document.",
         "Have the program that wrote it set the key to `<connection>:<id of the document>`, and write it again.",

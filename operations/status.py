@@ -4,7 +4,7 @@ Each source is asked on its own and for a short time: what is away is an alarm, 
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +112,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     found = [
         *findings.of_silences(silences, lambda source: _where(settings, source)),
         *findings.of_stores(told.values(), marks.answer or {}),
+        *_recreated(told.values(), kafka.answer, books.answer, now),
         *findings.of_processes(here),
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
@@ -164,6 +165,13 @@ def _registry(settings: Settings) -> bool:
     finally:
         registry.close()
     return True
+
+
+def _recreated(
+    stores: Iterable[StoreStanding], found: Log | None, books: Standing | None, now: datetime
+) -> Iterator[Finding]:
+    ids = {name: place.topic_id for name, place in found.places.items()} if found is not None else {}
+    return findings.of_recreated(stores, ids, books.positions if books is not None else {}, now)
 
 
 def _marks(settings: Settings) -> Mapping[str, Incarnation]:

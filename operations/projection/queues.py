@@ -48,6 +48,17 @@ class Full(msgspec.Struct, frozen=True, kw_only=True):
     most_bytes: int
 
 
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a queue has taken in a partition of a topic of that id."""
+
+    queue: str
+    topic: str
+    topic_id: str
+    partition: int
+    next: int
+    moved_at: datetime
+
+
 class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     """What a store says of all its queues."""
 
@@ -57,6 +68,8 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     #: Those in force.
     pauses: tuple[Pause, ...]
     full: tuple[Full, ...] = ()
+    #: The same positions with the topics' names and when they moved last.
+    stood: tuple[Position, ...] = ()
     #: Which store it is, and how far it has come; None: it does not know.
     incarnation: Incarnation | None = None
 
@@ -151,12 +164,14 @@ def opened(connection: Connection, statement_within_ms: int = STATEMENT_WITHIN_M
 
 
 def _standing(wire: Wire, connection: str) -> StoreStanding:
-    moved = wire.execute("SELECT queue, topic_id, partition, next FROM positions").fetchall()
+    moved = wire.execute("SELECT queue, topic, topic_id, partition, next, moved_at FROM positions").fetchall()
+    stood = tuple(Position(**dict(zip(Position.__struct_fields__, row, strict=True))) for row in moved)
     names, of_full = Pause.__struct_fields__, Full.__struct_fields__
     which = wire.execute("SELECT store_id, counter, held FROM incarnation").fetchone()
     return StoreStanding(
         connection=connection,
-        positions={(queue, topic_id, partition): following for queue, topic_id, partition, following in moved},
+        positions={(each.queue, each.topic_id, each.partition): each.next for each in stood},
+        stood=stood,
         pauses=tuple(Pause(**dict(zip(names, row, strict=True))) for row in wire.execute(PAUSES)),
         full=tuple(Full(**dict(zip(of_full, row, strict=True))) for row in wire.execute(FULL)),
         incarnation=Incarnation(store_id=which[0], counter=which[1], held=which[2]) if which is not None else None,

@@ -40,6 +40,8 @@ BATCH = 5000
 WAIT_S = 0.5
 GATHER_S = 0.02
 HOUSEKEEPING_EVERY_S = 1800.0
+#: Whether the topics are those that were there at the beginning.
+TOPICS_EVERY_S = 10.0
 #: An hour closes when it is this far behind …
 CLOSES_AFTER = timedelta(hours=1)
 #: … and surely whole on its topic, which keeps fourteen days: a rebuilt projection may have lost part of an older one.
@@ -130,7 +132,11 @@ def _session(settings: Settings, stopped: Callable[[], bool], scope: Scope) -> N
 
 def _work(reader: "Reader", wire: migrate.Wire, stopped: Callable[[], bool]) -> None:
     housekeeping_at = time.monotonic()
+    look_at = housekeeping_at + TOPICS_EVERY_S
     while not stopped():
+        if time.monotonic() >= look_at:
+            reader.refuse_made_anew()
+            look_at = time.monotonic() + TOPICS_EVERY_S
         batch = reader.read()
         if batch:
             reader.write(batch)
@@ -157,6 +163,7 @@ class Reader:
         self._means = {topic.name: means_of(topic) for topic in read}
         # of canonical records only orders have money
         self._decode = {each.name for each in read if means_of(each) in DECODED or each.record is Order}
+        self._admin = admin_of(kafka)
         self._topics = _places(kafka, self._read)
         self.expected = self._positions(kafka)
         self._consumer = Consumer(
@@ -217,6 +224,16 @@ class Reader:
             log.error("projector.refused", **place, error=type(error).__name__, sqlstate=error.sqlstate)  # noqa: TRY400  one line
             self._write(project(()), following)
         log.debug("projector.batch", records=len(batch))
+
+    def refuse_made_anew(self) -> None:
+        """Begin a new session when a topic was deleted and made anew: its offsets are others.
+
+        Raises:
+            RetryableError: one was.
+        """
+        found = describe(self._admin, self._read)
+        if changed := sorted(name for name, place in found.items() if place.topic_id != self._topics[name].topic_id):
+            raise RetryableError("topic_recreated", f"{', '.join(changed)} was made anew", topic=changed[0])
 
     def has_read_until(self, moment: datetime) -> bool:
         """Whether all source events stamped before a moment were read."""

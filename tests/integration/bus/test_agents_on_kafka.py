@@ -1,17 +1,20 @@
 """The agents' suite on real Kafka."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # re-exported without saying so
 
 from bus.faust_app import BusApp
+from bus.recreated import watch_topics
 from bus.verify import topic_ids
+from errors import FatalError
 from operations.stack.addresses import Addresses
-from tests.suites.agents import PARTITIONS, AgentsSuite, Written
+from tests.suites.agents import PARTITIONS, AgentsSuite, Written, copy, holds, piped, truth, until
 
 
 class KafkaCluster:
@@ -68,8 +71,55 @@ class KafkaCluster:
         places = answer.result().topic_partitions or ()
         return {place.partition: place.offset for place in places if place.topic == self.source}
 
+    def recreate(self) -> None:
+        for future in self._admin.delete_topics([self.source]).values():
+            future.result()
+        deadline = time.monotonic() + 20
+        while True:  # the name is free only when all brokers have let it go
+            try:
+                self._admin.create_topics([NewTopic(self.source, PARTITIONS, 1)])[self.source].result()
+                return
+            except KafkaException:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def commit_late(self, topic_id: str, offset: int) -> None:
+        """As a worker does that has not noticed yet."""
+        place = TopicPartition(self.source, 0, offset, topic_id)
+        (done,) = self._admin.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self._group, [place])]
+        ).values()
+        done.result()
+
 
 class TestAgentsOnKafka(AgentsSuite):
+    async def test_topic_made_anew_is_read_from_its_beginning(self, cluster: KafkaCluster) -> None:
+        await cluster.write(0, [b"%d" % n for n in range(5)])
+        app = cluster.app()
+        old = app.topic_ids[cluster.source]
+        piped(app, cluster, copy(cluster))
+        await app.start()
+        watching = asyncio.create_task(watch_topics(app, 0.2))
+        await until(lambda: holds(cluster.committed, {0: 5}))
+
+        await asyncio.to_thread(cluster.recreate)
+        await until(lambda: truth(app.died_of is not None))
+        await app.stop()
+        await watching
+        assert isinstance(app.died_of, FatalError)
+        assert app.died_of.code == "topic_recreated"
+
+        await cluster.write(0, [b"new %d" % n for n in range(8)])
+        await asyncio.to_thread(cluster.commit_late, old, 5)
+        again = cluster.app()
+        piped(again, cluster, copy(cluster))
+        await again.start()
+        await until(lambda: holds(cluster.committed, {0: 8}))
+        await again.stop()
+
+        values = [each.value for each in await cluster.read(cluster.target)]
+        assert values[-8:] == [b"new %d" % n for n in range(8)]
+
     @pytest.fixture
     def cluster(self, stack: Addresses) -> Iterator[KafkaCluster]:
         made = KafkaCluster(stack.kafka)
