@@ -248,7 +248,8 @@ class Replays:
         sorted_ = sorted_out(arrivals, await self._standing(wire, arrivals))
         if sorted_.queued:
             payloads = {"payloads": [one.payload for one in sorted_.queued]}
-            inserting = {**of_queue, **of_place, **columns.of_arrivals(sorted_.queued), **payloads}
+            # behind the key's open rows, and none of them in doubt by itself
+            inserting = {**of_queue, **of_place, **columns.of_arrivals(sorted_.queued), **payloads, "doubt_below": 0}
             await wire.execute(statements.INSERT_ROWS, inserting)
         if sorted_.ended:
             await wire.execute(statements.INSERT_ENDED, {**of_queue, **of_place, **columns.of_ended(sorted_.ended)})
