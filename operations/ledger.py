@@ -21,8 +21,9 @@ from errors import ConfigurationError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
 from operations.projection import books, migrate, open_work
 from operations.projection.books import Books, Event, OpenDelivery, OpenRoot
-from operations.projection.open_work import OpenWork
+from operations.projection.open_work import OpenReplay, OpenWork
 from operations.projection.project import hour_of
+from operations.projection.replay_accounts import ReplayLine, account_of
 from operations.projection.worker import Scope
 from operations.readers import Reader, readers, routed
 
@@ -98,6 +99,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     unaccounted: tuple[Unaccounted, ...]
     #: Topic to records that lie between the projector's positions and were never counted.
     uncounted: dict[str, int]
+    #: Replays begun in the time; they stand beside the books.
+    replays: tuple[ReplayLine, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +115,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     announced: frozenset[tuple[str, Event]]
     #: (target, event) that a person has to let go: dead letters, and what waits behind them.
     held: frozenset[tuple[str, Event]] = frozenset()
+    replays: tuple[OpenReplay, ...] = ()
 
 
 def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 30.0) -> Ledger:
@@ -134,7 +138,8 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     with migrate.opened(settings.projection_dsn.reveal()) as wire:
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
         found = books.read(wire, cuts, routed(settings), since, until, scope.gapless)
-    return balance(found, standing, since=since, until=until, as_of=as_of)
+        replays = tuple(account_of(wire, each) for each in standing.replays if since <= each.begun_at < until)
+    return balance(found, standing, replays, since=since, until=until, as_of=as_of)
 
 
 def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -142,7 +147,15 @@ def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
     return hour_of(since), hour_of(until + timedelta(hours=1) - timedelta(microseconds=1))
 
 
-def balance(found: Books, standing: Standing, *, since: datetime, until: datetime, as_of: datetime) -> Ledger:
+def balance(
+    found: Books,
+    standing: Standing,
+    replays: tuple[ReplayLine, ...] = (),
+    *,
+    since: datetime,
+    until: datetime,
+    as_of: datetime,
+) -> Ledger:
     """Put every event without an end where it is; pure."""
     lost_roots = [root for root in found.open_roots if not is_in_flight(root, standing)]
     where = {each: place_of(each, standing) for each in found.open_deliveries}
@@ -154,13 +167,14 @@ def balance(found: Books, standing: Standing, *, since: datetime, until: datetim
         since=since,
         until=until,
         as_of=as_of,
-        balanced=not (lost or found.uncounted),
+        balanced=not (lost or found.uncounted or any(each.remainder for each in replays)),
         intake=intake,
         delivery=delivery,
         intake_total=_total(IntakeLine(topic="", hour=since), intake),
         delivery_total=_total(DeliveryLine(record="", target="", hour=since), delivery),
         unaccounted=tuple(_unaccounted(each) for each in lost[:LISTED]),
         uncounted=found.uncounted,
+        replays=replays,
     )
 
 
@@ -200,6 +214,7 @@ def take_standing(settings: Settings, admin: AdminClient, places: Mapping[str, T
     open_rows: dict[tuple[str, Event], tuple[str, str]] = {}
     announced: set[tuple[str, Event]] = set()
     held: set[tuple[str, Event]] = set()
+    replays: dict[str, tuple[OpenReplay, ...]] = {}
     asked: dict[str, Mapping[tuple[str, int], int] | OpenWork] = {}
     for reader in readers(settings):
         if reader.topic not in places:
@@ -215,6 +230,8 @@ def take_standing(settings: Settings, admin: AdminClient, places: Mapping[str, T
             open_rows |= {(reader.connection, row.event): (row.state, row.cause) for row in stands.rows}
             announced |= {(reader.connection, event) for event in stands.announced_events}
             held |= {(reader.connection, event) for event in stands.held}
+            # the later look, at what is consumed, counts
+            replays[reader.connection] = stands.replays
         for number in range(place.partitions):
             unread_from[place.topic_id, number].append((reader.connection, _next(reader, stands, place, number)))
     return Standing(
@@ -223,6 +240,7 @@ def take_standing(settings: Settings, admin: AdminClient, places: Mapping[str, T
         open_rows=open_rows,
         announced=frozenset(announced),
         held=frozenset(held),
+        replays=tuple(each for listed in replays.values() for each in listed),
     )
 
 

@@ -11,6 +11,7 @@ from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.ledger import ledger as balanced
+from operations.projection.replay_accounts import ReplayLine
 
 INTAKE = ("accepted", "mapped", "merged", "filtered", "suppressed", "dead", "in_flight", "remainder")
 DELIVERY = (
@@ -48,6 +49,16 @@ def _print(found: Ledger) -> None:
         for line in found.delivery
     ]
     print_table(("hour", "record", *DELIVERY), [*lines, ("", "all", *_columns(found.delivery_total, DELIVERY))])
+    if found.replays:
+        out().print("\nReplays", style="bold")
+        replays = [
+            (each.begun_at, f"{each.replay[:8]} to {each.target}", *_columns(each, DELIVERY)) for each in found.replays
+        ]
+        print_table(("begun", "replay", *DELIVERY), replays)
+    for each in found.replays:
+        if each.remainder:
+            line = f"unaccounted: {each.remainder} events of the replay {each.replay[:8]} to {each.target}"
+            err().print(line, style="red", markup=False)
     for lost in found.unaccounted:
         target = f" at {lost.target}" if lost.target else ""
         line = f"unaccounted{target}: {lost.topic}/{lost.partition}/{lost.offset} {lost.root_key}"
@@ -59,5 +70,5 @@ def _print(found: Ledger) -> None:
         out().print(f"\nBalanced as of {found.as_of:%Y-%m-%d %H:%M:%S}Z: nothing is unaccounted for.")
 
 
-def _columns(line: IntakeLine | DeliveryLine, names: tuple[str, ...]) -> tuple[int, ...]:
+def _columns(line: IntakeLine | DeliveryLine | ReplayLine, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(getattr(line, name) for name in names)

@@ -31,13 +31,19 @@ NOON_MS = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp() * 1000)
 class Past:
     """A topic of a test's own; a record is its key, its source version and the mapping it shall be delivered with."""
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, kafka: str, topic: str, topic_id: str) -> None:
         self.kafka = kafka
-        self.topic = f"replay-{uuid.uuid4().hex[:8]}"
+        self.topic = topic
+        self.topic_id = topic_id
         self._admin = AdminClient({"bootstrap.servers": kafka})
-        self._admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result()
-        self.topic_id = topic_ids(kafka, [self.topic])[self.topic]
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5})
+
+    @classmethod
+    def make(cls, kafka: str) -> "Past":
+        topic = f"replay-{uuid.uuid4().hex[:8]}"
+        admin = AdminClient({"bootstrap.servers": kafka})
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
+        return cls(kafka, topic, topic_ids(kafka, [topic])[topic])
 
     def remove(self) -> None:
         self._admin.delete_topics([self.topic])[self.topic].exception()

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+import subprocess
+import sys
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 
 from bus.partitioner import partition_of
 from bus.read_range import RangeReader
+from bus.secret import Secret
+from bus.settings import Connection
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
 from delivery.ports import Intent, Row, Settlement, Sink
@@ -21,12 +25,13 @@ from delivery.replays import RUNNING, Replays
 from delivery.states import Kind
 from delivery.store import Store
 from errors import LostPartitionError, RefusedError
+from operations.projection import open_work
 from operations.stack.addresses import Addresses
 from schemas.bus.command import Act
 from schemas.bus.outcome import Outcome
 from schemas.topics import COMMANDS
 from tests.integration.delivery.history import NOON_MS, PARTITIONS, Past, Shelf, only
-from tests.integration.delivery.rows import QUEUE, assert_sound, command, history, look, outcomes
+from tests.integration.delivery.rows import QUEUE, assert_sound, change, command, history, look, outcomes
 from tests.integration.delivery.running import deliverer, running, until, until_done
 
 NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
@@ -35,7 +40,7 @@ KEYS = [f"shop:{number}" for number in range(20)]
 
 @pytest.fixture
 def past(stack: Addresses) -> Iterator[Past]:
-    made = Past(stack.kafka)
+    made = Past.make(stack.kafka)
     yield made
     made.remove()
 
@@ -285,6 +290,9 @@ async def test_stopped_replay_sends_nothing_more_and_says_who_stopped_it(
     replays = Replays(store, QUEUE)
     await fed(store, past)
     (in_hand,) = await store.claim(QUEUE, "me", 1, 60)
+    (open_,) = open_work.read(Connection(name=store.connection, system="any", store_dsn=Secret(bus_dsn))).replays
+    assert (open_.id, open_.taken_in, len(open_.rows), open_.announced) == ("r-1", 20, 20, frozenset())
+    assert sum(open_.following.values()) == 20
     stuck = await store.claim(QUEUE, "me", 2, 60)
     refused = [after(RefusedError("no", "no"), Step.PREPARE, row, None, Pace(), 0.5) for row in stuck]
     await store.settle(QUEUE, "me", refused, [], 60)
@@ -315,3 +323,47 @@ async def test_paused_connection_holds_it_and_it_goes_on_afterwards(
         assert look(bus_dsn, store.connection, "SELECT * FROM rows") == []
         await ask(store, past, id_="resume", act=Act.RESUME)
         await until(lambda: told(bus_dsn, store.connection)[-1].code == "replay.done")
+
+
+async def test_workers_killed_in_the_middle_are_followed_and_write_nothing_twice(
+    store: Store, bus_dsn: str, past: Past, shelf: Shelf
+) -> None:
+    """Two at a time; each is killed once it has written something, until all of it is there."""
+    keys = [f"shop:{number}" for number in range(80)]
+    await delivered(store, past, shelf, *((key, 1) for key in keys))
+    change(bus_dsn, store.connection, "CREATE TABLE shelf (key text PRIMARY KEY, body bytea, writes int NOT NULL)")
+    positions = await store.positions(QUEUE, past.topic_id)
+    await ask(store, past)
+    workers: deque[subprocess.Popen[bytes]] = deque()
+    killed, seen = 0, 0
+    try:
+        while not told(bus_dsn, store.connection)[-1].code.startswith("replay.done"):
+            while len(workers) < 2:
+                workers.append(killable(bus_dsn, store.connection, past))
+            await asyncio.sleep(0.1)
+            (found,) = look(bus_dsn, store.connection, "SELECT count(*)::int AS count FROM shelf")
+            if found["count"] >= seen + 20:
+                seen = found["count"]
+                workers[0].kill()
+                workers.popleft().wait()
+                killed += 1
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+    assert killed >= 2
+    writes = look(bus_dsn, store.connection, "SELECT key, writes FROM shelf")
+    assert {one["key"]: one["writes"] for one in writes} == dict.fromkeys(keys, 1)
+    ended = [one for one in history(bus_dsn, store.connection) if one["replay"] == "r-1"]
+    assert len(ended) == len({(one["partition"], one["event_offset"]) for one in ended}) == len(keys)
+    assert facts(told(bus_dsn, store.connection)[-1].values, "taken_in", "delivered", "left") == (80, 80, 0)
+    assert await store.positions(QUEUE, past.topic_id) == positions
+    assert_sound(bus_dsn, store.connection)
+
+
+def killable(dsn: str, connection: str, past: Past) -> subprocess.Popen[bytes]:
+    told = (dsn, connection, past.kafka, past.topic, past.topic_id)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.delivery.killed_replayer", *told], stdout=subprocess.DEVNULL
+    )

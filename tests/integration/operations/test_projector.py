@@ -28,7 +28,9 @@ from mapping.port import Lookups
 from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
 from operations.projection import books, migrate, replays, stories, tables, worker
+from operations.projection.open_work import OpenReplay
 from operations.projection.project import Means, Observed, project
+from operations.projection.replay_accounts import account_of
 from operations.projection.worker import Reader, Scope
 from operations.readers import Routed
 from operations.stack.addresses import Addresses
@@ -449,6 +451,29 @@ def test_replay_moves_no_live_book(projection: migrate.Wire) -> None:
     told = projection.execute("SELECT replay, state FROM deliveries ORDER BY 1").fetchall()
     assert told == [("", "delivered"), ("r-1", "dead")]
     assert [(place.state, place.count) for place in replays.places(projection, "r-1")] == [("dead", 1)]
+
+
+def test_account_of_a_replay_ends_where_its_reader_stood(projection: migrate.Wire) -> None:
+    about = Outcome(at=NOW, stage="consumers", state="delivered", code="created", connection="erp", replay="r-1")
+    told = (("delivered", 0, "r-1"), ("suppressed", 1, "r-1"), ("delivered", 2, "r-1"), ("delivered", 9, "r-1"))
+    for number, (state, offset, id_) in enumerate((*told, ("dead", 0, ""), ("dead", 1, "r-2"))):
+        value = msgspec.structs.replace(
+            about, state=state, topic_id="orders-id", partition=0, offset=offset, replay=id_
+        )
+        write(projection, observed(Means.OUTCOMES, value, offset=number))
+    replay = OpenReplay(
+        id="r-1",
+        connection="erp",
+        begun_at=NOW,
+        taken_in=4,
+        following={("orders-id", 0): 5},
+        rows={("orders-id", 0, 2): ("sending", ""), ("orders-id", 0, 3): ("ready", "")},
+        announced=frozenset({("orders-id", 0, 1)}),
+    )
+
+    line = account_of(projection, replay)
+
+    assert (line.delivered, line.suppressed, line.in_flight, line.remainder) == (2, 1, 1, 0)
 
 
 def test_replay_is_known_by_the_last_that_was_told_of_it(projection: migrate.Wire) -> None:
