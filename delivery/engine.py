@@ -44,6 +44,9 @@ SWEEPS_A_LEASE = 10
 #: Clocks may be set, so a long maintenance window is looked at again this often.
 LONGEST_NAP_S = 60.0
 HISTORY_EVERY_S = 3600.0
+#: Rows written between two vacuums, which may take this share of the time.
+VACUUM_AFTER = 2000
+VACUUM_SHARE = 0.05
 HISTORY_AHEAD_DAYS = 7
 #: What is told of the circuit's positions; the ramp is a detail on the way.
 TOLD = {
@@ -154,6 +157,8 @@ class Deliverer:
         self._position = self._circuit.position
         #: What happens to the whole queue, to be told: state, code, values.
         self._changes: asyncio.Queue[tuple[str, str, dict[str, str]]] = asyncio.Queue()
+        self._written = 0
+        self._much_written = asyncio.Event()
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
@@ -173,7 +178,8 @@ class Deliverer:
         """
         await self._look_after_history()
         self._gauge.set(OPENNESS.index(self._position))
-        work = (self._claim(), self._renew(), self._keep_house(), self._wake_waiting(), self._tell_changes())
+        beside = (self._keep_house(), self._keep_small(), self._wake_waiting(), self._tell_changes())
+        work = (self._claim(), self._renew(), *beside)
         background = [asyncio.create_task(one) for one in work]
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -502,6 +508,19 @@ class Deliverer:
                 self._log.warning("delivery.store_away", code=error.code)
             await self._store.wait_for_things(self._limits.lease_s / SWEEPS_A_LEASE)
 
+    async def _keep_small(self) -> None:
+        """Vacuum after so many rows, beside the work."""
+        while True:
+            await self._much_written.wait()
+            self._much_written.clear()
+            self._written = 0
+            started = time.monotonic()
+            try:
+                await self._store.vacuum()
+            except RetryableError as error:
+                self._log.warning("delivery.not_vacuumed", code=error.code)
+            await asyncio.sleep((time.monotonic() - started) / VACUUM_SHARE)
+
     async def _look_after_history(self) -> None:
         today = self._clock().date()
         try:
@@ -532,6 +551,9 @@ class Deliverer:
             return [_Written(turn.row.epoch in answer.fenced, answer.next.get(turn.row.epoch)) for turn, _ in turns]
 
         written = await self._insist(settle)
+        self._written += len(turns)
+        if self._written >= VACUUM_AFTER:
+            self._much_written.set()
         if any(turn.state not in ENDS or not go_on for turn, go_on in turns):
             self._store.wake(self._queue)  # there is a new time to wait for
         return written

@@ -1,5 +1,6 @@
 """Cursors, webhooks, identity and history: what pollers, gateway and housekeeping ask of the store."""
 
+import asyncio
 from datetime import date
 
 import psycopg
@@ -79,6 +80,20 @@ async def test_days_of_history_come_and_go(store: Store, bus_dsn: str) -> None:
         "history_20260602",
         "history_default",
     ]
+
+
+async def test_days_wait_for_a_long_reader_and_settling_does_not_wait_for_them(store: Store, bus_dsn: str) -> None:
+    await take_in(store, arrival(0))
+    rows = await store.claim(QUEUE, "worker-1", 1, 60)
+    with psycopg.connect(bus_dsn) as reader:
+        reader.execute(f"LOCK TABLE {store.schema}.history IN ACCESS SHARE MODE")
+        async with asyncio.timeout(30):
+            with pytest.raises(RetryableError):
+                await store.keep_history(date(2026, 5, 1), 2, 30)
+            settled_ = await store.settle(QUEUE, "worker-1", [settled(rows[0], delivered(), None)], [], 60)
+
+    assert settled_.fenced == frozenset()
+    await store.keep_history(date(2026, 5, 1), 2, 30)
 
 
 async def test_what_ended_before_its_day_had_a_partition_moves_there(store: Store, bus_dsn: str) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 
 import msgspec
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from delivery import engine
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
 from delivery.engine import Limits
@@ -451,3 +453,23 @@ async def test_late_echo_answers_at_once_and_an_early_absence_is_not_believed(st
     assert left == {"state": "unknown", "code": "still_settling", "late": True}
     assert (target.effects, target.prepared) == ({"s:0": [0]}, [0, 1])
     assert_sound(bus_dsn, store.connection)
+
+
+async def test_tables_are_vacuumed_after_so_many_rows(
+    store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "VACUUM_AFTER", 10)
+    await take_in(store, *(arrival(offset, f"clarity-main:{offset}") for offset in range(20)))
+
+    async with running(deliverer(store, {"order": Target()})), asyncio.timeout(30):
+        while not _vacuums(bus_dsn, store.schema):
+            await asyncio.sleep(0.05)
+
+
+def _vacuums(dsn: str, schema: str) -> int:
+    with psycopg.connect(dsn) as wire:
+        found = wire.execute(
+            "SELECT min(vacuum_count) FROM pg_stat_all_tables WHERE schemaname = %s AND relname IN ('rows', 'keys')",
+            [schema],
+        ).fetchone()
+    return int(found[0]) if found else 0
