@@ -17,6 +17,7 @@ from operations.chaos import plan, victims
 from operations.chaos.plan import Fault, Kind
 from operations.chaos.report import Asked, Report, page, plan_lines
 from operations.chaos.run import Run, Watch
+from operations.cli.app import COMMANDS
 from operations.cli.hints import hint
 from operations.cli.output import err, fail, out
 from operations.cli.stack_progress import shown
@@ -67,7 +68,10 @@ def chaos(
 
 def _planned(asked: Asked, settings: Settings) -> tuple[Fault, ...]:
     hit = victims.all_of(settings, *demo.pair(settings))
-    return plan.schedule(asked.seed, asked.orders, asked.faults, hit, ONCE)
+    # both need what came with `towpath store`: without it a topic made anew under running readers stands still
+    known = any(name == "store" for name, *_ in COMMANDS)
+    once = (*ONCE, (Kind.STORE_RESTORED, hit.erp)) if known else ()
+    return plan.schedule(asked.seed, asked.orders, asked.faults, hit, once)
 
 
 def _run(asked: Asked) -> Report:

@@ -3,27 +3,32 @@
 import asyncio
 import contextlib
 import math
+import subprocess
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from confluent_kafka import KafkaException
 
 from bus.settings import Settings
-from errors import BusError
+from errors import BusError, RetryableError
 from operations import topics
 from operations.chaos.plan import Fault, Kind
 from operations.chaos.victims import Grip
 from operations.demo.outside import Desk
 from operations.offsets import admin_of
+from operations.processes import SUPERVISOR
 
 #: Things that are broken at one time.
-AT_ONCE = 3
+AT_ONCE = 4
 AGAIN_AFTER_S = 0.5
 #: A topic is not gone at the moment its deletion is answered.
 GONE_WITHIN_S = 60.0
+COMMAND_WITHIN_S = 300.0
 
 #: Returns when so many orders are placed.
 Reached = Callable[[int], Awaitable[None]]
@@ -67,7 +72,7 @@ class Faults:
 
     async def _carry_out(self, fault: Fault) -> None:
         name = f"{fault.target} {fault.kind}"
-        async with self._locks[self._grip.together(fault.target)]:
+        async with self._locks[self._grip.together(fault)]:
             at, began, failed = datetime.now(UTC), time.monotonic(), ""
             self.current.add(name)
             try:
@@ -94,6 +99,8 @@ class Faults:
             case Kind.TOPIC_RECREATED:
                 # servers are whole while this is done: an operator deletes no topic of a broker that is down
                 await asyncio.to_thread(self._recreate, fault.target)
+            case Kind.STORE_RESTORED:
+                await self._restore(fault)
             case _:
                 await self._tell(self._desks[fault.target], fault)
 
@@ -104,6 +111,31 @@ class Faults:
             await asyncio.sleep(fault.hold_s)
         finally:
             await _until_answered(desk.no_trouble)
+
+    async def _restore(self, fault: Fault) -> None:
+        """Copy a connection's store, let work go on, then put the copy in its place: all commands an operator types."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = str(Path(folder, "store"))
+            await asyncio.to_thread(self._towpath, "store", "backup", fault.target, "--to", file)
+            await asyncio.sleep(fault.hold_s)
+            # not the processes while somebody else hits them: what is hit and gone is back when all are
+            await asyncio.to_thread(self._towpath, "stop")
+            await asyncio.to_thread(
+                self._towpath, "store", "recover", fault.target, "--from", file, "--replace", "--yes", "--why", "chaos"
+            )
+            await asyncio.to_thread(self._grip.bring_back, SUPERVISOR, ())
+
+    def _towpath(self, *words: str) -> None:
+        ran = subprocess.run(  # noqa: S603  our own command
+            [str(self._settings.root / "towpath"), *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=COMMAND_WITHIN_S,
+            check=False,
+        )
+        if ran.returncode:
+            raise RetryableError("chaos.command", f"towpath {' '.join(words)}: {ran.stderr.strip()[-500:]}")
 
     def _recreate(self, name: str) -> None:
         """Delete a topic and make it anew, as an operator would: nothing is told to stop for it."""

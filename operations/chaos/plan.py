@@ -121,7 +121,8 @@ def schedule(
     places = sorted(dice.uniform(FROM, TO) for _ in many)
     timed = [(place, fault) for place, fault in zip(places, many, strict=True)]
     for kind, target in once:
-        timed.append((dice.uniform(ONCE_FROM, ONCE_TO), Fault(number=0, at_order=0, kind=kind, target=target)))
+        fault = Fault(number=0, at_order=0, kind=kind, target=target, hold_s=_hold_s(dice))
+        timed.append((dice.uniform(ONCE_FROM, ONCE_TO), fault))
     timed.sort(key=lambda each: each[0])
     return tuple(
         msgspec.structs.replace(fault, number=number, at_order=max(1, round(place * orders)))

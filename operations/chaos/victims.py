@@ -13,12 +13,11 @@ import psycopg
 from bus.settings import Settings
 from errors import BusError, FatalError
 from operations import processes, sandbox
-from operations.chaos.plan import Victims
+from operations.chaos.plan import Fault, Kind, Victims
 from operations.processes import SUPERVISOR
 from operations.stack import lifecycle
 from operations.stack import settings as stack_settings
 from operations.stack.parts import PartName
-from schemas import topics
 
 #: A supervisor starts again what died half a minute apart at the most.
 BACK_WITHIN_S = 120.0
@@ -45,7 +44,6 @@ class Grip:
         self._root: Path = settings.root
         self._servers = {part.value for part in PartName}
         self._simulators = {each.name for each in sandbox.SIMULATORS}
-        self._topics = {topic.name for topic in topics.TOPICS}
 
     def pids(self, target: str) -> tuple[int, ...]:
         """The living processes of a target, without their children."""
@@ -55,12 +53,14 @@ class Grip:
             return tuple(each.pid for each in sandbox.status(self._root) if each.name == target and each.pid)
         return processes.running(self._root).get(target, ())
 
-    def together(self, target: str) -> str:
+    def together(self, fault: Fault) -> str:
         """Under which name what must not be hit at the same time is hit.
 
-        One command brings back all servers, and gives up when another one dies under its hands; a topic needs them.
+        One command brings back all servers, and gives up when another one dies under its hands; a topic and a store
+        need them, and nobody else starts processes while a store is put back.
         """
-        return STACK if target in self._servers or target in self._topics else target
+        needs_servers = fault.target in self._servers or fault.kind in {Kind.TOPIC_RECREATED, Kind.STORE_RESTORED}
+        return STACK if needs_servers or fault.target == SUPERVISOR else fault.target
 
     def kill(self, target: str) -> tuple[int, ...]:
         """End it the hard way; the ids of what ended."""
