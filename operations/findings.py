@@ -15,6 +15,7 @@ import msgspec
 from delivery.incarnation import Incarnation, refusal
 from delivery.states import ParkedFor, State
 from operations.connectors import ConnectorStatus
+from operations.lag import KEPT
 from operations.ledger import Ledger
 from operations.processes import SUPERVISOR, ProcessState
 from operations.projection.letters import Unheld
@@ -24,7 +25,7 @@ from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
-from operations.unread import Unread
+from operations.unread import Lost, Unread
 from producers.gateway.spool_file import Waits
 
 #: What waits for a missing thing is an alarm after this, where the connection says nothing else.
@@ -67,6 +68,7 @@ class Kind(StrEnum):
     STORE = "store"
     PROCESS = "process"
     CAPTURE = "capture"
+    LOST = "lost"
     LEDGER = "ledger"
     PROJECTOR = "projector"
     TOPIC = "topic"
@@ -79,10 +81,11 @@ class Kind(StrEnum):
     PAUSE = "pause"
     REPLAY = "replay"
     FULL = "full"
+    EXPIRING = "expiring"
 
 
 #: Of one severity these are told first: the rest may follow from them.
-CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LEDGER, Kind.PROJECTOR)
+CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LOST, Kind.LEDGER, Kind.PROJECTOR)
 RANKS = list(Severity)
 
 
@@ -365,6 +368,48 @@ def of_replays(running: Iterable[ReplayTold]) -> Iterator[Finding]:
             to_do=f"Follow it: `towpath replay show {id_}`; end it: `towpath replay stop {id_}`."
             if held is None or held.to_do == NOTHING
             else held.to_do,
+        )
+
+
+def of_lost(gone: Iterable[Lost], since: Mapping[tuple[str, int, int], datetime]) -> Iterator[Finding]:
+    """Events that a topic forgot before they were read, each partition told; pure.
+
+    Args:
+        gone: What can never be read any more.
+        since: When the event at a topic id, partition and offset came, where the projection knows.
+    """
+    for each in gone:
+        came = since.get((each.topic_id, each.partition, each.offset))
+        from_when = f", the first from {came:%Y-%m-%d %H:%M}Z" if came is not None else ""
+        yield Finding(
+            severity=Severity.ALARM,
+            kind=Kind.LOST,
+            about=each.process,
+            headline=f"{_events(each.count)} of {each.topic}/{each.partition} deleted before {each.process} had read "
+            f"them: lost (offsets {each.offset} to {each.offset + each.count - 1}{from_when}).",
+            count=each.count,
+            since=came,
+            to_do="`towpath census --since ...` tells which documents the store has changed since then; "
+            f"`towpath ledger --explain` names those that never came to an end. Then start {each.process}.",
+        )
+
+
+def of_expiring(waiting: Iterable[Waiting], now: datetime) -> Iterator[Finding]:
+    """Events unread for more than half of the time their topic keeps them; pure."""
+    for each in waiting:
+        kept = KEPT.get(each.unread.topic)
+        if kept is None or each.since is None or now - each.since <= kept / 2:
+            continue
+        yield Finding(
+            severity=Severity.WARNING,
+            kind=Kind.EXPIRING,
+            about=each.unread.process,
+            headline=f"{each.unread.topic} forgets what {each.unread.process} has not read from "
+            f"{each.since + kept:%Y-%m-%d %H:%M}Z on: it keeps {kept.days} days.",
+            count=each.unread.count,
+            since=each.since,
+            to_do=f"`towpath run {each.unread.process} --detach`; or have {each.unread.topic} keep more "
+            "(retention.ms) until it has caught up.",
         )
 
 

@@ -19,7 +19,7 @@ from bus.settings import Settings
 from delivery.states import ENDS, ParkedFor, State
 from errors import ConfigurationError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
-from operations.projection import books, migrate, open_work
+from operations.projection import books, letters, migrate, open_work
 from operations.projection.books import Books, Event, OpenDelivery, OpenRoot
 from operations.projection.open_work import OpenReplay, OpenWork
 from operations.projection.project import hour_of
@@ -83,6 +83,37 @@ class Unaccounted(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """One event behind a number."""
+
+    root_key: str
+    topic: str
+    partition: int
+    offset: int
+    since: datetime | None
+    #: Where it stands: read by nobody yet, in a queue, behind another one …
+    stands: str
+    why: str
+    #: What would move it.
+    to_do: str
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """A number other than 0 that needs somebody, over all hours; field names are a contract."""
+
+    #: `intake` or `delivery`.
+    book: str
+    column: str
+    #: Topic, or canonical record.
+    of: str
+    #: Empty in the intake book.
+    target: str
+    count: int
+    #: The oldest first.
+    events: tuple[Named, ...]
+    more: int
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Both books of a time."""
 
@@ -101,6 +132,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: dict[str, int]
     #: Replays begun in the time; they stand beside the books.
     replays: tuple[ReplayLine, ...] = ()
+    #: What is behind each number that needs somebody, where that was asked for.
+    explained: tuple[Explained, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +151,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     replays: tuple[OpenReplay, ...] = ()
 
 
-def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 30.0) -> Ledger:
+def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 30.0, named: int = 0) -> Ledger:
     """Both books for what arrived in a time, widened to whole hours; exact while the bus runs.
+
+    Args:
+        settings: The deployment.
+        since: By time of arrival.
+        until: Exclusive.
+        wait_s: For the projector.
+        named: How many events to name behind each number that needs somebody.
 
     Raises:
         ConfigurationError: the time lies ahead or ends before it begins.
@@ -139,7 +179,14 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
         found = books.read(wire, cuts, routed(settings), since, until, scope.gapless)
         replays = tuple(account_of(wire, each) for each in standing.replays if since <= each.begun_at < until)
-    return balance(found, standing, replays, since=since, until=until, as_of=as_of)
+        buried = letters.before_queues(wire, since, until) if named else ()
+    balanced = balance(found, standing, replays, since=since, until=until, as_of=as_of)
+    if not named:
+        return balanced
+    # imported here as it is made of what stands above
+    from operations.ledger_explained import explained  # noqa: PLC0415
+
+    return msgspec.structs.replace(balanced, explained=explained(found, standing, buried, readers(settings), named))
 
 
 def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -158,8 +205,8 @@ def balance(
 ) -> Ledger:
     """Put every event without an end where it is; pure."""
     lost_roots = [root for root in found.open_roots if not is_in_flight(root, standing)]
-    where = {each: place_of(each, standing) for each in found.open_deliveries}
-    lost_deliveries = [each for each, place in where.items() if place == "remainder"]
+    where = [(each, place_of(each, standing)) for each in found.open_deliveries]
+    lost_deliveries = [each for each, place in where if place == "remainder"]
     lost: list[OpenRoot | OpenDelivery] = [*lost_roots, *lost_deliveries]
     intake = _intake_lines(found, lost_roots)
     delivery = _delivery_lines(found, where)
@@ -306,14 +353,14 @@ def _intake_lines(found: Books, lost: Iterable[OpenRoot]) -> tuple[IntakeLine, .
     return tuple(lines)
 
 
-def _delivery_lines(found: Books, where: Mapping[OpenDelivery, str]) -> tuple[DeliveryLine, ...]:
+def _delivery_lines(found: Books, where: Iterable[tuple[OpenDelivery, str]]) -> tuple[DeliveryLine, ...]:
     counts: dict[tuple[str, str, datetime], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for account in found.deliveries:
         line = counts[account.record, account.target, account.hour]
         line["taken_in"] += account.count
         if account.state in ENDS:
             line[account.state] += account.count
-    for each, place in where.items():
+    for each, place in where:
         counts[each.record, each.target, each.hour][place] += 1
     return tuple(
         DeliveryLine(record=record, target=target, hour=hour, **columns)

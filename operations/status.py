@@ -29,7 +29,7 @@ from operations.projection.queues import StoreStanding
 from operations.projection.standing import Standing
 from operations.readers import readers
 from operations.side_by_side import Question, Silence, wait_for
-from operations.unread import Log, Unread, log, not_projected, unread
+from operations.unread import Log, Lost, Unread, log, lost, not_projected, unread
 from producers.gateway.spool_file import Waits, look, path_of
 
 ASK_WITHIN_S = 5.0
@@ -99,11 +99,13 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     wait_for([*asked, marks, spools], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
+    gone = lost(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
 
     whole = with_ledger and not {each.source for each in silences} - {REGISTRY, CONNECT}
     ledger = Question("ledger", lambda: _ledger(settings, now)) if whole else None
-    ages = Question("ages", lambda: _ages(settings, waiting)) if waiting and books.answer is not None else None
+    unaged = bool(waiting or gone) and books.answer is not None
+    ages = Question("ages", lambda: _ages(settings, waiting, gone)) if unaged else None
     moving = _projector(settings, kafka.answer, books.answer)
     later: list[Question[Any]] = [each for each in (ledger, ages, moving) if each is not None]
     wait_for(later, THEN_WITHIN_S)
@@ -117,6 +119,8 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
         *findings.of_projector(projector),
+        *findings.of_lost(gone, (ages.answer if ages is not None else None) or {}),
+        *findings.of_expiring(_aged(waiting, ages), now),
         *findings.of_unread(_aged(waiting, ages), now, books_current=projector is not None and not projector.behind),
         *findings.of_spools(spools.answer or {}, now),
         *findings.of_pauses(told.values(), now),
@@ -185,13 +189,18 @@ def _projection(settings: Settings) -> Standing:
         return standing.read(wire)
 
 
-def _ages(settings: Settings, waiting: Sequence[Unread]) -> Mapping[tuple[str, int, int], datetime]:
-    """When what follows came, by topic id, partition and offset."""
+def _ages(
+    settings: Settings, waiting: Sequence[Unread], gone: Sequence[Lost]
+) -> Mapping[tuple[str, int, int], datetime]:
+    """When what follows came, and what was lost, by topic id, partition and offset."""
     found: dict[tuple[str, int, int], datetime] = {}
     with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         for each in waiting:
             first = standing.first_unread(wire, each.following)
             found |= {(*place, each.following[place]): at for place, at in first.items()}
+        for gap in gone:
+            place = (gap.topic_id, gap.partition)
+            found |= {(*place, gap.offset): at for at in standing.first_unread(wire, {place: gap.offset}).values()}
     return found
 
 

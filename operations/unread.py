@@ -38,6 +38,19 @@ class Unread(msgspec.Struct, frozen=True, kw_only=True):
     following: Mapping[tuple[str, int], int]
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """Events of one partition that the topic forgot before a process had read them."""
+
+    process: str
+    topic: str
+    connection: str
+    topic_id: str
+    partition: int
+    #: The first of them: where the process would have gone on.
+    offset: int
+    count: int
+
+
 class NotRead(msgspec.Struct, frozen=True, kw_only=True):
     """A process that has not come to an event."""
 
@@ -99,6 +112,31 @@ def unread(known: Iterable[Reader], log: Log, stores: Mapping[str, StoreStanding
                     following=following,
                 )
             )
+    return tuple(found)
+
+
+def lost(known: Iterable[Reader], log: Log, stores: Mapping[str, StoreStanding]) -> tuple[Lost, ...]:
+    """What can never be read any more; who never read a partition begins at its first record and lost nothing; pure."""
+    found = []
+    for reader in known:
+        if reader.topic not in log.places or not (reader.group or reader.connection in stores):
+            continue
+        place = log.places[reader.topic]
+        for number in range(place.partitions):
+            stands = _position(reader, place.topic_id, number, log.committed, stores)
+            first = log.starts[reader.topic, number]
+            if stands is not None and stands < first:
+                found.append(
+                    Lost(
+                        process=reader.process,
+                        topic=reader.topic,
+                        connection=reader.connection,
+                        topic_id=place.topic_id,
+                        partition=number,
+                        offset=stands,
+                        count=first - stands,
+                    )
+                )
     return tuple(found)
 
 
@@ -171,6 +209,17 @@ def _following(
     stores: Mapping[str, StoreStanding],
 ) -> int:
     """The offset a reader reads next; one that never read begins at the first."""
+    return _position(reader, topic_id, partition, groups, stores) or 0
+
+
+def _position(
+    reader: Reader,
+    topic_id: str,
+    partition: int,
+    groups: Mapping[str, Mapping[Place, int]],
+    stores: Mapping[str, StoreStanding],
+) -> int | None:
+    """The offset a reader reads next; None: it never read there."""
     if reader.group:
-        return groups[reader.group].get((reader.topic, partition), 0)
-    return stores[reader.connection].positions.get((reader.queue, topic_id, partition), 0)
+        return groups[reader.group].get((reader.topic, partition))
+    return stores[reader.connection].positions.get((reader.queue, topic_id, partition))

@@ -48,6 +48,7 @@ class OpenRoot(msgspec.Struct, frozen=True, kw_only=True):
     connection: str
     #: Records that carry it on: routed changes, documents read.
     carried_by: tuple[Event, ...]
+    arrived_at: datetime | None = None
 
     @property
     def root(self) -> str:
@@ -74,6 +75,11 @@ class OpenDelivery(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     hour: datetime
     root_key: str
+    #: Since when it is so.
+    since: datetime | None = None
+    #: The last the target told of it; empty: nothing.
+    code: str = ""
+    values: dict[str, str] = {}
 
 
 CUTS = """
@@ -108,7 +114,7 @@ SELECT r.topic_id, r.partition, r.event_offset, r.topic, date_trunc('hour', r.ar
     r.connection, coalesce((
         SELECT json_agg(json_build_array(w.topic_id, w.partition, w.event_offset)) FROM records w
         WHERE w.root = r.topic_id || '/' || r.partition || '/' || r.event_offset
-    ), '[]'::json)
+    ), '[]'::json), r.arrived_at
 FROM roots r JOIN cuts c USING (topic_id, partition)
 WHERE r.facts & 31 = 0 AND r.topic <> '' AND r.event_offset < c.cut
     AND r.arrived_at >= %(since)s AND r.arrived_at < %(until)s
@@ -144,7 +150,8 @@ SELECT topic, owner, target, hour, state, events FROM closed_delivery_hours
 WHERE hour >= %(since)s AND hour < %(until)s
 """
 OPEN_TOLD = """
-SELECT r.topic_id, r.partition, r.event_offset, r.topic, w.record, w.target, date_trunc('hour', r.at, 'UTC'), r.root_key
+SELECT r.topic_id, r.partition, r.event_offset, r.topic, w.record, w.target, date_trunc('hour', r.at, 'UTC'),
+    r.root_key, d.at, d.code, d.code_values
 FROM deliveries d JOIN cuts c USING (topic_id, partition)
 CROSS JOIN LATERAL (
     SELECT * FROM records r WHERE r.topic_id = d.topic_id AND r.partition = d.partition
@@ -156,7 +163,7 @@ WHERE d.stage = 'consumers' AND d.replay = '' AND d.state IN ('ready', 'sending'
 """
 #: Records no target has told of yet, looked for only where there are fewer outcomes than records.
 OPEN_UNTOLD = """
-SELECT r.topic_id, r.partition, r.event_offset, s.topic, s.record, s.target, s.hour, r.root_key
+SELECT r.topic_id, r.partition, r.event_offset, s.topic, s.record, s.target, s.hour, r.root_key, r.at, '', '{}'::jsonb
 FROM (
     SELECT a.topic_id, a.partition, a.hour, a.stretch, a.topic, w.record, w.owner, w.target, c.cut
     FROM delivery_accounts a JOIN cuts c USING (topic_id, partition)
@@ -332,7 +339,7 @@ def _named(wire: Wire, statement: str, window: Mapping[str, Any]) -> list[dict[s
 
 
 def _open_root(row: tuple[Any, ...]) -> OpenRoot:
-    topic_id, partition, offset, topic, hour, root_key, connection, carried = row
+    topic_id, partition, offset, topic, hour, root_key, connection, carried, arrived_at = row
     return OpenRoot(
         event=(topic_id, partition, offset),
         topic=topic,
@@ -340,11 +347,12 @@ def _open_root(row: tuple[Any, ...]) -> OpenRoot:
         root_key=root_key,
         connection=connection,
         carried_by=tuple((each[0], each[1], each[2]) for each in carried),
+        arrived_at=arrived_at,
     )
 
 
 def _open_delivery(row: tuple[Any, ...]) -> OpenDelivery:
-    topic_id, partition, offset, topic, record, target, hour, root_key = row
+    topic_id, partition, offset, topic, record, target, hour, root_key, since, code, values = row
     return OpenDelivery(
         event=(topic_id, partition, offset),
         topic=topic,
@@ -352,4 +360,7 @@ def _open_delivery(row: tuple[Any, ...]) -> OpenDelivery:
         target=target,
         hour=hour,
         root_key=root_key,
+        since=since,
+        code=code,
+        values=values,
     )

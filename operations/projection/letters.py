@@ -116,6 +116,13 @@ def listed(wire: Wire, selection: Selection, limit: int) -> tuple[DeadLetterTold
     return read(wire, statement, _parameters(selection) | {"limit": limit}, DeadLetterTold)
 
 
+def before_queues(wire: Wire, since: datetime, until: datetime) -> tuple[DeadLetterTold, ...]:
+    """Letters of a time that still stand and never became a record; all of them."""
+    selection = Selection(since=since, until=until, filters={"status": Status.STANDING})
+    statement = f"SELECT {COLUMNS} FROM {JOINED} WHERE {_where(selection)} AND stage <> 'consumers' ORDER BY at, id"  # noqa: S608  names of ours
+    return read(wire, statement, _parameters(selection), DeadLetterTold)
+
+
 def grouped(wire: Wire, selection: Selection) -> tuple[Group, ...]:
     """How many letters there are of each cause, most first."""
     statement = f"""

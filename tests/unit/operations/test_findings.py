@@ -19,7 +19,7 @@ from operations.projection.queues import Full, Pause, StoreStanding
 from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.side_by_side import Silence
-from operations.unread import Unread
+from operations.unread import Lost, Unread
 from producers.gateway.spool_file import Waits
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -295,6 +295,35 @@ def test_events_nobody_reads_are_told_when_they_wait(
 
     assert [each.severity.value for each in found] == expected
     assert all("`towpath run streams --detach`" in each.to_do for each in found)
+
+
+def test_events_deleted_unread_are_an_alarm_that_names_them() -> None:
+    gone = Lost(
+        process="streams", topic="shop.orders.v1", connection="", topic_id="id", partition=2, offset=40, count=3
+    )
+
+    (found,) = findings.of_lost([gone], {("id", 2, 40): ago(days=30)})
+
+    assert (found.severity, found.kind, found.about, found.count) == (Severity.ALARM, Kind.LOST, "streams", 3)
+    assert "3 events of shop.orders.v1/2" in found.headline
+    assert "offsets 40 to 42, the first from 2026-10-22 12:00Z" in found.headline
+
+
+@pytest.mark.parametrize(
+    ("topic", "days", "expected"),
+    [
+        ("clarity.changes.v1", 7.1, ["warning"]),
+        ("clarity.changes.v1", 6.9, []),
+        # compacted: it forgets nothing for its age
+        ("canonical.orders.v1", 300, []),
+    ],
+)
+def test_half_of_a_topics_time_unread_is_a_warning(topic: str, days: float, expected: list[str]) -> None:
+    lag = Unread(process="streams", topic=topic, connection="", count=7, following={("id", 0): 3})
+
+    found = list(findings.of_expiring([Waiting(unread=lag, since=ago(days=days))], NOW))
+
+    assert [each.severity.value for each in found] == expected
 
 
 def pause(queue: str, command_id: str, until: datetime | None = None) -> Pause:

@@ -1,12 +1,13 @@
 """Who has not read what, told from ends and positions."""
 
+import msgspec
 import pytest
 
 from operations.offsets import TopicPlaces
 from operations.projection.queues import StoreStanding
 from operations.projection.standing import Event
 from operations.readers import Reader, Routed
-from operations.unread import Log, not_read, unread
+from operations.unread import Log, lost, not_read, unread
 
 STREAMS = Reader(process="streams", topic="shop.orders.v1", group="towpath.streams")
 SINK = Reader(process="consumers@gp-two", topic="canonical.orders.v1", connection="gp-two", queue="consumers")
@@ -71,3 +72,15 @@ def test_record_that_goes_elsewhere_is_nobodys_to_read() -> None:
     elsewhere = Routed(topic=WAY.topic, record=WAY.record, owner="shop", target="another")
 
     assert not_read([event(SINK.topic, 9)], [SINK], [elsewhere], {}, {"gp-two": STORE}) == ()
+
+
+def test_events_deleted_before_they_were_read_are_lost_to_who_had_begun() -> None:
+    log = msgspec.structs.replace(LOG, starts={**LOG.starts, ("shop.orders.v1", 1): 8, ("canonical.orders.v1", 0): 10})
+
+    found = lost([STREAMS, SINK, FETCHER], log, {"gp-two": STORE})
+
+    # gp-two never read partition 1, whose first record is at 3: it lost nothing
+    assert [(each.process, each.topic, each.partition, each.offset, each.count) for each in found] == [
+        ("streams", "shop.orders.v1", 1, 6, 2),
+        ("consumers@gp-two", "canonical.orders.v1", 0, 9, 1),
+    ]
