@@ -41,6 +41,7 @@ COMMANDS = (
     ("explain", "explain", "explain", "Why a key is where it is, and what would move it.", LOOK),
     ("trace", "trace", "trace", "One business key's story, across systems and topics.", LOOK),
     ("ledger", "ledger", "ledger", "Everything accepted, and where it ended or is.", LOOK),
+    ("recount", "recount", "recount", "An hour of the books, counted once more from the raw topics.", LOOK),
     ("census", "census", "census", "What a source lists as changed, compared with what arrived.", LOOK),
     ("statement", "statement", "statement", "A store's orders of a day, and what became of them at its ERP.", LOOK),
     ("outcomes", "outcomes", "outcomes", "What became of events, newest first.", LOOK),

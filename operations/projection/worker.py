@@ -153,18 +153,58 @@ def _keep_house(reader: "Reader", wire: migrate.Wire, now: datetime) -> None:
     tables.prune(wire)
 
 
-class Reader:
-    """All partitions of all topics the projection reads, from its own positions."""
+class Observer:
+    """Makes what the projection looks at of what Kafka gave."""
 
-    def __init__(self, kafka: str, wire: migrate.Wire, codecs: Codecs, read: Sequence[Topic]) -> None:
-        self._wire = wire
+    def __init__(self, codecs: Codecs, read: Sequence[Topic], ids: Mapping[str, str]) -> None:
         self._codecs = codecs
         self._read = {topic.name: topic for topic in read}
         self._means = {topic.name: means_of(topic) for topic in read}
         # of canonical records only orders have money
         self._decode = {each.name for each in read if means_of(each) in DECODED or each.record is Order}
+        self._ids = ids
+
+    def observed(self, batch: Sequence[Message]) -> Iterator[Observed]:
+        """Each record, decoded where what is in it is needed."""
+        for message in batch:
+            topic, value = message.topic() or "", message.value()
+            partition = message.partition()
+            means = self._means[topic]
+            if means is None:
+                continue
+            yield Observed(
+                topic=topic,
+                means=means,
+                topic_id=self._ids[topic],
+                partition=-1 if partition is None else partition,
+                offset=_offset(message),
+                timestamp_ms=message.timestamp()[1],
+                key=(message.key() or b"").decode("utf-8", "backslashreplace"),
+                headers=_headers(message),
+                value=self._decoded(topic, value) if topic in self._decode and value is not None else None,
+                size_bytes=len(value or b""),
+            )
+
+    def _decoded(self, topic: str, value: bytes) -> Decoded | None:
+        """The record, or None for bytes that are none: whoever works with them buries them."""
+        try:
+            decoded: Decoded = self._codecs.of(self._read[topic]).decode(value)
+        except DecodeError as error:
+            log.warning("projector.undecodable", topic=topic, reason=error.message)
+            return None
+        return decoded
+
+
+class Reader:
+    """All partitions of all topics the projection reads, from its own positions."""
+
+    def __init__(self, kafka: str, wire: migrate.Wire, codecs: Codecs, read: Sequence[Topic]) -> None:
+        self._wire = wire
+        self._read = {topic.name: topic for topic in read}
+        self._means = {topic.name: means_of(topic) for topic in read}
         self._admin = admin_of(kafka)
-        self._topics = _places(kafka, self._read)
+        self._topics = places_of(kafka, self._read)
+        self._observer = Observer(codecs, read, {name: place.topic_id for name, place in self._topics.items()})
         self.expected = self._positions(kafka)
         self._consumer = Consumer(
             {
@@ -212,7 +252,7 @@ class Reader:
         for message in batch:
             following[self._place(message)] = _offset(message) + 1
         try:
-            self._write(project(self._observed(batch)), following)
+            self._write(project(self._observer.observed(batch)), following)
         except REFUSALS as error:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -255,35 +295,6 @@ class Reader:
         tables.write(self._wire, rows, {place: self.expected[place] for place in following}, following)
         self.expected.update(following)
 
-    def _observed(self, batch: Sequence[Message]) -> Iterator[Observed]:
-        for message in batch:
-            topic, value = message.topic() or "", message.value()
-            topic_id, partition = self._place(message)
-            means = self._means[topic]
-            if means is None:
-                continue
-            yield Observed(
-                topic=topic,
-                means=means,
-                topic_id=topic_id,
-                partition=partition,
-                offset=_offset(message),
-                timestamp_ms=message.timestamp()[1],
-                key=(message.key() or b"").decode("utf-8", "backslashreplace"),
-                headers=_headers(message),
-                value=self._decoded(topic, value) if topic in self._decode and value is not None else None,
-                size_bytes=len(value or b""),
-            )
-
-    def _decoded(self, topic: str, value: bytes) -> Decoded | None:
-        """The record, or None for bytes that are none: whoever works with them buries them."""
-        try:
-            decoded: Decoded = self._codecs.of(self._read[topic]).decode(value)
-        except DecodeError as error:
-            log.warning("projector.undecodable", topic=topic, reason=error.message)
-            return None
-        return decoded
-
     def _place(self, message: Message) -> tuple[str, int]:
         partition = message.partition()
         return self._topics[message.topic() or ""].topic_id, -1 if partition is None else partition
@@ -315,7 +326,7 @@ SOURCES = frozenset({Means.CHANGES, Means.CAPTURED})
 DECODED = frozenset({Means.CHANGES, Means.FETCHED, Means.OUTCOMES, Means.DEAD_LETTERS, Means.CROSS_REFERENCES})
 
 
-def _places(kafka: str, names: Collection[str]) -> dict[str, TopicPlaces]:
+def places_of(kafka: str, names: Collection[str]) -> dict[str, TopicPlaces]:
     found = describe(admin_of(kafka), names)
     missing = sorted(set(names) - found.keys())
     if missing:

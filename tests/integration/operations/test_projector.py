@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 import psycopg
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -29,10 +29,11 @@ from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
 from operations.projection import books, migrate, replays, stories, tables, worker
 from operations.projection.open_work import OpenReplay
-from operations.projection.project import Means, Observed, project
+from operations.projection.project import Means, Observed, hour_of, project
 from operations.projection.replay_accounts import account_of
 from operations.projection.worker import Reader, Scope
 from operations.readers import Routed
+from operations.recount import recount
 from operations.stack.addresses import Addresses
 from operations.stack.settings import REPOSITORY_ROOT
 from schemas import topics
@@ -607,6 +608,44 @@ def read_all(reader: Reader, records: int) -> list[Message]:
         assert time.monotonic() < deadline, "not read in time"
         read += reader.read()
     return read
+
+
+def test_hour_counted_from_the_topics_agrees_with_its_account_and_names_what_does_not(world: World) -> None:
+    hour = hour_of(datetime.now(UTC) - timedelta(hours=3))
+    stamp = ms(hour + timedelta(minutes=5))
+    topic_id, canonical_id = world.topic_id("changes.v1"), world.topic_id("canonical.v1")
+    for number, at in enumerate((stamp - 3_600_000, stamp, stamp, stamp, stamp + 3_600_000)):
+        change = Change(connection="shop", record="order", id=str(number), noticed_at=NOW, cause="webhook")
+        world.send("changes.v1", 0, f"shop:{number}", change, timestamp_ms=at)
+    merged_one = outcome(f"{topic_id}/0/1", stage="fetchers", state="merged", connection="shop")
+    world.send("outcomes.v1", 1, "shop:1", merged_one)
+    world.send("canonical.v1", 2, "shop:2", b"order", f"{topic_id}/0/2", stamp)
+    world.send("canonical.v1", 2, "shop:0", b"order", f"{topic_id}/0/0", stamp - 3_600_000)
+    delivered = outcome(f"{canonical_id}/2/0", stage="consumers", state="delivered", connection="erp")
+    world.send("outcomes.v1", 0, "shop:2", delivered)
+    world.flush()
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.commit()
+        tables.prepare(wire)
+        with closing(Reader(world.addresses.kafka, wire, Codecs(world.registry), world.scope.topics)) as reader:
+            reader.write(read_all(reader, 9))
+    settings = settings_of(world.addresses.kafka, world.addresses.registry, world.addresses.bus_dsn)
+    ways = [Routed(topic=world.topics["canonical.v1"].name, record="order", owner="shop", target="erp")]
+    counted = partial(recount, settings, hour, lambda _read, _whole: None, scope=world.scope, ways=ways)
+
+    assert (counted().differences, counted().taken) == ((), ())
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.execute("UPDATE intake_accounts SET roots = roots + 1 WHERE place = 4")
+        wire.execute("UPDATE delivery_accounts SET state = 'dead' WHERE state = 'delivered'")
+    told = [(each.column, each.account, each.topics) for each in counted().differences]
+    assert told == [("dead", 1, 0), ("delivered", 0, 1), ("merged", 2, 1)]
+    # what retention has taken can no longer be counted, and is said instead
+    name = world.topics["changes.v1"].name
+    admin = world.admin
+    for future in admin.delete_records([TopicPartition(name, 0, 2)]).values():
+        future.result()
+    assert [each.column for each in counted().differences] == ["dead", "delivered"]
+    assert [(each.topic, each.partition, each.by) for each in counted().taken] == [(name, 0, "retention")]
 
 
 def test_hour_is_read_once_all_events_stamped_in_it_are(world: World) -> None:
