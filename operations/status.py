@@ -43,6 +43,7 @@ PROJECTOR_MOVES_WITHIN_S = 1.5
 KAFKA, REGISTRY, CONNECT, PROJECTION = "Kafka", "schema registry", "Kafka Connect", "projection"
 #: Asked of Kafka and of the registry: their own silence is told of already.
 MARKS = "how far the stores had come"
+SPOOLS = "spools of the gateway"
 #: Server to its setting, and the variable the local stack keeps its own address under.
 ADDRESSES = {
     KAFKA: ("kafka.bootstrap", "TOWPATH_KAFKA"),
@@ -55,6 +56,7 @@ UNKNOWN_WITHOUT = {
     CONNECT: "change data capture",
     PROJECTION: "parked events, dead letters, circuits, money",
     MARKS: "whether a store was restored",
+    SPOOLS: "webhooks that wait in the gateway's spools",
 }
 
 
@@ -88,7 +90,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     registry = Question(REGISTRY, lambda: _registry(settings))
     connect = Question(CONNECT, lambda: connectors.status(settings))
     books = Question(PROJECTION, lambda: _projection(settings))
-    spools = Question("spools", lambda: _spools(settings))
+    spools = Question(SPOOLS, lambda: _spools(settings))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
     marks = Question(MARKS, lambda: _marks(settings))
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
@@ -143,7 +145,9 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             *(["ledger of the last 24 h"] if ledger is not None and ledger.answer is not None else []),
         ),
         not_asked=_not_asked(
-            [*silences, *([marks.silence] if marks.silence is not None else [])], ledger, with_ledger=with_ledger
+            [*silences, *(each.silence for each in (marks, spools) if each.silence is not None)],
+            ledger,
+            with_ledger=with_ledger,
         ),
     )
 

@@ -49,7 +49,7 @@ class Spool:
         #: Waiting or on their way into the file, those set aside not among them.
         self._count = there.count - there.refused
         self._bytes = there.size_bytes
-        self._coming: list[tuple[Record, asyncio.Future[None]]] = []
+        self._coming: list[tuple[Record, int, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
         self._tell()
@@ -77,18 +77,12 @@ class Spool:
         self._count += 1
         self._bytes += size
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._coming.append((record, written))
+        self._coming.append((record, size, written))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
-        try:
-            # whoever waits may give up: it is in the file all the same, and a repeat is recognised
-            await asyncio.shield(written)
-        except BusError:
-            self._count -= 1
-            self._bytes -= size
-            raise
-        finally:
-            self._tell()
+        self._tell()
+        # whoever waits may give up: it is in the file all the same, and a repeat is recognised
+        await asyncio.shield(written)
 
     async def drain(self, publisher: Publisher) -> None:
         """Bring what waits to Kafka, for ever.
@@ -121,16 +115,19 @@ class Spool:
         while self._coming:
             coming, self._coming = self._coming, []
             try:
-                await self._with_file(partial(self._file.append, [record for record, _ in coming]))
+                await self._with_file(partial(self._file.append, [record for record, _, _ in coming]))
             except Exception as error:  # noqa: BLE001 - each of the waiting is told
                 told = error if isinstance(error, BusError) else FatalError("defect", type(error).__name__)
-                for _, written in coming:
-                    if not written.done():
-                        written.set_exception(told)
+                # nothing of it waits, whether or not somebody still asks
+                self._count -= len(coming)
+                self._bytes -= sum(size for _, size, _ in coming)
+                self._tell()
+                for _, _, written in coming:
+                    written.set_exception(told)
+                    written.exception()  # those who gave up do not ask
                 continue
-            for _, written in coming:
-                if not written.done():
-                    written.set_result(None)
+            for _, _, written in coming:
+                written.set_result(None)
             self._arrived.set()
 
     async def _drained(self, publisher: Publisher) -> bool:

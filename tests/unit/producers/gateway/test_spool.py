@@ -187,6 +187,29 @@ async def test_what_nothing_can_mend_ends_the_drain_and_loses_nothing(bench: Ben
     assert not bench.spool.is_empty
 
 
+async def test_what_the_disk_did_not_take_does_not_wait_even_where_its_sender_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise RetryableError("gateway.spool_away", "no room")
+
+    monkeypatch.setattr(SpoolFile, "append", no_room)
+    bench.kafka.go_away()
+    with pytest.raises(RetryableError, match="no room"):
+        await bench.take(1)
+    leaving = asyncio.create_task(bench.take(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    async with asyncio.timeout(10):
+        while not bench.spool.is_empty:
+            await asyncio.sleep(0.005)
+
+    bench.kafka.fails_with = None
+    await bench.take(3)
+    assert bench.arrived == ["msg_3"]
+
+
 async def test_without_a_spool_kafka_alone_answers(bench: Bench) -> None:
     gateway = Spooling(bench.kafka, {})
     bench.kafka.go_away()
