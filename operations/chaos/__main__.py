@@ -17,7 +17,6 @@ from operations.chaos import plan, victims
 from operations.chaos.plan import Fault, Kind
 from operations.chaos.report import Asked, Report, page, plan_lines
 from operations.chaos.run import Run, Watch
-from operations.cli.app import COMMANDS
 from operations.cli.hints import hint
 from operations.cli.output import err, fail, out
 from operations.cli.stack_progress import shown
@@ -39,6 +38,9 @@ def chaos(
     stock: Annotated[int, typer.Option(help="How often stock is changed by hand; -1: twice an order.")] = -1,
     faults: Annotated[int, typer.Option(help="How many things go wrong; -1: one in a hundred orders.")] = -1,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything that is left to chance.")] = 1,
+    once: Annotated[
+        bool, typer.Option(help="Also put a store back from a backup and make a topic anew, in the middle.")
+    ] = True,
     results: Annotated[Path, typer.Option(file_okay=False, help="Where chaos.json and chaos.md are kept.")] = RESULTS,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print what would go wrong when, and end.")] = False,
 ) -> None:
@@ -51,6 +53,7 @@ def chaos(
         orders=orders,
         stock_changes=2 * orders if stock < 0 else stock,
         faults=max(1, orders // ORDERS_A_FAULT) if faults < 0 else faults,
+        once=once,
     )
     if only_plan:
         for line in plan_lines(_planned(asked, load(os.environ, REPOSITORY_ROOT))):
@@ -68,10 +71,9 @@ def chaos(
 
 def _planned(asked: Asked, settings: Settings) -> tuple[Fault, ...]:
     hit = victims.all_of(settings, *demo.pair(settings))
-    # both need what came with `towpath store`: without it a topic made anew under running readers stands still
-    known = any(name == "store" for name, *_ in COMMANDS)
-    once = (*ONCE, (Kind.STORE_RESTORED, hit.erp)) if known else ()
-    return plan.schedule(asked.seed, asked.orders, asked.faults, hit, once)
+    return plan.schedule(
+        asked.seed, asked.orders, asked.faults, hit, (*ONCE, (Kind.STORE_RESTORED, hit.erp)) if asked.once else ()
+    )
 
 
 def _run(asked: Asked) -> Report:
@@ -81,7 +83,7 @@ def _run(asked: Asked) -> Report:
     start.wait_until_ready(settings, dsn, _say)
     command = (
         f"python -m operations.chaos --seed {asked.seed} --orders {asked.orders} --stock {asked.stock_changes} "
-        f"--faults {asked.faults}"
+        f"--faults {asked.faults} {'--once' if asked.once else '--no-once'}"
     )
     run = Run(settings, asked, demo.pair(settings), dsn, _watch())
     return asyncio.run(run.go(_planned(asked, settings), command, _commit(settings)))

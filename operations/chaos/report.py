@@ -21,6 +21,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     stock_changes: int
     faults: int
+    #: Also what happens once.
+    once: bool = True
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
