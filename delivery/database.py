@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import PipelineStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -138,7 +139,12 @@ class Database:
         """A connection of the pool; foreign errors become ours here."""
         try:
             async with self._pool.connection() as wire:
-                yield wire
+                try:
+                    yield wire
+                finally:
+                    if wire.pgconn.pipeline_status != PipelineStatus.OFF:
+                        # cancelled while a pipeline was being ended: whoever came next would speak into it
+                        await wire.close()
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise RetryableError("store_unavailable", "PostgreSQL did not answer", kind=type(error).__name__) from error
         except psycopg.DataError as error:

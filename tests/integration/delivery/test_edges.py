@@ -1,10 +1,12 @@
 """Cursors, webhooks, identity and history: what pollers, gateway and housekeeping ask of the store."""
 
 import asyncio
+import random
 from datetime import date
 
 import psycopg
 import pytest
+from psycopg.pq import PipelineStatus
 
 from bus.settings import ROOT
 from delivery.decide import settled
@@ -169,3 +171,26 @@ def test_names_that_cannot_be_a_schema_are_refused(name: str) -> None:
 
 def test_names_become_schemas() -> None:
     assert schema_of("gp-two") == "store_gp_two"
+
+
+async def test_connection_of_work_that_was_cancelled_is_given_back_sound_or_not_at_all(store: Store) -> None:
+    async def work() -> None:
+        async with store.in_one_go() as wire:
+            await wire.execute("SELECT pg_sleep(0.002)")
+            cursor = await wire.execute("SELECT 1")
+            await cursor.fetchall()
+            await wire.execute("SELECT 2")  # its answer is read when the pipeline ends
+
+    chance = random.Random(3)
+    for _ in range(150):
+        task = asyncio.create_task(work())
+        await asyncio.wait({task}, timeout=chance.random() * 0.01)
+        # again while it cleans up, as whoever is stopped stops what he has begun
+        for yields in chance.choices(range(3), k=chance.randrange(1, 4)):
+            task.cancel()
+            for _ in range(yields):
+                await asyncio.sleep(0)
+        await asyncio.wait({task})
+
+        async with store.transaction() as wire:
+            assert wire.pgconn.pipeline_status == PipelineStatus.OFF
