@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -63,9 +63,11 @@ class Grip:
         return STACK if needs_servers or fault.target == SUPERVISOR else fault.target
 
     def kill(self, target: str) -> tuple[int, ...]:
-        """End it the hard way; the ids of what ended."""
+        """End it the hard way and see it gone, or it would be taken for one that is back; the ids of what ended."""
         pids = self.pids(target)
+        ending = list(_those_of(pids))
         _signal(pids, signal.SIGKILL)
+        psutil.wait_procs(ending, timeout=BACK_WITHIN_S)
         return pids
 
     def stop(self, target: str) -> tuple[int, ...]:
@@ -127,10 +129,16 @@ class Grip:
 
 def _with_children(pids: Iterable[int]) -> tuple[int, ...]:
     family: list[int] = []
+    for process in _those_of(pids):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += [process.pid, *(child.pid for child in process.children(recursive=True))]
+    return tuple(family)
+
+
+def _those_of(pids: Iterable[int]) -> Iterator[psutil.Process]:
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
-            family += [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    return tuple(family)
+            yield psutil.Process(pid)
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:
