@@ -85,18 +85,25 @@ class Database:
         Raises:
             FatalError: it was restored or replaced, or is being recovered: nobody may work on it.
         """
-        self._known = announced or self._known
+        self._known = known = announced or self._known
         found = await self.fetch(statements.INCARNATION, {})
-        self.met(found[0][0])
+        self.met(found[0][0], known)
 
-    def met(self, values: Sequence[str] | None) -> Incarnation:
-        """What a statement read of the store's incarnation, held against what is known.
+    @property
+    def known(self) -> Incarnation | None:
+        """How far the store is known to have come; to be kept before a statement that tells more of it, for `met`."""
+        return self._known
+
+    def met(self, values: Sequence[str] | None, known: Incarnation | None) -> Incarnation:
+        """What a statement read of the store's incarnation, held against what was known when it began.
+
+        What became known since would make a statement look restored that had begun before and took its time.
 
         Raises:
             FatalError: as `recognise`.
         """
         found = None if values is None else Incarnation(store_id=values[0], counter=int(values[1]), held=values[2])
-        if (why := refusal(self.connection, found, self._known)) is not None:
+        if (why := refusal(self.connection, found, known)) is not None:
             raise why
         if found is None:
             raise FatalError("store_schema", f"the store of {self.connection} does not say which one it is")

@@ -51,11 +51,12 @@ class Edges:
     async def lease_cursor(self, name: str, owner: str, lease_s: float) -> CursorLease | None:
         """The right to read on from a cursor; None while another owner has it. The holder may ask again to renew."""
         asking = {"name": name, "owner": owner, "lease_s": lease_s}
+        known = self._database.known
         found = await self._database.fetch(statements.LEASE_CURSOR, asking)
         if not found:
             return None
         cursor, epoch, incarnation = found[0]
-        self._database.met(incarnation)
+        self._database.met(incarnation, known)
         return CursorLease(name=name, owner=owner, cursor=cursor, epoch=epoch)
 
     async def advance_cursor(self, lease: CursorLease, cursor: str, lease_s: float) -> bool:

@@ -199,6 +199,7 @@ class Store(Database):
         return msgspec.structs.replace(taken, repeats=len(arrivals) - len(fresh))
 
     async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> "_Moved | None":
+        known = self.known
         if expected is None:
             moved = await columns.rows(wire, statements.FIRST_POSITION, place)
         else:
@@ -206,7 +207,7 @@ class Store(Database):
         if not moved:
             return None
         incarnation, horizon = moved[0]
-        self.met(incarnation)
+        self.met(incarnation, known)
         return _Moved(horizon or 0)
 
     async def _without_ended(
@@ -306,11 +307,12 @@ class Store(Database):
         The row's `epoch` is the lease's; `intend` and `settle` write only while it is the key's.
         """
         lease = {"queue": queue, "owner": owner, "limit": limit, "lease_s": lease_s}
+        known = self.known
         async with self.transaction() as wire:
             claimed = await columns.rows(wire, statements.CLAIM, lease)
             if not claimed:
                 return []
-            self.met(claimed[0][2])
+            self.met(claimed[0][2], known)
             epochs = {root_key: epoch for root_key, epoch, _ in claimed}
             found = await columns.rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
             rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
@@ -555,8 +557,9 @@ class Store(Database):
 
     async def outbox_sent(self, ids: Sequence[int]) -> Incarnation:
         """The broker has them; how far the store has come by that, which is to be told now and not before."""
+        known = self.known
         found = await self.fetch(statements.OUTBOX_SENT, {"ids": list(ids)})
-        return self.met(found[0][0] if found else None)
+        return self.met(found[0][0] if found else None, known)
 
     async def outbox_refused(self, id_: int, reason: str) -> None:
         """The broker will never take it; kept aside and counted."""

@@ -71,3 +71,32 @@ async def test_nothing_is_begun_in_a_store_put_back_under_a_running_worker(bus_d
     with REFUSED:
         await restarted.recognise(marks[-1])
     await restarted.close()
+
+
+async def test_statement_that_waited_while_the_store_went_on_finds_no_restored_store(
+    bus_dsn: str, store: Store
+) -> None:
+    await store.recognise(None)
+    await settle_all(store, 1)
+    (said,) = await store.outbox_batch(10)
+    async with await psycopg.AsyncConnection.connect(bus_dsn) as other:
+        await other.execute(
+            sql.SQL("SELECT FROM {} FOR UPDATE").format(sql.Identifier(schema_of(store.connection), "positions"))
+        )
+        waiting = asyncio.create_task(take_in(store, arrival(10, "s:9")))
+        await until_one_waits(other)
+
+        await store.outbox_sent([said.id])
+
+    await waiting
+    assert look(bus_dsn, store.connection, "SELECT next FROM positions") == [{"next": 11}]
+
+
+async def until_one_waits(wire: psycopg.AsyncConnection) -> None:
+    """For a lock of ours."""
+    async with asyncio.timeout(10):
+        while True:
+            found = await wire.execute("SELECT FROM pg_locks WHERE NOT granted")
+            if found.rowcount:
+                return
+            await asyncio.sleep(0.02)
