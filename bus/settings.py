@@ -103,6 +103,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     most_bytes: int = 268_435_456
     #: After so many hours of waiting for a missing thing a person is told; what waits goes on waiting, and is woken.
     tell_after_waiting_h: float = 72.0
+    #: So often the system itself is asked for a thing something waits for, as its event may have been lost; 0: only
+    #: when an operator asks.
+    ask_for_missing_min: float = 0.0
     #: When nothing new is started there, in the connection's time zone: `sun 02:00-04:00`, `23:30-00:15` for every day.
     maintenance: tuple[str, ...] = ()
     #: Folder on a volume that outlives the machine, for webhooks accepted while Kafka is away; empty: none is accepted

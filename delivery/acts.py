@@ -12,8 +12,9 @@ import msgspec
 import structlog
 
 from bus.partitioner import partition_of
-from delivery import announcements, columns, statements
+from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement
+from delivery.asking import THING, Owner, ask
 from delivery.database import Connection
 from delivery.ports import Row, Sink
 from delivery.preflight import QUESTIONS, preflight
@@ -101,6 +102,7 @@ class Acts:
         sinks: Mapping[str, Sink] | None = None,
         origins: Mapping[str, Origin] | None = None,
         other: OtherStage | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -111,6 +113,8 @@ class Acts:
         self._origins = origins or {}
         self._replays = Replays(store, queue)
         self._other = other
+        #: Who is asked for things that rows of the connection wait for.
+        self._owner = owner
         self._log = log.bind(connection=store.connection, queue=queue)
 
     async def __call__(
@@ -133,6 +137,9 @@ class Acts:
                 return
         if self._other is not None and command.queue == self._other.stage:
             await self._answer(command, await self._other(command))
+            return
+        if command.act == Act.ASK:
+            await self._ask(command)
             return
         if command.act in ENDS_OF:
             after = 0
@@ -166,6 +173,23 @@ class Acts:
             said.append(announcements.of_answer(speaker, command, answered.code, values, at))
             await self._store.announce(wire, said)
         self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=answered.rows)
+        self._store.wake_relay()
+
+    async def _ask(self, command: Command) -> None:
+        """Ask the owner for a thing, wake who waits for it, and tell what was said."""
+        owned = await ask(self._owner, command)
+        thing = owned.brings or command.values.get(THING, "")
+        async with self._store.transaction() as wire:
+            if await self._is_done(wire, command):
+                return
+            if owned.brings:
+                await waiting.meet(wire, self._store.schema, frozenset({owned.brings}), frozenset())
+            found = await columns.rows(wire, statements.ASKED, {"name": thing})
+            await self._finish(wire, command)
+            values = {"act": command.act, "thing": thing, "rows": str(found[0][0])} | owned.values
+            at, speaker = self._store.now(), self._store.speaker(self._queue)
+            await self._store.announce(wire, [announcements.of_answer(speaker, command, owned.code, values, at)])
+        self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, thing=thing)
         self._store.wake_relay()
 
     async def _take_back(self, wire: Connection, command: Command) -> None:

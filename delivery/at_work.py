@@ -18,6 +18,8 @@ from bus.faust_app import BusApp
 from bus.producer import BusProducer, Publisher
 from bus.settings import Connection, Settings
 from connect import paced
+from delivery.acts import Acts
+from delivery.asking import Asking, Owner
 from delivery.circuit import Rules
 from delivery.decide import Pace
 from delivery.engine import Deliverer, Limits
@@ -45,6 +47,8 @@ class AtTarget(msgspec.Struct, frozen=True):
     sinks: Mapping[str, Sink]
     #: A cheap read of the target: raises as sinks do while it does not work.
     probe: Callable[[], Awaitable[None]]
+    #: Asked for things that rows wait for; None: nobody can be.
+    owner: Owner | None = None
 
 
 def chosen(settings: Settings, name: str | None, process: str) -> Connection:
@@ -156,6 +160,21 @@ async def replaying(
         yield
     finally:
         replayer.stop()
+        await asyncio.wait({task})
+
+
+@asynccontextmanager
+async def asking(app: BusApp, connection: Connection, store: Store, queue: str, acts: Acts) -> AsyncIterator[None]:
+    """Ask for what is waited for as often as the connection wants, while the context lasts; a failure stops the app."""
+    if connection.ask_for_missing_min <= 0:
+        yield
+        return
+    asker = Asking(store, queue, acts.carry_out, connection.ask_for_missing_min)
+    task = asyncio.create_task(_or_die(app, asker.run()))
+    try:
+        yield
+    finally:
+        asker.stop()
         await asyncio.wait({task})
 
 

@@ -9,6 +9,7 @@ from bus.events import Incoming
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
 from delivery.acts import Acts, OtherStage
+from delivery.asking import Owner
 from delivery.intake import Positions
 from delivery.ports import Sink
 from delivery.replay_reading import Origin
@@ -26,10 +27,12 @@ def attach_commands(
     code_version: str,
     origins: Mapping[str, Origin] | None = None,
     other: OtherStage | None = None,
-) -> None:
+    owner: Owner | None = None,
+) -> Acts:
     """Give the app an agent that carries out what is asked of one queue of the connection, and of one other stage."""
     name = f"{queue}.{store.connection}.commands"
     queues = {"", queue} if other is None else {"", queue, other.stage}
+    acts = Acts(store, queue, COMMANDS.name, sinks, origins, other, owner)
     attach_take_in(
         app,
         name,
@@ -39,8 +42,9 @@ def attach_commands(
         bury=Burial(
             codecs, stage=queue, route=name, record="command", connection=store.connection, code_version=code_version
         ),
-        commit=Acts(store, queue, COMMANDS.name, sinks, origins, other),
+        commit=acts,
     )
+    return acts
 
 
 def _concerning(connection: str, queues: Set[str], codec: Codec[Command], event: Incoming) -> Command | None:

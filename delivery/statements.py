@@ -491,6 +491,24 @@ WHERE NOT pending AND at < statement_timestamp() - interval '1 day'
     AND NOT EXISTS (SELECT 1 FROM rows r WHERE r.waits_for = t.name)
 """
 
+# Whoever died between taking a thing and asking for it asks the next time.
+TO_ASK = """
+UPDATE things SET asked_at = statement_timestamp()
+WHERE name IN (
+    SELECT name FROM things t
+    WHERE awaited AND (asked_at IS NULL OR asked_at < statement_timestamp() - make_interval(secs => 60 * %(every_min)s))
+        AND EXISTS (
+            SELECT 1 FROM rows r
+            WHERE r.waits_for = t.name AND r.cause = 'dependency' AND r.due > statement_timestamp())
+    ORDER BY asked_at NULLS FIRST, name LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING name
+"""
+# How many wait for it.
+ASKED = """
+WITH asked AS (UPDATE things SET asked_at = statement_timestamp() WHERE name = %(name)s)
+SELECT count(*) FROM rows WHERE waits_for = %(name)s AND cause = 'dependency'
+"""
+
 # ---- commands
 
 BEGIN_COMMAND = """

@@ -18,11 +18,13 @@ from operations.projection.letters import DeadLetterTold, Selection
 from operations.projection.migrate import Wire, opened
 from operations.projection.project import QUEUES
 from schemas.bus.command import Act, Command
+from schemas.types import RootKey, connection_of
 
 #: What can be done about dead letters of stages without keys.
 WITHOUT_KEYS = frozenset({STREAMS, GATEWAY})
 OF_THOSE = frozenset({Act.REDRIVE, Act.DISCARD})
 REFUSED = ParkedFor.REFUSED.value
+FETCHERS = "fetchers"
 #: One command reaches any number of rows; so many are only needed where values differ from row to row.
 MOST_COMMANDS = 1000
 
@@ -166,6 +168,41 @@ def on_parked(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
             )
             for connection, queue in places
         ),
+    )
+
+
+def on_missing(settings: Settings, thing: str, of: str, by: By) -> tuple[Command, ...]:
+    """Questions for a thing that is waited for, to the connection that owns it, else where it is waited for.
+
+    Args:
+        settings: The deployment.
+        thing: `item:SKU-77`, `order:clarity-main:1001`.
+        of: Who is asked instead; empty: as above.
+        by: Who asks.
+
+    Raises:
+        NotFoundError: no connection of that name, or nothing waits for it and it names no owner.
+    """
+    owner = of or connection_of(RootKey(thing.partition(":")[2]))
+    if of or owner in settings.connections:
+        asked = [settings.connection(owner).name]
+    else:
+        with opened(settings.projection_dsn.reveal()) as wire:
+            asked = sorted({each.connection for each in parked.grouped(wire, {"waits_for": thing})})
+    if not asked:
+        raise NotFoundError("parked.none", f"nothing waits for {thing!r}: look at `towpath parked list`, or say --of")
+    return tuple(
+        Command(
+            id=new_id(),
+            at=by.at,
+            who=by.who,
+            why=by.why,
+            connection=connection,
+            queue=FETCHERS,
+            act=Act.ASK,
+            values={"waits_for": thing},
+        )
+        for connection in asked
     )
 
 

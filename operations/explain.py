@@ -19,6 +19,7 @@ from operations.projection.letters import DeadLetterTold
 from operations.projection.migrate import opened
 from operations.projection.queues import Head, Pause, StoreStanding
 from operations.projection.standing import DeliveryTold, Event, OpenCircuit
+from operations.projection.stories import OutcomeTold
 from operations.readers import readers, routed
 from operations.sentences import sentence
 from operations.side_by_side import Question, Silence, wait_for
@@ -105,6 +106,18 @@ class AskedBy(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class AskedFor(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asked a connection for a thing the key waits for; its last answer."""
+
+    thing: str
+    connection: str
+    at: datetime
+    who: str
+    why: str
+    code: str
+    happened: str
+
+
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
     """One key."""
 
@@ -117,6 +130,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     moves: tuple[Move, ...]
     #: The replays named above, and who asked for them.
     replays: dict[str, AskedBy] = {}
+    asked: tuple[AskedFor, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +153,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     circuits: tuple[OpenCircuit, ...]
     #: Replay to who asked for it, and why.
     replays: Mapping[str, tuple[str, str]] = {}
+    #: Of things that something waits for.
+    asked: tuple[AskedFor, ...] = ()
 
 
 def explain(settings: Settings, text: str) -> Explanation:
@@ -183,6 +199,7 @@ def explain(settings: Settings, text: str) -> Explanation:
         )
         delivered = delivered_of(known.deliveries.get(key, ()))
         named = {each.replay for each in waiting} | {each.replay for each in delivered}
+        things = {each.waits_for for each in waiting}
         explained.append(
             Explained(
                 key=key,
@@ -191,6 +208,7 @@ def explain(settings: Settings, text: str) -> Explanation:
                 dead_letters=known.letters.get(key, ()),
                 delivered=delivered,
                 replays={id_: AskedBy(who=who, why=why) for id_, (who, why) in known.replays.items() if id_ in named},
+                asked=tuple(each for each in known.asked if each.thing in things),
                 moves=moves_of(key, waiting, missing, known.letters.get(key, ()), running, now),
             )
         )
@@ -290,6 +308,9 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
             f"nothing: it goes on when {each.waits_for or 'what it waits for'} is there; this has it looked for at once"
         )
         moves.append(Move(command=f"towpath parked release {name}", says=says))
+        if each.waits_for:
+            asks = f"towpath parked ask {shlex.quote(each.waits_for)} --why ..."
+            moves.append(Move(command=asks, says="asks its owner for it, in case the event that told of it was lost"))
     if each.pause is not None:
         return moves
     if each.circuit_open_since is not None:
@@ -435,8 +456,11 @@ def _stores(settings: Settings, keys: Sequence[str]) -> dict[str, Question[tuple
 def _books(settings: Settings, text: str) -> Books:
     with opened(settings.projection_dsn.reveal(), STATEMENT_WITHIN_MS) as wire:
         keys = stories.root_keys(wire, text, list(settings.connections))
+        deliveries = {key: standing.deliveries_of(wire, key) for key in keys}
+        things = {each.code_values.get("waits_for", "") for listed in deliveries.values() for each in listed}
         return Books(
-            deliveries={key: standing.deliveries_of(wire, key) for key in keys},
+            deliveries=deliveries,
+            asked=tuple(_asked_for(each) for each in stories.asked_for(wire, sorted(things - {""}))),
             events={
                 key: (
                     *(
@@ -459,6 +483,18 @@ def _books(settings: Settings, text: str) -> Books:
             circuits=standing.open_circuits(wire),
             replays={each.command_id: (each.who, each.why) for each in replays.told(wire, limit=1000)},
         )
+
+
+def _asked_for(told: OutcomeTold) -> AskedFor:
+    return AskedFor(
+        thing=told.code_values["thing"],
+        connection=told.connection,
+        at=told.at,
+        who=told.who,
+        why=told.why,
+        code=told.code,
+        happened=_sentence(told.code, told.code_values, told.connection, "")[0],
+    )
 
 
 def _buried(letter: DeadLetterTold) -> Buried:

@@ -336,6 +336,23 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The target could not be asked ({why}).",
         "Ask again when it answers; `towpath status` tells how it is.",
     ),
+    "ask.there": ("{connection} was asked for {thing}: it is there, and the {rows} that wait for it go on.", NOTHING),
+    "ask.sent": (
+        "{connection} was asked for {thing}: it is there and is read anew, for the {rows} that wait for it.",
+        NOTHING,
+    ),
+    "ask.not_there": (
+        "{connection} was asked for {thing}: not there.",
+        "Make it there: what waits for it goes on by itself.",
+    ),
+    "ask.no_way": (
+        "{connection} was asked for {thing}, and nothing of that kind is looked for there.",
+        "Name the connection that owns it with `--of`, or try what waits with `towpath parked release --for {thing}`.",
+    ),
+    "ask.away": (
+        "{connection} could not be asked for {thing}: {why}.",
+        "Ask again when it answers; `towpath status` tells.",
+    ),
     "command.done": ("{act}: {rows} done.", NOTHING),
     "command.nothing": (
         "{act}: nothing parked fits any more.",

@@ -50,7 +50,11 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
         return
     if not (yes or plan.named) and (plan.count > 1 or plan.act in FINAL):
         _confirm(plan)
-    answered = commands.ask(settings, plan.commands, wait_s)
+    tell(commands.ask(settings, plan.commands, wait_s), as_json=as_json)
+
+
+def tell(answered: commands.Answers, *, as_json: bool) -> None:
+    """What was answered, and who has not yet."""
     if as_json:
         print_json(
             {"asked": answered.asked, "rows": answered.rows, "answers": answered.answers, "silent": answered.silent}

@@ -30,6 +30,9 @@ def _print(found: Explained) -> None:
     for waiting in found.waiting:
         out().print(f"\nat {waiting.queue}@{waiting.connection}", markup=False)
         print_table(("what", "value"), _facts(waiting))
+    for answer in found.asked:
+        by = f"{answer.who}, {answer.why}" if answer.why else answer.who
+        out().print(f"\n{answer.at:%Y-%m-%d %H:%M:%SZ}, asked by {by}: {answer.happened}", markup=False)
     for missing in found.not_read:
         before = f", {missing.before} events before it" if missing.before else ""
         place = f"{missing.topic}/{missing.partition}/{missing.offset}"

@@ -7,7 +7,7 @@ import typer
 
 from bus.settings import Settings
 from delivery.states import ParkedFor
-from operations import acting
+from operations import acting, commands
 from operations import parked as parked_keys
 from operations.cli import acts
 from operations.cli.amounts import money, money_of
@@ -110,6 +110,22 @@ def release(
         given, Act.RELEASE, _chosen(given, connection, cause, code, thing, key), acts.by(who, why), per_minute
     )
     acts.carry_out(given, planned, plan_only=plan, yes=yes, wait_s=wait, as_json=as_json)
+
+
+@app.command()
+def ask(
+    thing: Annotated[str, typer.Argument(metavar="THING", help="What is waited for: item:SKU-77, order:shop:1001.")],
+    of: Annotated[str, typer.Option("--of", metavar="CONNECTION", help="Who is asked; default: who owns it.")] = "",
+    why: acts.Why = "",
+    who: acts.Who = "",
+    wait: acts.Wait = acts.WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the system that owns a missing thing for it; what is there goes the ordinary way once more."""
+    given = settings()
+    require_known("--of", of, given.connections)
+    answered = commands.ask(given, acting.on_missing(given, thing, of, acts.by(who, why)), wait)
+    acts.tell(answered, as_json=as_json)
 
 
 def _ends(act: Act, says: str) -> None:

@@ -175,6 +175,18 @@ def found_out(wire: Wire, command_ids: Sequence[str]) -> tuple[OutcomeTold, ...]
     return read(wire, statement, {"ids": list(command_ids)}, OutcomeTold)
 
 
+def asked_for(wire: Wire, things: Sequence[str]) -> tuple[OutcomeTold, ...]:
+    """The last answer of each connection that was asked for one of these things, oldest first."""
+    statement = f"""
+        SELECT {OUTCOME} FROM (
+            SELECT DISTINCT ON (code_values->>'thing', connection) {OUTCOME} FROM outcomes
+            WHERE state = 'answered' AND code_values->>'thing' = ANY(%(things)s)
+            ORDER BY code_values->>'thing', connection, at DESC) AS last
+        ORDER BY at
+    """  # noqa: S608  column names of ours
+    return read(wire, statement, {"things": list(things)}, OutcomeTold)
+
+
 def arrived(
     wire: Wire, topics: Sequence[str], root_keys_listed: Sequence[str]
 ) -> dict[str, tuple[datetime | None, int]]:

@@ -17,13 +17,14 @@ from bus.settings import Connection, Settings
 from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
-from delivery.at_work import AtTarget, at_work, chosen, store_of
+from delivery.at_work import AtTarget, asking, at_work, chosen, store_of
 from delivery.command_agent import attach_commands
 from delivery.store import Store
 from errors import ConfigurationError
 from producers import agents
 from producers.fetchers.clarity import OrderFetcher
 from producers.fetchers.dynamics_gp import SalesOrderFetcher
+from producers.fetchers.owners import ClarityOwner, GpOwner
 from producers.gateway.letters import GatewayLetters
 from producers.gateway.written import Written
 from producers.routes import CAPTURED, FETCHES, SIGHTINGS, CapturedTable, Fetch
@@ -55,8 +56,14 @@ def run(settings: Settings, name: str | None) -> int:
                     now,
                     os.urandom,
                 )
-                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, other=letters)
-                async with at_work(app, settings, connection, store, agents.QUEUE, there, codecs):
+                version = settings.code_version
+                acts = attach_commands(
+                    app, store, agents.QUEUE, there.sinks, codecs, version, other=letters, owner=there.owner
+                )
+                async with (
+                    at_work(app, settings, connection, store, agents.QUEUE, there, codecs),
+                    asking(app, connection, store, agents.QUEUE, acts),
+                ):
                     yield app
 
     return worker.run(build)
@@ -65,7 +72,12 @@ def run(settings: Settings, name: str | None) -> int:
 async def _write(app: BusApp, codecs: Codecs, each: Written) -> None:
     """Until the broker has it."""
     value = codecs.of(each.topic).encode(each.record)
-    await (await send(app, Outgoing(topic=each.topic, key=each.key, value=value, headers=each.headers)))
+    await _send(app, Outgoing(topic=each.topic, key=each.key, value=value, headers=each.headers))
+
+
+async def _send(app: BusApp, outgoing: Outgoing) -> None:
+    """As `_write`, of what is encoded."""
+    await (await send(app, outgoing))
 
 
 def used_by(connection: Connection) -> tuple[Topic, ...]:
@@ -89,10 +101,12 @@ async def source_at(
                 agents.attach_router(app, connection, company, codecs, code_version)
                 changes = codecs.of(topics.GP_CHANGES)
                 fetcher = SalesOrderFetcher(company, changes, store, connection.name, delay_s)
-                yield AtTarget({"sales_order": fetcher}, company.probe)
+                yield AtTarget({"sales_order": fetcher}, company.probe, GpOwner(company))
         case "clarity":
             async with open_client(connection) as site:
                 changes = codecs.of(topics.CLARITY_CHANGES)
-                yield AtTarget({"order": OrderFetcher(site, changes, store, connection.name, delay_s, now)}, site.probe)
+                orders = OrderFetcher(site, changes, store, connection.name, delay_s, now)
+                owner = ClarityOwner(site, connection.name, changes, partial(_send, app), now, os.urandom)
+                yield AtTarget({"order": orders}, site.probe, owner)
         case other:
             raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is fetched from {other!r}")

@@ -21,6 +21,8 @@ class Act(StrEnum):
     PREFLIGHT = "preflight"
     #: Tell what the target would be sent for a dead letter; nothing is changed or sent.
     RENDER = "render"
+    #: Look in the system of record for the thing `values.waits_for` names, and have it go its way once more.
+    ASK = "ask"
     #: Start nothing new until `until`, or until resumed.
     PAUSE = "pause"
     RESUME = "resume"

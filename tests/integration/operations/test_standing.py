@@ -22,7 +22,7 @@ from delivery.migrate import migrate as migrate_store
 from delivery.ports import Arrival
 from delivery.states import Kind
 from delivery.store import Store
-from errors import NotFoundError, RefusedError, RetryableError
+from errors import BusError, DependencyError, NotFoundError, RefusedError, RetryableError
 from mapping.port import Lookups
 from operations import unread
 from operations.explain import Explanation, explain
@@ -145,7 +145,7 @@ def arrival(offset: int) -> Arrival:
     )
 
 
-async def _refuse(dsn: str, error: RefusedError | RetryableError) -> None:
+async def _refuse(dsn: str, error: BusError) -> None:
     store = Store(dsn, "gp", code_version="0")
     await store.open()
     try:
@@ -380,6 +380,23 @@ def test_backoff_says_when_it_is_tried_again(dsn: str, tmp_path: Path) -> None:
     assert (head.state, head.cause) == ("parked", "backoff")
     assert head.due is not None
     assert f"{head.due:%H:%M:%S}Z" in found.keys[0].moves[0].says
+
+
+def test_what_an_owner_said_of_a_missing_thing_is_told_with_who_and_why(dsn: str, tmp_path: Path) -> None:
+    asyncio.run(_refuse(dsn, DependencyError("item:SKU-77", "not there")))
+    books, waits = Books(dsn), {"waits_for": "item:SKU-77"}
+    books.outcome(cause="dependency", code="dependency", values=waits)
+    answered = {"stage": "fetchers", "state": "answered", "who": "mara", "why": "a customer rang", "root_key": ""}
+    for thing, code, minutes in (("SKU-77", "ask.away", 9), ("SKU-77", "ask.not_there", 3), ("SKU-78", "ask.there", 1)):
+        values = {"act": "ask", "thing": f"item:{thing}", "rows": "1"}
+        books.outcome(**answered, code=code, values=values, at=NOW - timedelta(minutes=minutes))
+
+    found = explain(settings_of(tmp_path, dsn), KEY)
+
+    (asked,) = found.keys[0].asked
+    assert (asked.at, asked.who, asked.why) == (NOW - timedelta(minutes=3), "mara", "a customer rang")
+    assert asked.happened == "gp was asked for item:SKU-77: not there."
+    assert moves(found)[:2] == [f"towpath parked release {KEY}", "towpath parked ask item:SKU-77 --why ..."]
 
 
 def test_paused_key_is_moved_by_resuming(dsn: str, tmp_path: Path) -> None:

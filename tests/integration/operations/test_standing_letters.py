@@ -10,7 +10,8 @@ import msgspec
 import psycopg
 import pytest
 
-from bus.settings import Settings
+from bus.secret import Secret
+from bus.settings import Connection, Settings
 from errors import NotFoundError
 from operations import acting, dead_letters, parked
 from operations.projection import letters, migrate, tables
@@ -296,6 +297,28 @@ def test_what_waits_is_listed_by_the_missing_thing(books: Books, settings: Setti
     plan = acting.on_parked(settings, Act.RELEASE, {"waits_for": "item:SKU-77"}, BY)
     assert [(each.count, each.cause) for each in plan.reached] == [(2, "dependency dependency item:SKU-77")]
     assert [(each.values, each.queue) for each in plan.commands] == [({"waits_for": "item:SKU-77"}, "consumers")]
+
+
+def test_missing_thing_is_asked_of_its_owner_else_where_it_is_waited_for(books: Books, settings: Settings) -> None:
+    waits = {"waits_for": "item:SKU-77"}
+    books.tell(outcome(0, "parked", "dependency", cause="dependency", values=waits, connection="gp-two"))
+
+    named = {
+        name: Connection(name=name, system=system, store_dsn=Secret("-"))
+        for name, system in (("clarity-main", "clarity"), ("gp-two", "dynamics-gp"))
+    }
+    given = msgspec.structs.replace(settings, connections=named)
+
+    def asked(thing: str, of: str = "") -> list[tuple[str, str, dict[str, str]]]:
+        found = acting.on_missing(given, thing, of, BY)
+        return [(each.connection, each.queue, each.values) for each in found]
+
+    assert asked("item:SKU-77") == [("gp-two", "fetchers", waits)]
+    assert asked("item:SKU-77", "clarity-main") == [("clarity-main", "fetchers", waits)]
+    order = "order:clarity-main:1001"
+    assert asked(order) == [("clarity-main", "fetchers", {"waits_for": order})]
+    with pytest.raises(NotFoundError, match="nothing waits for 'item:SKU-78'"):
+        asked("item:SKU-78")
 
 
 def test_release_leaves_dead_letters_to_be_redriven(books: Books, settings: Settings) -> None:
