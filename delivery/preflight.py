@@ -5,6 +5,7 @@ one takes its number on the way, as for every try.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -27,13 +28,13 @@ log = structlog.get_logger(__name__)
 
 #: Acts that ask and change nothing.
 QUESTIONS: Final = frozenset({Act.PREFLIGHT, Act.RENDER})
-#: Of one command, newest last; a cause is told by a few of its cases.
-MOST: Final = 200
+#: Rows read and told of at once.
+PORTION: Final = 200
 #: Asked of the target at once.
 AT_ONCE: Final = 4
 ASK_WITHIN_S: Final = 30.0
-#: For all of a command: other commands of the connection wait meanwhile.
-ALL_WITHIN_S: Final = 120.0
+#: For all of a command, the oldest first: other commands of the connection wait meanwhile.
+ALL_WITHIN_S: Final = 45.0
 
 
 class Verdict(StrEnum):
@@ -59,32 +60,46 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def preflight(store: Store, queue: str, sinks: Mapping[str, Sink], command: Command) -> int:
-    """Announce a verdict for each dead letter the command selects, `MOST` at most; how many."""
-    selected = columns.of_selection(command, queue=queue, causes={ParkedFor.REFUSED}, limit=MOST)
-    async with store.transaction() as wire:
-        found = await columns.rows(wire, statements.SELECTED_ROWS, selected)
-    rows = [columns.row_of(values[:-1], "", 0) for values in found]
-    newer = {row.id: values[-1] for row, values in zip(rows, found, strict=True)}
+    """Announce a verdict for each dead letter the command selects, as many as there is time for; how many."""
+    until = time.monotonic() + ALL_WITHIN_S
+    count, after = 0, 0
+    while True:
+        selected = columns.of_selection(command, queue=queue, causes={ParkedFor.REFUSED}, limit=PORTION, after=after)
+        async with store.transaction() as wire:
+            found = await columns.rows(wire, statements.SELECTED_ROWS, selected)
+        rows = [(columns.row_of(values[:-1], "", 0), bool(values[-1])) for values in found]
+        told = await _ask_all(rows, sinks, command, until - time.monotonic())
+        async with store.transaction() as wire:
+            await store.announce(wire, _said(store, queue, command, told))
+        store.wake_relay()
+        count += len(told)
+        if len(told) < len(rows) or not rows:
+            return count
+        after = rows[-1][0].id
+
+
+async def _ask_all(
+    rows: Sequence[tuple[Row, bool]], sinks: Mapping[str, Sink], command: Command, within_s: float
+) -> list[tuple[Row, Told]]:
+    """What was found out in time, of rows and whether a newer one of the same record waits behind."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(row: Row) -> Told:
+    async def ask(row: Row, newer: bool) -> Told:
         async with gate:
             sink = sinks.get(row.record)
             if command.act == Act.RENDER:
                 return await _asked(row, sink, _rendered)
-            if newer[row.id] and row.kind is Kind.STATE and sink is not None:
+            if newer and row.kind is Kind.STATE and sink is not None:
                 return Told(verdict=Verdict.STALE)
             return await ask_target(row, sink)
 
-    asked = {row.id: asyncio.create_task(ask(row)) for row in rows}
+    asked = [(row, asyncio.create_task(ask(row, newer))) for row, newer in rows]
     if asked:
-        await asyncio.wait(asked.values(), timeout=ALL_WITHIN_S)
-    told = [(row, task.result()) for row in rows if (task := asked[row.id]).done() and not task.cancelled()]
-    for task in asked.values():
+        await asyncio.wait([task for _, task in asked], timeout=max(within_s, 0.0))
+    told = [(row, task.result()) for row, task in asked if task.done() and not task.cancelled()]
+    for _, task in asked:
         task.cancel()
-    async with store.transaction() as wire:
-        await store.announce(wire, _said(store, queue, command, told))
-    return len(told)
+    return told
 
 
 async def ask_target(row: Row, sink: Sink | None) -> Told:

@@ -123,13 +123,14 @@ def preflight(
     cause: Cause = "",
     key: Key = "",
     everything: All = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many letters; verdicts are all counted.")] = 20,
     who: acts.Who = "",
     wait: acts.Wait = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Ask the live target what a redrive would come to: passes, fails (why), applied already, stale, blocked.
 
-    Nothing is written. Of a large selection each queue looks at its oldest 200.
+    Nothing is written. Of a large selection the oldest are looked at, as many as 45 seconds are enough for.
     """
     given = settings()
     filters = _filters(given, connection=connection, stage=stage, code=code, cause=cause, root_key=key)
@@ -144,7 +145,7 @@ def preflight(
     out().print()
     print_table(
         ("key", "verdict", "says", "to do"),
-        ((each.root_key, each.verdict, each.happened, each.to_do) for each in found),
+        ((each.root_key, each.verdict, each.happened, each.to_do) for each in found[:limit]),
     )
     acts.tell_silent(answered)
     if not answered.silent and len(found) < planned.count:

@@ -1,10 +1,12 @@
 """What a redrive would come to, asked of the target; nothing is changed by asking."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from delivery import preflight
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
 from delivery.ports import Intent, Row, Settlement, Sink
@@ -122,6 +124,28 @@ async def test_verdict_is_no_outcome_of_the_event(store: Store, bus_dsn: str) ->
 async def test_only_what_is_selected_is_asked(store: Store, bus_dsn: str) -> None:
     await refused(store, 3)
     assert await verdicts(store, bus_dsn, {"order": Rehearsing()}, root_key="s:2") == {"s:2": "preflight.passes"}
+
+
+async def test_large_selection_is_asked_in_portions_until_its_time_is_over(
+    store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "PORTION", 4)
+    await refused(store, 10)
+    assert len(await verdicts(store, bus_dsn, {"order": Rehearsing()})) == 10
+
+    class Slow(Target):
+        async def prepare(self, row: Row) -> Intent | Settlement:
+            if row.offset >= 6:
+                await asyncio.Event().wait()
+            return await super().prepare(row)
+
+    monkeypatch.setattr(preflight, "ALL_WITHIN_S", 0.5)
+    await Acts(store, QUEUE, COMMANDS.name, {"order": Slow()}).carry_out(command(Act.PREFLIGHT, id_="c-2"))
+
+    asked = [one.root_key for one in told(bus_dsn, store.connection) if one.command_id == "c-2"]
+    assert sorted(asked) == [f"s:{offset}" for offset in range(6)]
+    answer = [one for one in outcomes(bus_dsn, store.connection) if one.state == "answered"][-1]
+    assert (answer.code, answer.values["rows"]) == ("command.done", "6")
 
 
 async def test_target_document_is_told_and_not_sent(store: Store, bus_dsn: str) -> None:
