@@ -67,6 +67,20 @@ def dead_letter(
     )
 
 
+def original_of(letter: DeadLetter) -> Incoming:
+    """The event as it lay on its topic."""
+    return Incoming(
+        topic=letter.topic,
+        topic_id=letter.topic_id,
+        partition=letter.partition,
+        offset=letter.offset,
+        timestamp_ms=int(letter.at.timestamp() * 1000),
+        key=letter.key,
+        value=letter.value,
+        headers=tuple(letter.headers.items()),
+    )
+
+
 def outcome(
     event: Incoming,
     *,

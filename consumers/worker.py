@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
+from functools import partial
 
 from bus import worker
 from bus.clock import now
 from bus.codec import Codecs
 from bus.faust_app import BusApp
+from bus.read_one import read_letter
 from bus.registry import Registry
 from bus.settings import Connection, Settings, of_connection
 from bus.verify import verify
@@ -20,6 +22,7 @@ from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
 from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
+from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
@@ -44,7 +47,12 @@ def run(settings: Settings, name: str | None) -> int:
             ):
                 agents.attach(app, settings, connection, store, codecs)
                 origins = agents.origins(app, settings, connection, codecs)
-                attach_commands(app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, origins)
+                read = partial(read_letter, settings.kafka, app.topic_ids)
+                readers = {topic: origin.read for topic, origin in origins.items()}
+                buried = BuriedLetters(agents.QUEUE, codecs.of(topics.DEAD_LETTERS), read, readers)
+                attach_commands(
+                    app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, origins, buried=buried
+                )
                 async with (
                     at_work(app, settings, connection, store, agents.QUEUE, there, codecs),
                     replaying(app, settings, connection, store, agents.QUEUE, there, origins),

@@ -5,7 +5,7 @@ transaction each, and a row remembers the last command that touched it, so that 
 successor touch each row once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement
 from delivery.asking import THING, Owner, ask
 from delivery.database import Connection
-from delivery.ports import Row, Sink
+from delivery.ports import Arrival, Row, Sink
 from delivery.preflight import QUESTIONS, preflight
 from delivery.replay_reading import Origin
 from delivery.replays import Replays, Source
@@ -24,6 +24,7 @@ from delivery.states import ParkedFor, State
 from delivery.store import Store
 from schemas.bus.command import Act, Command
 from schemas.bus.outcome import Outcome
+from schemas.topics import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     #: What became of them.
     outcomes: tuple[Outcome, ...] = ()
+    #: What goes into the queue after all.
+    arrival: Arrival | None = None
 
 
 class OtherStage(Protocol):
@@ -103,6 +106,7 @@ class Acts:
         origins: Mapping[str, Origin] | None = None,
         other: OtherStage | None = None,
         owner: Owner | None = None,
+        buried: Callable[[Command], Awaitable[Answered]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -115,6 +119,8 @@ class Acts:
         self._other = other
         #: Who is asked for things that rows of the connection wait for.
         self._owner = owner
+        #: Asked for dead letters of this queue that never became rows.
+        self._buried = buried
         self._log = log.bind(connection=store.connection, queue=queue)
 
     async def __call__(
@@ -140,6 +146,9 @@ class Acts:
             return
         if command.act == Act.ASK:
             await self._ask(command)
+            return
+        if self._buried is not None and command.act in ENDS_OF and command.topic == DEAD_LETTERS.name:
+            await self._answer(command, await self._buried(command))
             return
         if command.act in ENDS_OF:
             after = 0
@@ -167,13 +176,30 @@ class Acts:
             if await self._is_done(wire, command):
                 return
             await self._finish(wire, command)
-            values = {"act": command.act, "rows": str(answered.rows)} | answered.values
+            code, rows = answered.code, answered.rows
+            if answered.arrival is not None:
+                rows = int(await self._admit(wire, command, answered.arrival))
+                code = code if rows else "command.nothing"
+            values = {"act": command.act, "rows": str(rows)} | answered.values
             at, speaker = self._store.now(), self._store.speaker(self._queue)
             said = [announcements.of_outcome(speaker, outcome) for outcome in answered.outcomes]
-            said.append(announcements.of_answer(speaker, command, answered.code, values, at))
+            said.append(announcements.of_answer(speaker, command, code, values, at))
             await self._store.announce(wire, said)
-        self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=answered.rows)
+        self._log.info("command.carried_out", act=command.act, id=command.id, who=command.who, rows=rows)
         self._store.wake_relay()
+        self._store.wake(self._queue)
+
+    async def _admit(self, wire: Connection, command: Command, arrival: Arrival) -> bool:
+        """An event that could not be read before, into its queue; False where it is there or ended already."""
+        admitted = await self._store.admit(wire, self._queue, arrival)
+        if admitted is None:
+            return False
+        if admitted.queued:
+            speaker, at = self._store.speaker(self._queue), self._store.now()
+            ready = announcements.of_event(speaker, arrival, State.READY, CODES[Act.REDRIVE], at)
+            ready = msgspec.structs.replace(ready, who=command.who, why=command.why)
+            await self._store.announce(wire, [announcements.of_outcome(speaker, ready)])
+        return True
 
     async def _ask(self, command: Command) -> None:
         """Ask the owner for a thing, wake who waits for it, and tell what was said."""

@@ -10,6 +10,7 @@ from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
 from delivery.acts import Acts, OtherStage
 from delivery.asking import Owner
+from delivery.buried import BuriedLetters
 from delivery.intake import Positions
 from delivery.ports import Sink
 from delivery.replay_reading import Origin
@@ -28,11 +29,12 @@ def attach_commands(
     origins: Mapping[str, Origin] | None = None,
     other: OtherStage | None = None,
     owner: Owner | None = None,
+    buried: BuriedLetters | None = None,
 ) -> Acts:
     """Give the app an agent that carries out what is asked of one queue of the connection, and of one other stage."""
     name = f"{queue}.{store.connection}.commands"
     queues = {"", queue} if other is None else {"", queue, other.stage}
-    acts = Acts(store, queue, COMMANDS.name, sinks, origins, other, owner)
+    acts = Acts(store, queue, COMMANDS.name, sinks, origins, other, owner, buried)
     attach_take_in(
         app,
         name,

@@ -139,6 +139,13 @@ FROM {_ENDED}
 ORDER BY place
 """
 
+# An event that is in the queue, or was.
+_THIS_EVENT = """queue = %(queue)s AND root_key = %(root_key)s AND topic_id = %(topic_id)s AND partition = %(partition)s
+    AND event_offset = %(offset)s AND replay = ''"""
+IS_KNOWN = f"""
+SELECT 1 FROM rows WHERE {_THIS_EVENT} UNION ALL SELECT 1 FROM history WHERE {_THIS_EVENT} LIMIT 1
+"""
+
 # Ends that were heard of are needed once; a horizon that is reached, no more.
 TAKE_HEARD = """
 WITH reached AS (

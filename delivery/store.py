@@ -198,6 +198,20 @@ class Store(Database):
             self._announced.set()
         return msgspec.structs.replace(taken, repeats=len(arrivals) - len(fresh))
 
+    async def admit(self, wire: Connection, queue: str, arrival: Arrival) -> TakenIn | None:
+        """Take in one event whose position was passed without it; None where it is known."""
+        place = {
+            "queue": queue,
+            "topic": arrival.topic,
+            "topic_id": arrival.topic_id,
+            "partition": arrival.partition,
+            "offset": arrival.offset,
+            "root_key": arrival.root_key,
+        }
+        if await columns.rows(wire, statements.IS_KNOWN, place):
+            return None
+        return await self._insert(wire, place, [arrival], 0)
+
     async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> "_Moved | None":
         known = self.known
         if expected is None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from bus.dead_letters import letter_id
 from bus.settings import Settings
 from delivery.states import ParkedFor
 from errors import NotFoundError
@@ -18,6 +19,7 @@ from operations.projection.letters import DeadLetterTold, Selection
 from operations.projection.migrate import Wire, opened
 from operations.projection.project import QUEUES
 from schemas.bus.command import Act, Command
+from schemas.topics import DEAD_LETTERS
 from schemas.types import RootKey, connection_of
 
 #: What can be done about dead letters of stages without keys.
@@ -54,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[Command, ...]
     #: Letters of the selection that hold no key: nothing waits behind them.
     without_key: int = 0
+    #: Letters without a key that a later call reaches: each is a command of its own.
+    later: int = 0
     #: Each was named one by one, so that nobody has to be asked whether it is meant.
     named: bool = False
 
@@ -76,7 +80,7 @@ def on_letters(settings: Settings, act: str, ids: Sequence[str], by: By, per_min
         taken_back = act == Act.REDRIVE and letter.status == Status.SKIPPED and letter.stage in QUEUES
         if letter.status != Status.STANDING and not taken_back:
             raise NotFoundError("dead_letters.gone", f"the dead letter {letter.id[:8]} is {letter.status} already")
-        if not _answers_for(letter.stage, act):
+        if not (act in OF_THOSE if _is_buried(letter) else _answers_for(letter.stage, act)):
             raise NotFoundError(
                 "dead_letters.no_key",
                 f"the dead letter {letter.id[:8]} of {letter.stage} holds no key, so that there is nothing to {act}: "
@@ -106,14 +110,17 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
             if count.stage in QUEUES
             for values in _values(wire, count, filters)
         ]
-        for stage in sorted({count.stage for count in held} & WITHOUT_KEYS):
-            of_stage = Selection(filters={**standing.filters, "stage": stage})
-            kept = letters.listed(wire, of_stage, MOST_COMMANDS + 1)
+        if len(commands) > MOST_COMMANDS:
+            raise NotFoundError("dead_letters.many", f"they have {len(commands)} different causes: narrow it by --code")
+        later = 0
+        # what holds no key is named letter by letter
+        for stage in sorted({count.stage for count in held}) if act in OF_THOSE else ():
+            of_stage = Selection(filters={**standing.filters, "stage": stage, "held": "false"})
+            kept = letters.listed(wire, of_stage, MOST_COMMANDS - len(commands))
             commands += [_for_letter(act, letter, by, per_minute) for letter in kept]
+            later += sum(group.count for group in letters.grouped(wire, of_stage)) - len(kept)
     if not held:
         raise NotFoundError("dead_letters.none", "no dead letter that stands fits: look at `towpath dead-letters list`")
-    if len(commands) > MOST_COMMANDS:
-        raise NotFoundError("dead_letters.many", f"they have {len(commands)} different causes: narrow it by --code")
     return Plan(
         act=act,
         reached=tuple(
@@ -124,6 +131,7 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
         ),
         commands=tuple(commands),
         without_key=sum(count.count for count in counts if not _answers_for(count.stage, act)),
+        later=later,
     )
 
 
@@ -206,15 +214,24 @@ def on_missing(settings: Settings, thing: str, of: str, by: By) -> tuple[Command
     )
 
 
+def _is_buried(letter: DeadLetterTold) -> bool:
+    """Whether it is of an event that take-in could not read, so that it never became a row of its queue."""
+    place = (letter.source_topic_id, letter.source_partition, letter.source_offset)
+    return letter.stage in QUEUES and letter.id == letter_id(*place, letter.stage, letter.record)
+
+
 def _answers_for(stage: str, act: str) -> bool:
     return stage in QUEUES or (stage in WITHOUT_KEYS and act in OF_THOSE)
 
 
 def _values(wire: Wire, count: dead_letters.Count, filters: Mapping[str, str]) -> tuple[dict[str, str], ...]:
-    place = {"cause": count.cause, "stage": count.stage, "connection": count.connection}
+    """Values that select the parked rows of a cause; none where all of it was buried before it became rows."""
+    place = {"cause": count.cause, "stage": count.stage, "connection": count.connection, "held": "true"}
     selection = Selection(filters={**filters, **place, "status": Status.STANDING.value})
-    (sample, *_) = letters.listed(wire, selection, 1)
-    return letters.values_of(wire, selection, class_of(sample.code, sample.code_values).values)
+    samples = letters.listed(wire, selection, 1)
+    if not samples:
+        return ()
+    return letters.values_of(wire, selection, class_of(samples[0].code, samples[0].code_values).values)
 
 
 def _for_cause(
@@ -243,7 +260,8 @@ def _for_cause(
 
 def _for_letter(act: str, letter: DeadLetterTold, by: By, per_minute: int) -> Command:
     """A row is named by the event it is; a letter without a row by where it lies itself."""
-    if letter.stage in QUEUES:
+    is_row = letter.stage in QUEUES and not _is_buried(letter)
+    if is_row:
         place = (letter.source_topic_id, letter.source_partition, letter.source_offset)
     else:
         place = (letter.topic_id, letter.partition, letter.event_offset)
@@ -258,6 +276,7 @@ def _for_letter(act: str, letter: DeadLetterTold, by: By, per_minute: int) -> Co
         act=act,
         root_key=letter.root_key,
         cause=REFUSED,
+        topic="" if is_row else DEAD_LETTERS.name,
         topic_id=topic_id,
         partition=partition,
         offset=offset,

@@ -17,6 +17,7 @@ from operations.acting import WITHOUT_KEYS
 from operations.projection import letters, queues, replays, standing, stories
 from operations.projection.letters import DeadLetterTold
 from operations.projection.migrate import opened
+from operations.projection.project import QUEUES
 from operations.projection.queues import Head, Pause, StoreStanding
 from operations.projection.standing import DeliveryTold, Event, OpenCircuit
 from operations.projection.stories import OutcomeTold
@@ -333,7 +334,7 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
 
 
 def _letter_move(letter: Buried) -> Move:
-    if letter.stage in WITHOUT_KEYS:
+    if letter.stage in WITHOUT_KEYS | QUEUES:
         redrive = f"towpath dead-letters redrive {letter.id} --why ..."
         return Move(command=redrive, says="reads and maps its bytes again, once what it names is corrected")
     says = f"tells what to correct for {letter.stage}; the document's next version then comes by itself"

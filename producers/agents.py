@@ -138,6 +138,15 @@ def attach_take_ins(app: BusApp, connection: Connection, store: Store, codecs: C
         )
 
 
+def readers(connection: Connection, codecs: Codecs) -> dict[str, "ChangeReader"]:
+    """How take-in reads events, by topic."""
+    return {
+        fetch.source.name: ChangeReader(fetch, connection.name, codecs.of(fetch.source))
+        for fetch in FETCHES
+        if fetch.system == connection.system
+    }
+
+
 class ChangeReader:
     """A thin event as a row of the connection's queue; a newer one of a document makes an open older one needless."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from bus.burial import Burial
 from bus.codec import Codecs
+from bus.dead_letters import original_of
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.headers import descend, from_headers, to_headers
@@ -151,20 +152,6 @@ def attach_redrive(app: BusApp, redrive: Redrive, codecs: Codecs, code_version: 
     """Give the app the agent that reads commands."""
     burial = Burial(codecs, stage=STAGE, route=f"{STAGE}/commands", record="command", code_version=code_version)
     attach_pipe(app, f"{STAGE}.commands", topics.COMMANDS.name, redrive.transform, burial, look_up=redrive.look_up)
-
-
-def original_of(letter: DeadLetter) -> Incoming:
-    """The event as it lay on its topic."""
-    return Incoming(
-        topic=letter.topic,
-        topic_id=letter.topic_id,
-        partition=letter.partition,
-        offset=letter.offset,
-        timestamp_ms=int(letter.at.timestamp() * 1000),
-        key=letter.key,
-        value=letter.value,
-        headers=tuple(letter.headers.items()),
-    )
 
 
 def _why(error: BusError) -> dict[str, str]:

@@ -21,7 +21,7 @@ Who = Annotated[str, typer.Option("--as", help="Who acts; default: the operating
 PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what it would reach, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before many, or before what cannot be undone.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the answer; it is carried out anyway.")]
-Rate = Annotated[int, typer.Option("--per-minute", min=0, help="Let so many go in a minute; 0: all at once.")]
+Rate = Annotated[int, typer.Option("--per-minute", min=0, help="So many of a queue in a minute; 0: all at once.")]
 
 WAIT_S = 15.0
 #: What cannot be taken back.
@@ -51,6 +51,8 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
     if not (yes or plan.named) and (plan.count > 1 or plan.act in FINAL):
         _confirm(plan)
     tell(commands.ask(settings, plan.commands, wait_s), as_json=as_json)
+    if plan.later:
+        err().print(f"{plan.later} more that hold no key are left: say it once more for the next", style="yellow")
 
 
 def tell(answered: commands.Answers, *, as_json: bool) -> None:

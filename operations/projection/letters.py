@@ -53,6 +53,8 @@ class DeadLetterTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NA
     topic_id: str
     partition: int
     event_offset: int
+    #: It heads a parked key.
+    held: bool = False
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

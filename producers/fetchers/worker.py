@@ -18,6 +18,7 @@ from bus.verify import verify
 from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
 from delivery.at_work import AtTarget, asking, at_work, chosen, store_of
+from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
 from delivery.store import Store
 from errors import ConfigurationError
@@ -48,17 +49,28 @@ def run(settings: Settings, name: str | None) -> int:
             ):
                 agents.attach_take_ins(app, connection, store, codecs, settings.code_version)
                 agents.attach_sightings(app, connection, store, codecs, settings.code_version)
+                read = partial(read_letter, settings.kafka, app.topic_ids)
+                buried = BuriedLetters(
+                    agents.QUEUE, codecs.of(topics.DEAD_LETTERS), read, agents.readers(connection, codecs)
+                )
                 letters = GatewayLetters(
                     connection.system,
                     codecs.of(topics.DEAD_LETTERS),
-                    partial(read_letter, settings.kafka, app.topic_ids),
+                    read,
                     partial(_write, app, codecs),
                     now,
                     os.urandom,
                 )
-                version = settings.code_version
                 acts = attach_commands(
-                    app, store, agents.QUEUE, there.sinks, codecs, version, other=letters, owner=there.owner
+                    app,
+                    store,
+                    agents.QUEUE,
+                    there.sinks,
+                    codecs,
+                    settings.code_version,
+                    other=letters,
+                    owner=there.owner,
+                    buried=buried,
                 )
                 async with (
                     at_work(app, settings, connection, store, agents.QUEUE, there, codecs),

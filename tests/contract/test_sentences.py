@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumers.clarity.rules import StatusStep
+from delivery.acts import CODES
 from delivery.states import State
 from operations.sentences import CATALOGUE, PLACEHOLDER, sentence
 
@@ -25,6 +26,7 @@ PUT_TOGETHER = {
     "state.value": {State.MERGED.value, State.SUPERSEDED.value},
     "f'{step.value}_timed_out'": {"prepare_timed_out", "find_timed_out"},
     "f'gp.{reported[0]}'": {"gp.67", "gp.90023"},
+    "CODES[command.act]": set(CODES.values()),
     "_DONE[work.step]": {"created", "updated", "voided"},
 }
 #: Handed on from an error or a decision, whose codes are found where they are made.

@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
+from bus.dead_letters import letter_id
 from bus.secret import Secret
 from bus.settings import Connection, Settings
 from errors import NotFoundError
@@ -23,6 +24,7 @@ from operations.projection.project import Means, Observed, project
 from schemas.bus.command import Act
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
+from schemas.topics import DEAD_LETTERS
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 BY = acting.By(who="mara", why="", at=NOW)
@@ -215,6 +217,41 @@ def test_skipped_letter_may_be_wanted_after_all(books: Books, settings: Settings
         assert statuses == ["skipped", "tried again", "standing"]
 
     assert counted(books.wire) == {("parked", 1)}
+
+
+def test_letter_of_an_event_that_never_became_a_row_is_named_by_where_it_lies(books: Books, settings: Settings) -> None:
+    """Take-in could not read it, and nothing is parked for it."""
+    books.refuse(0, code="decode")
+    id_ = letter_id("orders", 0, 1, "consumers", "order")
+    buried = msgspec.structs.replace(letter(1, "decode", {}), id=id_, record="order")
+    books.tell(outcome(1, "dead", "decode"), buried)
+
+    plan = acting.on_letters(settings, Act.REDRIVE, [id_], BY)
+    (command,) = plan.commands
+    assert (command.queue, command.topic, command.topic_id) == ("consumers", DEAD_LETTERS.name, "letters")
+    assert (command.partition, command.offset) == (0, 1)
+    # a whole cause: the parked one by what parked it, the other one by its place
+    both = acting.on_causes(settings, Act.DISCARD, {"code": "decode"}, BY)
+    assert (both.count, [(each.code, each.topic, each.offset) for each in both.commands]) == (
+        2,
+        [("decode", "", -1), ("", DEAD_LETTERS.name, 1)],
+    )
+    with pytest.raises(NotFoundError, match="holds no key"):
+        acting.on_letters(settings, Act.PREFLIGHT, [id_], BY)
+
+    books.tell(outcome(1, "discarded", "discarded"))
+    assert dead_letters.dead_letter(settings, id_).letter.status == "discarded"
+
+
+def test_letters_without_a_key_are_acted_on_so_many_at_once(
+    books: Books, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "MOST_COMMANDS", 2)
+    books.tell(*(letter(offset, "mapping", {}, stage="streams") for offset in range(5)))
+
+    plan = acting.on_causes(settings, Act.REDRIVE, {"code": "mapping"}, BY)
+
+    assert (plan.count, len(plan.commands), plan.later) == (5, 2, 3)
 
 
 def test_letter_of_streams_is_named_by_where_it_lies(books: Books, settings: Settings) -> None:
