@@ -58,6 +58,28 @@ FULL = Gauge(
     "towpath_full", "1 while nothing more is taken in, as the connection's queue is full.", ["connection", "queue"]
 )
 
+FINDINGS = Gauge(
+    "towpath_findings",
+    "What `towpath status` tells: how much of a severity and kind there is about a connection, process or server.",
+    ["severity", "kind", "about"],
+)
+FINDINGS_EVENTS = Gauge("towpath_findings_events", "Events those findings speak of.", ["severity", "kind", "about"])
+REMAINDER = Gauge(
+    "towpath_ledger_remainder",
+    "Events of the last 24 hours nobody knows of, by topic (intake) or record and target (delivery).",
+    ["book", "of", "target"],
+)
+UNCOUNTED = Gauge("towpath_ledger_uncounted", "Records of a topic the projector passed and never counted.", ["topic"])
+OPEN = Gauge("towpath_open", "Events a connection's store works on.", ["connection", "queue", "state", "cause"])
+OLDEST_OPEN_SECONDS = Gauge(
+    "towpath_oldest_open_seconds", "How long ago the oldest of them was taken in.", ["connection", "queue"]
+)
+MEASURED_SECONDS = Gauge(
+    "towpath_measured_timestamp_seconds",
+    "When the projector last could tell status, ledger and stores as metrics, in seconds since 1970.",
+    ["what"],
+)
+
 CATALOGUE = (
     EVENTS_IN,
     RECORDS_OUT,
@@ -78,4 +100,11 @@ CATALOGUE = (
     POLL_CURSOR_SECONDS,
     CIRCUIT,
     FULL,
+    FINDINGS,
+    FINDINGS_EVENTS,
+    REMAINDER,
+    UNCOUNTED,
+    OPEN,
+    OLDEST_OPEN_SECONDS,
+    MEASURED_SECONDS,
 )

@@ -48,6 +48,14 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: int = 6000
 
 
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each process shows its metrics to Prometheus."""
+
+    host: str = "127.0.0.1"
+    #: Of the first process; the others follow it, in the order `towpath info` tells. 0: any free one.
+    port: int = 9470
+
+
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """The database change data capture reads."""
 
@@ -146,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lookups: Lookups
     #: Of the running code, as it stands in dead letters.
     code_version: str
+    metrics: Metrics = Metrics()
     log_level: str = "INFO"
 
     def connection(self, name: str) -> Connection:
@@ -206,6 +215,7 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         connect=reader.text(reader.table(text, "connect", optional=True), "connect", "url", default=""),
         projection_dsn=reader.secret(reader.table(text, "projection"), "projection", "dsn"),
         gateway=reader.record(Gateway, reader.table(text, "gateway", optional=True), "gateway"),
+        metrics=reader.record(Metrics, reader.table(text, "metrics", optional=True), "metrics"),
         connections=connections,
         pairs=pairs,
         lookups=Lookups(

@@ -1,5 +1,6 @@
 """Our own processes: what `towpath run` can start, and how `run all` supervises them and is stopped."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -39,6 +40,8 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     pids: tuple[int, ...]
     running: bool
     log: Path
+    #: Where each of them shows its metrics.
+    metrics: tuple[str, ...] = ()
 
 
 class Watcher:
@@ -145,13 +148,29 @@ def pid_file(root: Path, name: str, pid: int) -> Path:
     return folder(root) / f"{name}.{pid}.pid"
 
 
-def announce(root: Path, name: str) -> Path:
-    """Write down that this very process runs under a name; who ends orderly removes the file again."""
+def metrics_port(first: int, name: str, connections: Sequence[str]) -> int:
+    """The port a process shows its metrics on; those of connections come last, so that few move with one more."""
+    if not first:
+        return 0
+    alone = [each for each in NAMES if each not in PER_CONNECTION]
+    of_connections = [f"{each}@{of}" for of in sorted(connections) for each in NAMES if each in PER_CONNECTION]
+    known = [*alone, *of_connections]
+    return first + known.index(name) if name in known else 0
+
+
+def announce(root: Path, name: str, metrics: str = "") -> Path:
+    """Write down that this very process runs under a name; who ends orderly removes the file again.
+
+    Args:
+        root: Of the checkout.
+        name: Of the process.
+        metrics: Address of its metrics.
+    """
     path = pid_file(root, name, os.getpid())
     path.parent.mkdir(parents=True, exist_ok=True)
     # in one step: a half-written file would be taken for one of a dead process
     half = path.with_suffix(".new")
-    half.write_text(f"{psutil.Process().create_time()}\n", encoding="ascii")
+    half.write_text(f"{psutil.Process().create_time()}\n{metrics}\n", encoding="ascii")
     half.replace(path)
     return path
 
@@ -187,8 +206,24 @@ def states(root: Path, connections: Sequence[str]) -> tuple[ProcessState, ...]:
         # the name alone stands for all of its kind
         pids[name] = tuple(pid for each, found in alive.items() if each.partition("@")[0] == name for pid in found)
     return tuple(
-        ProcessState(name=name, pids=pids[name], running=bool(pids[name]), log=log_of(root, name)) for name in names
+        ProcessState(
+            name=name,
+            pids=pids[name],
+            running=bool(pids[name]),
+            log=log_of(root, name),
+            metrics=_metrics(root, name, pids[name]),
+        )
+        for name in names
     )
+
+
+def _metrics(root: Path, name: str, pids: Sequence[int]) -> tuple[str, ...]:
+    """What these processes wrote down when they began."""
+    told = []
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError):
+            told.append(pid_file(root, name, pid).read_text(encoding="ascii").partition("\n")[2].strip())
+    return tuple(each for each in told if each)
 
 
 def supervise(
@@ -374,7 +409,7 @@ def _is_alive(pid: int, path: Path) -> bool:
     """Whether the process that wrote the file still lives; its id alone may belong to another by now."""
     try:
         process = psutil.Process(pid)
-        began = float(path.read_text(encoding="ascii"))
+        began = float(path.read_text(encoding="ascii").split("\n")[0])
         return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < 1.0
     except (psutil.NoSuchProcess, FileNotFoundError, ValueError):
         return False

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
-from bus import logs
+from bus import logs, scrape
 from bus.settings import Settings
 from operations import processes
 
@@ -23,11 +23,15 @@ def run_one(settings: Settings, name: str) -> int:
     """Be the process of that name until told to stop; its exit code."""
     process, _, connection = name.partition("@")
     logs.set_up(name, level=settings.log_level)
-    mark = processes.announce(settings.root, name)
-    try:
-        run = import_module(MODULES[process]).run
-        if process in processes.PER_CONNECTION:
-            return cast("Callable[[Settings, str | None], int]", run)(settings, connection or None)
-        return cast("Callable[[Settings], int]", run)(settings)
-    finally:
-        mark.unlink(missing_ok=True)
+    port = processes.metrics_port(settings.metrics.port, name, list(settings.connections))
+    with scrape.served(settings.metrics.host, port) as address:
+        mark = processes.announce(settings.root, name, address)
+        try:
+            if process == "projector":
+                import_module("operations.gauges").keep_measuring(settings)
+            run = import_module(MODULES[process]).run
+            if process in processes.PER_CONNECTION:
+                return cast("Callable[[Settings, str | None], int]", run)(settings, connection or None)
+            return cast("Callable[[Settings], int]", run)(settings)
+        finally:
+            mark.unlink(missing_ok=True)

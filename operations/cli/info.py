@@ -31,4 +31,5 @@ def _lines(found: Info) -> list[tuple[str, str]]:
     lines += [(f"simulator {name}", url) for url, name in reversed(simulators.items())]
     for name, process in found.processes.items():
         lines.append((f"process {name}", ", ".join(map(str, process.pids)) if process.pids else "down"))
+        lines += [("  metrics", address) for address in process.metrics]
     return lines

@@ -74,6 +74,18 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: Incarnation | None = None
 
 
+class OpenCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Events a queue works on in one state."""
+
+    queue: str
+    state: str
+    #: Why they are parked; empty: they are not.
+    cause: str
+    count: int
+    #: When the oldest was taken in.
+    since: datetime
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The row that holds its key, and who holds the key."""
 
@@ -107,6 +119,7 @@ SELECT queue, since, until, who, why, command_id FROM pauses WHERE until IS NULL
 ORDER BY queue
 """
 FULL = "SELECT queue, since, rows, bytes, most_rows, most_bytes FROM full_queues ORDER BY queue"
+OPEN = "SELECT queue, state, coalesce(cause, ''), count(*), min(taken_in_at) FROM rows GROUP BY 1, 2, 3"
 HEADS = """
 SELECT k.queue, k.root_key, coalesce(k.lease_owner, ''), k.lease_until, r.topic_id, r.partition, r.event_offset,
     r.record, r.state, coalesce(r.cause, ''), r.code, r.code_values, r.attempts, r.due, r.amount, r.currency,
@@ -127,6 +140,17 @@ def standing(connection: Connection) -> StoreStanding:
     """
     with opened(connection) as wire:
         return _standing(wire, connection.name)
+
+
+def open_counts(connection: Connection) -> tuple[OpenCount, ...]:
+    """How much a store works on.
+
+    Raises:
+        RetryableError: it cannot be read.
+    """
+    with opened(connection) as wire:
+        names = OpenCount.__struct_fields__
+        return tuple(OpenCount(**dict(zip(names, row, strict=True))) for row in wire.execute(OPEN))
 
 
 def heads(connection: Connection, root_keys: Sequence[str]) -> tuple[StoreStanding, tuple[Head, ...]]:

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import msgspec
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.exceptions import HTTPException
@@ -211,7 +210,7 @@ class Gateway:
 
 
 def application(gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) -> Starlette:
-    """The gateway with its health, readiness and metrics; `kafka_answers` is asked for readiness."""
+    """The gateway with its health and readiness, for which `kafka_answers` is asked; metrics are not for strangers."""
 
     async def live(_: Request) -> Response:
         return _json(200, {"status": "live"})
@@ -220,9 +219,6 @@ def application(gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) 
         if await kafka_answers():
             return _json(200, {"status": "ready"})
         return _json(503, {"status": "not ready", "reason": "Kafka does not answer"})
-
-    async def tell_metrics(_: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -234,7 +230,6 @@ def application(gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) 
             Route("/webhooks/{connection}", gateway),
             Route("/health", live),
             Route("/ready", ready),
-            Route("/metrics", tell_metrics),
         ],
         exception_handlers={HTTPException: refuse},
     )

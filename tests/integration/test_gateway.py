@@ -34,6 +34,7 @@ from delivery.database import Database
 from delivery.edges import Edges
 from delivery.migrate import migrate, schema_of
 from errors import RetryableError
+from operations.processes import states
 from operations.stack.addresses import Addresses
 from operations.topics import apply
 from producers.gateway.app import Gateway, Limits, application
@@ -331,6 +332,8 @@ class Process:
             dsn = "env:TEST_DSN"
             [gateway]
             port = {port}
+            [metrics]
+            port = 0
             [connections.clarity-main]
             system = "clarity"
             store_dsn = "env:TEST_DSN"
@@ -348,11 +351,14 @@ class Process:
         if not kafka:
             apply(load(environment, ROOT))
         code = (
-            "import sys; from bus.settings import current; from producers.gateway.worker import run;"
-            "sys.exit(run(current()))"
+            "import sys, msgspec; from pathlib import Path; from bus.settings import current;"
+            "from operations.workers import run_one;"
+            "sys.exit(run_one(msgspec.structs.replace(current(), root=Path(sys.argv[1])), 'gateway'))"
         )
+        self.root = folder
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=log)
+            command = [sys.executable, "-c", code, str(folder)]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + DEADLINE_S
@@ -366,6 +372,10 @@ class Process:
 
     def ready(self) -> bool:
         return self.http.get("/ready").status_code == 200
+
+    def metrics(self) -> str:
+        (gateway,) = (each for each in states(self.root, []) if each.pids == (self.process.pid,))
+        return httpx.get(gateway.metrics[0]).text
 
     def close(self) -> None:
         self.http.close()
@@ -387,7 +397,8 @@ def test_the_process_starts_refuses_strangers_and_stops_cleanly(process: Process
     assert process.http.get("/health").json() == {"status": "live"}
     assert process.http.post("/webhooks/clarity-main", content=b"{}").status_code == 401
     assert process.http.post("/webhooks/gp-two", content=b"{}").status_code == 404
-    assert 'result="headers_missing"' in process.http.get("/metrics").text
+    assert 'result="headers_missing"' in process.metrics()
+    assert process.http.get("/metrics").status_code == 404
     process.process.send_signal(signal.SIGTERM)
 
     assert process.process.wait(DEADLINE_S) == 0
@@ -421,7 +432,7 @@ def test_process_killed_with_webhooks_in_its_spool_has_them_afterwards(stack: Ad
             site.wait_until(site.ready)
             for number in range(5):
                 accept(site, f"msg_{attempt}_{number}")
-            assert "towpath_gateway_spooled" in site.http.get("/metrics").text
+            assert "towpath_gateway_spooled" in site.metrics()
         finally:
             site.close()
         assert look(spool, "clarity-main").count == 5 * attempt

@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from prometheus_client import Gauge
 
+from bus import metrics
 from bus.secret import Secret
 from bus.settings import Connection, Gateway, Pair, Settings
 from delivery.acts import Acts
@@ -27,6 +29,7 @@ from mapping.port import Lookups
 from operations import unread
 from operations.explain import Explanation, explain
 from operations.findings import Finding, Severity
+from operations.gauges import Shown, measure
 from operations.projection import letters, migrate, queues, standing, tables
 from operations.projection.project import Means, Observed, project
 from operations.stack.addresses import Addresses
@@ -61,7 +64,9 @@ def settings_of(root: Path, dsn: str, **addresses: str) -> Settings:
         pairs=(),
         lookups=Lookups({}),
         code_version="0",
-        **given,
+        kafka=given["kafka"],
+        registry=given["registry"],
+        connect=given["connect"],
     )
 
 
@@ -244,6 +249,27 @@ def test_money_is_shown_while_kafka_is_away(tmp_path: Path, dsn: str) -> None:
     )
     assert (unknown.severity, unknown.count) == (Severity.WARNING, 1)
     assert pause.headline == 'gp was paused by mara until resumed (consumers, fetchers): "month-end".'
+
+
+def test_what_stands_still_is_a_metric_too(tmp_path: Path, dsn: str) -> None:
+    refused(dsn)
+    Books(dsn).outcome(cause="refused")
+
+    Shown().show(measure(settings_of(tmp_path, dsn)))
+
+    assert valued(metrics.OPEN) == {
+        ("gp", "consumers", "parked", "refused"): 1,
+        ("gp", "consumers", "ready", ""): 1,
+    }
+    assert 0 < valued(metrics.OLDEST_OPEN_SECONDS)["gp", "consumers"] < 60
+    assert valued(metrics.FINDINGS)["alarm", "server", "Kafka"] == 1
+    assert valued(metrics.FINDINGS_EVENTS)["alarm", "dead letters", "gp"] == 1
+    # without Kafka there is no ledger: no number is made up
+    assert ("ledger",) not in valued(metrics.MEASURED_SECONDS)
+
+
+def valued(gauge: Gauge) -> dict[tuple[str, ...], float]:
+    return {tuple(each.labels.values()): each.value for told in gauge.collect() for each in told.samples}
 
 
 def test_real_servers_are_looked_at(tmp_path: Path, dsn: str, stack: Addresses) -> None:

@@ -62,6 +62,30 @@ def test_announced_process_is_running_until_it_is_gone(tmp_path: Path) -> None:
     assert processes.running(tmp_path) == {}
 
 
+def test_process_is_found_with_the_address_of_its_metrics(tmp_path: Path) -> None:
+    processes.announce(tmp_path, "fetchers@gp-two", "http://127.0.0.1:9475/metrics")
+
+    told = {each.name: each.metrics for each in processes.states(tmp_path, CONNECTIONS) if each.running}
+
+    assert told == {"fetchers@gp-two": ("http://127.0.0.1:9475/metrics",)}
+
+
+def test_each_process_has_a_port_of_its_own_for_its_metrics() -> None:
+    ports = {name: processes.metrics_port(9470, name, CONNECTIONS) for name in processes.every(CONNECTIONS)}
+
+    assert ports == {
+        "gateway": 9470,
+        "pollers": 9471,
+        "streams": 9472,
+        "projector": 9473,
+        "fetchers@clarity-main": 9474,
+        "consumers@clarity-main": 9475,
+        "fetchers@gp-two": 9476,
+        "consumers@gp-two": 9477,
+    }
+    assert processes.metrics_port(0, "gateway", CONNECTIONS) == 0
+
+
 def test_process_id_that_belongs_to_another_by_now_is_not_believed(tmp_path: Path) -> None:
     mark = processes.announce(tmp_path, "gateway")
     mark.write_text("12.5\n", encoding="ascii")

@@ -1,0 +1,149 @@
+"""What status, ledger and stores say, as metrics: an alarm is a line of `towpath status` and a number here.
+
+The projector's process measures once a minute. What could not be asked keeps its last values; the time of each
+measurement tells how old they are.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+import structlog
+from prometheus_client import Gauge
+
+from bus import metrics
+from bus.settings import Settings
+from errors import BusError
+from operations import findings, status
+from operations.findings import Finding
+from operations.ledger import Ledger, ledger
+from operations.projection import queues
+from operations.projection.queues import OpenCount
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 60.0
+LEDGER_WAITS_S = 10.0
+#: The ledger reads every open row: beyond so many that would take the projector's memory.
+MOST_ROWS = 200_000
+
+Values = Mapping[tuple[str, ...], float]
+T = TypeVar("T")
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it at one moment; None: could not be asked."""
+
+    at: datetime
+    findings: tuple[Finding, ...]
+    #: By connection.
+    open: Mapping[str, tuple[OpenCount, ...]] | None
+    ledger: Ledger | None
+
+
+class Shown:
+    """The gauges: what is not told any more goes away."""
+
+    def __init__(self) -> None:
+        self._before: dict[Gauge, set[tuple[str, ...]]] = {}
+
+    def show(self, measured: Measured) -> None:
+        """Tell what was measured."""
+        self._set(metrics.FINDINGS, Counter(_about(each) for each in measured.findings))
+        events: Counter[tuple[str, ...]] = Counter()
+        for each in measured.findings:
+            events[_about(each)] += each.count
+        self._set(metrics.FINDINGS_EVENTS, events)
+        self._at("status", measured.at)
+        if measured.open is not None:
+            self._set(metrics.OPEN, _open(measured.open))
+            self._set(metrics.OLDEST_OPEN_SECONDS, _oldest(measured.open, measured.at))
+            self._at("stores", measured.at)
+        if measured.ledger is not None:
+            self._set(metrics.REMAINDER, _remainders(measured.ledger))
+            self._set(metrics.UNCOUNTED, {(topic,): count for topic, count in measured.ledger.uncounted.items()})
+            self._at("ledger", measured.at)
+
+    def _set(self, gauge: Gauge, values: Values) -> None:
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
+        for gone in self._before.get(gauge, set()) - values.keys():
+            gauge.remove(*gone)
+        self._before[gauge] = set(values)
+
+    @staticmethod
+    def _at(what: str, moment: datetime) -> None:
+        metrics.MEASURED_SECONDS.labels(what).set(moment.timestamp())
+
+
+def keep_measuring(settings: Settings) -> None:
+    """Measure in a thread beside the process's own work, for as long as that lives."""
+    threading.Thread(target=_measure_on, args=(settings,), daemon=True).start()
+
+
+def measure(settings: Settings) -> Measured:
+    """Ask everybody; takes seconds."""
+    now = datetime.now(UTC)
+    told = status.status(settings, with_ledger=False)
+    open_ = _or_none("stores", lambda: {each.name: queues.open_counts(each) for each in settings.connections.values()})
+    rows = sum(each.count for listed in (open_ or {}).values() for each in listed)
+    possible = open_ is not None and rows <= MOST_ROWS and {status.KAFKA, status.PROJECTION} <= set(told.looked_at)
+    books = _or_none("ledger", lambda: _ledger(settings, now)) if possible else None
+    found = (*told.findings, *findings.of_ledger(books, status.LEDGER_OF))
+    return Measured(at=now, findings=found, open=open_, ledger=books)
+
+
+def _ledger(settings: Settings, now: datetime) -> Ledger:
+    # what arrives while we ask belongs to it
+    return ledger(settings, now - status.LEDGER_OF, now + timedelta(minutes=5), wait_s=LEDGER_WAITS_S)
+
+
+def _or_none(what: str, ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except BusError as error:
+        log.info("metrics.not_measured", what=what, code=error.code)
+        return None
+
+
+def _measure_on(settings: Settings) -> None:
+    shown = Shown()
+    while True:
+        time.sleep(EVERY_S)
+        try:
+            shown.show(measure(settings))
+        except Exception as error:  # noqa: BLE001  whatever it is, this look must not be the last
+            log.warning("metrics.not_measured", what="all", error=type(error).__name__)
+
+
+def _about(finding: Finding) -> tuple[str, ...]:
+    return finding.severity.value, finding.kind.value, finding.about
+
+
+def _open(told: Mapping[str, tuple[OpenCount, ...]]) -> Values:
+    return {(name, each.queue, each.state, each.cause): each.count for name, listed in told.items() for each in listed}
+
+
+def _oldest(told: Mapping[str, tuple[OpenCount, ...]], now: datetime) -> Values:
+    """In seconds; a queue without open rows has none."""
+    since: dict[tuple[str, ...], datetime] = {}
+    for name, listed in told.items():
+        for each in listed:
+            since[name, each.queue] = min(since.get((name, each.queue), each.since), each.since)
+    return {labels: max(0.0, (now - moment).total_seconds()) for labels, moment in since.items()}
+
+
+def _remainders(books: Ledger) -> Values:
+    """Also those that are 0: a number that is not there raises no alarm."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for intake in books.intake:
+        found["intake", intake.topic, ""] += intake.remainder
+    for delivery in books.delivery:
+        found["delivery", delivery.record, delivery.target] += delivery.remainder
+    for replay in books.replays:
+        found["replay", replay.replay, replay.target] += replay.remainder
+    return found

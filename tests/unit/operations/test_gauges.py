@@ -1,0 +1,67 @@
+"""Findings and remainders as metrics."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from bus import metrics
+from operations.findings import Finding, Kind, Severity
+from operations.gauges import Measured, Shown
+from operations.ledger import DeliveryLine, IntakeLine, Ledger
+from operations.projection.queues import OpenCount
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LOST = Finding(severity=Severity.ALARM, kind=Kind.LOST, about="streams", headline="", count=7, to_do="")
+BOOKS = Ledger(
+    since=NOW,
+    until=NOW,
+    as_of=NOW,
+    balanced=False,
+    intake=(
+        IntakeLine(topic="clarity.changes.v1", hour=NOW, remainder=2),
+        IntakeLine(topic="clarity.changes.v1", hour=NOW + timedelta(hours=1), remainder=1),
+    ),
+    delivery=(DeliveryLine(record="order", target="gp-two", hour=NOW),),
+    intake_total=IntakeLine(topic="", hour=NOW),
+    delivery_total=DeliveryLine(record="", target="", hour=NOW),
+    unaccounted=(),
+    uncounted={"bus.outcomes.v1": 4},
+)
+WAITS = OpenCount(queue="consumers", state="parked", cause="refused", count=3, since=NOW - timedelta(minutes=5))
+MEASURED = Measured(at=NOW, findings=(LOST, LOST), open={"gp-two": (WAITS,)}, ledger=BOOKS)
+
+
+def lines() -> set[str]:
+    shown = (
+        *(metrics.FINDINGS, metrics.FINDINGS_EVENTS, metrics.REMAINDER, metrics.UNCOUNTED, metrics.OPEN),
+        metrics.OLDEST_OPEN_SECONDS,
+    )
+    return {
+        f"{sample.name.removeprefix('towpath_')} {' '.join(sample.labels.values())} {sample.value:g}"
+        for gauge in shown
+        for told in gauge.collect()
+        for sample in told.samples
+    }
+
+
+def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them() -> None:
+    shown = Shown()
+
+    shown.show(MEASURED)
+
+    assert lines() == {
+        "findings alarm lost streams 2",
+        "findings_events alarm lost streams 14",
+        "ledger_remainder intake clarity.changes.v1  3",
+        # a number that is not there raises no alarm
+        "ledger_remainder delivery order gp-two 0",
+        "ledger_uncounted bus.outcomes.v1 4",
+        "open gp-two consumers parked refused 3",
+        "oldest_open_seconds gp-two consumers 300",
+    }
+
+    shown.show(msgspec.structs.replace(MEASURED, findings=(), open={}, ledger=None))
+
+    # what was not asked stays as it was
+    assert {line.partition(" ")[0] for line in lines()} == {"ledger_remainder", "ledger_uncounted"}
+    assert metrics.MEASURED_SECONDS.labels("ledger")._value.get() == NOW.timestamp()
