@@ -109,10 +109,14 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     unaged = bool(waiting or gone) and books.answer is not None
     ages = Question("ages", lambda: _ages(settings, waiting, gone)) if unaged else None
     moving = _projector(settings, kafka.answer, books.answer)
-    later: list[Question[Any]] = [each for each in (ledger, ages, moving) if each is not None]
+    doubted = [each.about for each in findings.of_stores(told.values(), marks.answer or {})]
+    # whoever was asked before the marks were read may have announced something since
+    again = {name: _store(settings, name) for name in doubted}
+    later: list[Question[Any]] = [each for each in (ledger, ages, moving, *again.values()) if each is not None]
     wait_for(later, THEN_WITHIN_S)
 
     projector = moving.answer if moving is not None else None
+    told |= {name: each.answer for name, each in again.items() if each.answer is not None}
     found = [
         *findings.of_silences(silences, lambda source: _where(settings, source)),
         *findings.of_stores(told.values(), marks.answer or {}),

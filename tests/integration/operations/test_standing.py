@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,12 +21,14 @@ from bus.settings import Connection, Gateway, Pair, Settings
 from delivery.acts import Acts
 from delivery.announcements import What, decoded
 from delivery.decide import Pace, Step, after
+from delivery.incarnation import Incarnation
 from delivery.migrate import migrate as migrate_store
 from delivery.ports import Arrival
 from delivery.states import Kind
 from delivery.store import Store
 from errors import BusError, DependencyError, NotFoundError, RefusedError, RetryableError
 from mapping.port import Lookups
+from operations import status as status_of
 from operations import unread
 from operations.explain import Explanation, explain
 from operations.findings import Finding, Severity
@@ -270,6 +273,37 @@ def test_what_stands_still_is_a_metric_too(tmp_path: Path, dsn: str) -> None:
 
 def valued(gauge: Gauge) -> dict[tuple[str, ...], float]:
     return {tuple(each.labels.values()): each.value for told in gauge.collect() for each in told.samples}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_store_that_announces_while_status_looks_is_not_taken_for_a_restored_one(
+    tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    looked = threading.Event()
+    look = queues.standing
+
+    def look_and_announce(connection: Connection) -> queues.StoreStanding:
+        found = look(connection)
+        if connection.name == "gp" and not looked.is_set():
+            if goes_on:
+                with psycopg.connect(dsn) as wire:
+                    wire.execute("UPDATE store_gp.incarnation SET counter = counter + 1")
+            looked.set()
+        return found
+
+    def read_marks(_: Settings) -> dict[str, Incarnation]:
+        assert looked.wait(4)
+        with psycopg.connect(dsn) as wire:
+            found = wire.execute("SELECT store_id FROM store_gp.incarnation").fetchone()
+        assert found is not None
+        return {"gp": Incarnation(store_id=found[0], counter=1)}
+
+    monkeypatch.setattr(queues, "standing", look_and_announce)
+    monkeypatch.setattr(status_of, "_marks", read_marks)
+
+    found = status(settings_of(tmp_path, dsn), with_ledger=False)
+
+    assert [each.kind for each in about(found, "gp")] == ([] if goes_on else ["store"])
 
 
 def test_real_servers_are_looked_at(tmp_path: Path, dsn: str, stack: Addresses) -> None:
