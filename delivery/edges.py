@@ -68,6 +68,12 @@ class Edges:
         """Let another owner read on at once."""
         await self._database.execute(statements.RELEASE_CURSOR, _holder(lease))
 
+    # ---- positions
+
+    async def positions(self, queue: str, topic_id: str) -> dict[int, int]:
+        """Next offset of each partition of a topic that a queue of the connection ever took in."""
+        return dict(await self._database.fetch(statements.POSITIONS, {"queue": queue, "topic_id": topic_id}))
+
 
 def _holder(lease: CursorLease) -> dict[str, object]:
     return {"name": lease.name, "owner": lease.owner, "epoch": lease.epoch}

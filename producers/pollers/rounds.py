@@ -3,10 +3,14 @@
 The cursor is the latest change the store itself has named and moves only when the broker has what lies before it. Each
 round looks back behind it by the overlap, as a store may commit a change later than it stamps it; what was announced
 within the overlap is not announced again. Two pollers never poll one connection: the cursor is leased.
+
+A topic that was deleted and made anew (its id is another) has lost what nobody had taken in yet. So each round looks
+where the topic ends and how far the fetchers are: once they have taken in all it held at a round's beginning, that
+round's cursor is *settled*. From the settled cursor everything is announced again on the new topic.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +21,7 @@ from bus import metrics
 from bus.clock import Clock
 from bus.events import Headers
 from bus.headers import Lineage, event_id, new_trace, to_headers
+from bus.topic_ends import TopicEnds
 from delivery.edges import CursorLease
 from schemas.bus.change import Cause, Change
 from schemas.topics import Topic
@@ -68,6 +73,31 @@ class Publisher(Protocol):
         """Returns when the broker has every copy."""
 
 
+class Target(Protocol):
+    """The topic changes are announced on, as `target.ChangesTopic` knows it."""
+
+    async def look(self) -> TopicEnds:
+        """Which one it is now, and where it ends.
+
+        Raises:
+            RetryableError: it is not there, or nobody answers.
+        """
+
+    async def taken_in(self, topic_id: str) -> Mapping[int, int]:
+        """Partition to the offset the fetchers of the connection take in next."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a poller has come: what its cursor holds."""
+
+    #: The latest change the store has named.
+    reached: datetime
+    #: The topic it was announced on; empty: not known, as cursors were only the time once.
+    topic_id: str = ""
+    #: An earlier `reached`: all that lay on the topic then has been taken in.
+    settled: datetime | None = None
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """What is polled, and how."""
 
@@ -91,6 +121,7 @@ class Poller:
         lister: Lister,
         publisher: Publisher,
         cursors: Cursors,
+        target: Target,
         *,
         owner: str,
         clock: Clock,
@@ -101,6 +132,7 @@ class Poller:
         lister: The store.
         publisher: Where changes go.
         cursors: Where the cursor is kept.
+        target: Asked each round whether the topic is still the same.
         owner: Name of this process, different in every one.
         clock: When a change was noticed; and no cursor goes beyond it.
         randomness: Bytes for trace ids.
@@ -109,12 +141,15 @@ class Poller:
         self._lister = lister
         self._publisher = publisher
         self._cursors = cursors
+        self._target = target
         self._owner = owner
         self._clock = clock
         self._randomness = randomness
         self._lease: CursorLease | None = None
         #: Change number announced last, by document; what lies before the overlap is forgotten.
         self._announced: dict[str, Listed] = {}
+        #: A round's cursor, and where the topic ended when it began: settled once that is taken in.
+        self._unsettled: tuple[datetime, TopicEnds] | None = None
 
     async def round(self) -> int | None:
         """Announce what changed; how much that was, None where another poller has the cursor.
@@ -127,23 +162,58 @@ class Poller:
         if self._lease is None:
             self._announced.clear()
             return None
-        reached = datetime.fromisoformat(self._lease.cursor) if self._lease.cursor else beat.start
-        since = reached - beat.overlap
+        kept = self._lease.cursor
+        reading = await self._looked_at_target(_parsed(kept, beat.start))
+        since = reading.reached - beat.overlap
         announced = 0
         async for batch in _batches(self._lister.changed_since(since)):
             announced += await self._announce(batch)
-            reached = max(reached, min(batch[-1].changed_at, self._clock()))
-            if not await self._cursors.advance_cursor(self._lease, reached.isoformat(), beat.lease_s):
-                log.warning("poller.cursor_taken", connection=beat.connection)
+            reading = msgspec.structs.replace(
+                reading, reached=max(reading.reached, min(batch[-1].changed_at, self._clock()))
+            )
+            kept = _written(reading)
+            if not await self._advance(self._lease, kept):
                 return None
+        # what was settled is worth keeping, too
+        if kept != _written(reading) and not await self._advance(self._lease, _written(reading)):
+            return None
         self._announced = {key: listed for key, listed in self._announced.items() if listed.changed_at >= since}
-        metrics.POLL_CURSOR_SECONDS.labels(connection=beat.connection).set(reached.timestamp())
+        metrics.POLL_CURSOR_SECONDS.labels(connection=beat.connection).set(reading.reached.timestamp())
         return announced
 
     async def leave(self) -> None:
         """Let another poller go on at once."""
         if self._lease is not None:
             await self._cursors.release_cursor(self._lease)
+
+    async def _advance(self, lease: CursorLease, cursor: str) -> bool:
+        moved = await self._cursors.advance_cursor(lease, cursor, self._beat.lease_s)
+        if not moved:
+            log.warning("poller.cursor_taken", connection=self._beat.connection)
+        return moved
+
+    async def _looked_at_target(self, reading: Reading) -> Reading:
+        """The same, settled as far as it is by now; further back when the topic was made anew."""
+        target = await self._target.look()
+        if reading.topic_id not in {"", target.topic_id}:
+            self._announced.clear()
+            back_to = reading.settled or min(self._beat.start, reading.reached)
+            log.warning(
+                "poller.topic_made_anew",
+                connection=self._beat.connection,
+                topic=self._beat.target.name,
+                reads_again_from=back_to.isoformat(),
+            )
+            reading = msgspec.structs.replace(reading, reached=back_to)
+        settled = reading.settled
+        if self._unsettled is None or self._unsettled[1].topic_id != target.topic_id:
+            self._unsettled = (reading.reached, target)
+        else:
+            reached, then = self._unsettled
+            taken_in = await self._target.taken_in(target.topic_id)
+            if all(taken_in.get(number, 0) >= end for number, end in then.ends.items()):
+                settled, self._unsettled = reached, (reading.reached, target)
+        return Reading(reached=reading.reached, topic_id=target.topic_id, settled=settled)
 
     async def _announce(self, batch: list[Listed]) -> int:
         """All of it is with the broker when this returns."""
@@ -193,6 +263,18 @@ async def _batches(listed: AsyncIterator[Listed]) -> AsyncIterator[list[Listed]]
             batch = []
     if batch:
         yield batch
+
+
+def _parsed(cursor: str, start: datetime) -> Reading:
+    if not cursor:
+        return Reading(reached=start)
+    if not cursor.startswith("{"):
+        return Reading(reached=datetime.fromisoformat(cursor))
+    return msgspec.json.decode(cursor, type=Reading)
+
+
+def _written(reading: Reading) -> str:
+    return msgspec.json.encode(reading).decode()
 
 
 def _cursor_name(beat: Beat) -> str:

@@ -28,6 +28,7 @@ from producers import routes
 from producers.pollers.clarity import Orders
 from producers.pollers.pace import keep_polling, until_possible
 from producers.pollers.rounds import Beat, Lister, Poller
+from producers.pollers.target import ChangesTopic
 from producers.routes import Poll
 from schemas import topics
 
@@ -132,11 +133,13 @@ async def _poll_store(
         for step in (database.open, partial(recognise, kafka, publisher.codecs, database)):
             if not await until_possible(step, stop, connection.name):
                 return
+        edges = Edges(database)
         poller = Poller(
             beat_of(connection, poll, clock.now()),
             lister,
             publisher,
-            Edges(database),
+            edges,
+            ChangesTopic(kafka, poll.target, edges),
             owner=f"{socket.gethostname()}/{os.getpid()}",
             clock=clock.now,
             randomness=os.urandom,

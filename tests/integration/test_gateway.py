@@ -1,5 +1,6 @@
 """The gateway and a poller with a real broker and a real PostgreSQL, and with either of them away."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import httpx
 import msgspec
 import psycopg
 import pytest
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # re-exported unsaid
 
 from bus.codec import Codecs
@@ -44,6 +45,7 @@ from producers.gateway.spool_file import SpoolFile, look
 from producers.gateway.storage import Storage
 from producers.pollers.clarity import Orders
 from producers.pollers.rounds import Beat, Poller
+from producers.pollers.target import ChangesTopic
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
 from schemas import topics
 from schemas.bus.change import Change
@@ -80,6 +82,10 @@ class OwnTopics:
         for future in admin.delete_topics([self.prefix + topic.name for topic in WRITTEN]).values():
             with contextlib.suppress(Exception):
                 future.result()
+
+    @property
+    def changes_topic(self) -> topics.Topic:
+        return msgspec.structs.replace(topics.CLARITY_CHANGES, name=self.prefix + topics.CLARITY_CHANGES.name)
 
     def changes(self, count: int) -> list[tuple[Message, Change]]:
         """So many changes, read back."""
@@ -284,6 +290,7 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
                 Orders(client),
                 own,
                 Edges(database),
+                ChangesTopic(own.kafka, own.changes_topic, Edges(database)),
                 owner=owner,
                 clock=lambda: datetime.now(UTC),
                 randomness=os.urandom,
@@ -300,7 +307,13 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
         # The second one starts with the first one's cursor, and looks back over what it cannot know was announced.
         assert await pollers[1].round() == 4
 
-    changes = own.changes(7)
+        changes = own.changes(7)
+        await recreated(own)
+        # Nobody had taken in any of it.
+        assert await again_and_again(pollers[1].round) == 4
+        assert await pollers[1].round() == 0
+        assert sum((await pollers[1]._target.look()).ends.values()) == 4
+
     assert {change.cause for _, change in changes} == {"poll"}
     assert len({change.id for _, change in changes}) == 4
     assert all(change.source_version > 0 for _, change in changes)
@@ -309,6 +322,30 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
     await database.close()
     await control.aclose()
     await simulator.stop()
+
+
+async def recreated(own: OwnTopics) -> None:
+    """The topics of the test are deleted and made anew; the broker forgets the old ones in its own time."""
+    own.delete()
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            own.create()
+            return
+        except KafkaException:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
+
+
+async def again_and_again(poll: Callable[[], Awaitable[int | None]]) -> int | None:
+    """As a poller does while the broker is not ready."""
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return await poll()
+        except RetryableError:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
 
 
 # The process

@@ -1,7 +1,7 @@
 """What a poller announces, when its cursor moves, and what it does when something is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,11 +9,12 @@ import pytest
 
 from bus.events import Headers
 from bus.headers import from_headers
+from bus.topic_ends import TopicEnds
 from delivery.edges import CursorLease
 from errors import DecodeError, FatalError, RetryableError
 from producers.pollers import rounds
 from producers.pollers.pace import keep_polling, pause_after, until_possible
-from producers.pollers.rounds import Beat, Listed, Poller
+from producers.pollers.rounds import Beat, Listed, Poller, Reading
 from schemas import topics
 from schemas.bus.change import Change
 
@@ -65,6 +66,29 @@ class Kafka:
         return [change.id for change in self.changes]
 
 
+class Topic:
+    """Where the changes lie; partition 0 holds all of them."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+        self.topic_id = "first"
+        self.begins_at = 0
+        self.taken = 0
+
+    async def look(self) -> TopicEnds:
+        end = len(self.kafka.changes) - self.begins_at
+        return TopicEnds(topic_id=self.topic_id, ends={0: end} if end else {})
+
+    async def taken_in(self, topic_id: str) -> Mapping[int, int]:
+        return {0: self.taken} if topic_id == self.topic_id and self.taken else {}
+
+    def take_in(self) -> None:
+        self.taken = len(self.kafka.changes) - self.begins_at
+
+    def make_anew(self) -> None:
+        self.topic_id, self.taken, self.begins_at = "second", 0, len(self.kafka.changes)
+
+
 class Cursor:
     """One cursor, leased to one owner at a time."""
 
@@ -95,7 +119,12 @@ class Bench:
 
     def __init__(self) -> None:
         self.shop, self.kafka, self.cursor = Shop(), Kafka(), Cursor()
+        self.topic = Topic(self.kafka)
         self.now = at(1000)
+
+    @property
+    def reached(self) -> datetime:
+        return msgspec.json.decode(self.cursor.value, type=Reading).reached
 
     def poller(self, owner: str = "one") -> Poller:
         beat = Beat(
@@ -111,6 +140,7 @@ class Bench:
             self.shop,
             self.kafka,
             self.cursor,
+            self.topic,
             owner=owner,
             clock=lambda: self.now,
             randomness=lambda n: b"\1" * n,
@@ -136,7 +166,7 @@ async def test_the_cursor_is_the_latest_change_and_the_next_round_looks_back_beh
     poller = bench.poller()
     await poller.round()
 
-    assert bench.cursor.value == at(20).isoformat()
+    assert bench.reached == at(20)
     await poller.round()
     assert bench.shop.asked[-1] == at(-40)
 
@@ -196,7 +226,7 @@ async def test_a_store_that_goes_away_in_the_middle_loses_nothing(monkeypatch: p
     poller = bench.poller()
     with pytest.raises(RetryableError):
         await poller.round()
-    assert bench.cursor.value == at(3).isoformat()
+    assert bench.reached == at(3)
     bench.shop.breaks_after = None
 
     await poller.round()
@@ -244,6 +274,60 @@ async def test_an_order_stamped_in_the_future_does_not_carry_the_cursor_there() 
 
     assert await poller.round() == 1
     assert bench.kafka.ids == ["1", "2", "3"]
+
+
+async def test_what_a_topic_made_anew_held_and_nobody_took_in_is_announced_again_and_no_more() -> None:
+    bench = Bench()
+    poller = bench.poller()
+    bench.shop.orders = {"0": 10, "1": 100}
+    await poller.round()
+    bench.topic.take_in()
+    bench.shop.orders["2"] = 300
+    await poller.round()
+    # nobody takes in what comes from here on
+    for number, seconds in (("3", 500.0), ("4", 700.0), ("5", 900.0)):
+        bench.shop.orders[number] = seconds
+        await poller.round()
+
+    bench.topic.make_anew()
+
+    assert await poller.round() == 5
+    # the overlap behind what was taken in reaches the first one of it
+    assert bench.kafka.ids[6:] == ["1", "2", "3", "4", "5"]
+    assert await poller.round() == 0
+
+
+async def test_topic_made_anew_while_no_poller_ran_is_noticed_by_the_next() -> None:
+    bench = Bench()
+    first = bench.poller("one")
+    bench.shop.orders = {"1": 100, "2": 900}
+    await first.round()
+    await first.leave()
+    bench.topic.make_anew()
+
+    assert await bench.poller("two").round() == 2
+
+
+async def test_cursor_of_before_is_read_on_from() -> None:
+    bench = Bench()
+    bench.shop.orders = {"1": 100, "2": 900}
+    bench.cursor.value = at(800).isoformat()
+
+    assert await bench.poller().round() == 1
+
+
+async def test_nothing_is_announced_where_no_topic_is() -> None:
+    bench = Bench()
+    bench.shop.orders = {"1": 100}
+
+    async def gone() -> TopicEnds:
+        raise RetryableError("broker_away", "no such topic")
+
+    bench.topic.look = gone  # type: ignore[method-assign]
+
+    with pytest.raises(RetryableError):
+        await bench.poller().round()
+    assert (bench.shop.asked, bench.cursor.value) == ([], "")
 
 
 # Pace
