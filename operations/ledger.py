@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -24,8 +25,10 @@ from operations.projection.books import Books, Event, OpenDelivery, OpenRoot
 from operations.projection.open_work import OpenReplay, OpenWork
 from operations.projection.project import hour_of
 from operations.projection.replay_accounts import ReplayLine, account_of
+from operations.projection.tables import ROOTS_DAYS
 from operations.projection.worker import Scope
 from operations.readers import Reader, readers, routed
+from producers.gateway.spool_file import look, path_of
 
 LISTED = 100
 LOOK_EVERY_S = 0.1
@@ -114,6 +117,19 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     more: int
 
 
+class SpooledLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Webhooks of one connection the gateway has accepted and Kafka does not have: in flight before the first book."""
+
+    connection: str
+    #: The spool is on this machine: elsewhere nothing is known of it.
+    here: bool
+    in_flight: int = 0
+    #: Can never be sent: an alarm of `towpath status`.
+    refused: int = 0
+    #: When the oldest was accepted.
+    since: datetime | None = None
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Both books of a time."""
 
@@ -132,6 +148,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: dict[str, int]
     #: Replays begun in the time; they stand beside the books.
     replays: tuple[ReplayLine, ...] = ()
+    #: Of each connection that has a spool, as it is now.
+    spooled: tuple[SpooledLine, ...] = ()
     #: What is behind each number that needs somebody, where that was asked for.
     explained: tuple[Explained, ...] = ()
 
@@ -178,15 +196,41 @@ def ledger(settings: Settings, since: datetime, until: datetime, *, wait_s: floa
     with migrate.opened(settings.projection_dsn.reveal()) as wire:
         wait_for_projector(lambda: books.positions(wire), written, wait_s)
         found = books.read(wire, cuts, routed(settings), since, until, scope.gapless)
-        replays = tuple(account_of(wire, each) for each in standing.replays if since <= each.begun_at < until)
+        told = [each for each in standing.replays if since <= each.begun_at < until and has_account(each, as_of)]
+        replays = tuple(account_of(wire, each) for each in told)
         buried = letters.before_queues(wire, since, until) if named else ()
-    balanced = balance(found, standing, replays, since=since, until=until, as_of=as_of)
+    balanced = msgspec.structs.replace(
+        balance(found, standing, replays, since=since, until=until, as_of=as_of), spooled=spooled(settings)
+    )
     if not named:
         return balanced
     # imported here as it is made of what stands above
     from operations.ledger_explained import explained  # noqa: PLC0415
 
     return msgspec.structs.replace(balanced, explained=explained(found, standing, buried, readers(settings), named))
+
+
+def has_account(replay: OpenReplay, now: datetime) -> bool:
+    """Whether what was told of a replay's events is still kept: its store remembers it for longer; pure."""
+    return replay.begun_at > now - timedelta(days=ROOTS_DAYS)
+
+
+def spooled(settings: Settings) -> tuple[SpooledLine, ...]:
+    """What waits in the gateway's spools, of those that are mounted here."""
+    lines = []
+    for each in settings.connections.values():
+        if not each.spool:
+            continue
+        folder = Path(each.spool)
+        if not path_of(folder, each.name).exists():
+            lines.append(SpooledLine(connection=each.name, here=False))
+            continue
+        waits = look(folder, each.name)
+        going = waits.count - waits.refused
+        lines.append(
+            SpooledLine(connection=each.name, here=True, in_flight=going, refused=waits.refused, since=waits.since)
+        )
+    return tuple(lines)
 
 
 def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:

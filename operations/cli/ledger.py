@@ -59,6 +59,10 @@ def _print(found: Ledger) -> None:
             (each.begun_at, f"{each.replay[:8]} to {each.target}", *_columns(each, DELIVERY)) for each in found.replays
         ]
         print_table(("begun", "replay", *DELIVERY), replays)
+    for spool in found.spooled:
+        waits = f"{spool.in_flight} accepted and not in Kafka yet" if spool.here else "not on this machine: ask there"
+        never = f", {spool.refused} can never be sent" if spool.refused else ""
+        out().print(f"\nSpool of {spool.connection}: {waits}{never}", markup=False)
     for each in found.replays:
         if each.remainder:
             line = f"unaccounted: {each.remainder} events of the replay {each.replay[:8]} to {each.target}"

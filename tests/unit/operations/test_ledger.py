@@ -1,14 +1,30 @@
 """The ledger's arithmetic: everything without an end is where somebody knows of it, or it is the remainder."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
 
+from bus.secret import Secret
+from bus.settings import Connection, Gateway, Settings
 from errors import ConfigurationError, RetryableError
-from operations.ledger import Ledger, Standing, balance, ledger, wait_for_projector, whole_hours
+from mapping.port import Lookups
+from operations.ledger import (
+    Ledger,
+    Standing,
+    balance,
+    has_account,
+    ledger,
+    spooled,
+    wait_for_projector,
+    whole_hours,
+)
 from operations.projection.books import Books, DeliveryAccount, IntakeAccount, OpenDelivery, OpenRoot
+from operations.projection.open_work import OpenReplay
+from producers.gateway.spool_file import Record, SpoolFile
+from schemas.bus.change import Change
 
 HOUR = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOBODY = Standing(unread_from={}, open_roots=frozenset(), open_rows={}, announced=frozenset())
@@ -182,3 +198,57 @@ def test_books_of_no_time_at_all_are_refused(since: datetime) -> None:
 )
 def test_window_is_widened_to_whole_hours(since: datetime, until: datetime, hours: tuple[datetime, datetime]) -> None:
     assert whole_hours(since, until) == hours
+
+
+def test_webhooks_in_the_gateways_spool_are_counted_as_in_flight(tmp_path: Path) -> None:
+    accepted = Change(connection="shop", record="order", id="1", noticed_at=HOUR, cause="webhook")
+    file = SpoolFile(tmp_path, "shop")
+    file.append([Record(topic=TOPIC, key="shop:1", value=accepted, headers=())])
+    file.close()
+
+    lines = spooled(
+        settings_of(
+            Connection(name="shop", system="clarity", store_dsn=Secret(""), spool=str(tmp_path)),
+            Connection(name="other", system="clarity", store_dsn=Secret(""), spool=str(tmp_path)),
+            Connection(name="none", system="clarity", store_dsn=Secret("")),
+        )
+    )
+
+    assert [(line.connection, line.here, line.in_flight, line.refused) for line in lines] == [
+        ("shop", True, 1, 0),
+        # its gateway is elsewhere
+        ("other", False, 0, 0),
+    ]
+
+
+def test_replay_whose_events_are_not_remembered_any_more_has_no_account() -> None:
+    def begun(days: int) -> OpenReplay:
+        return OpenReplay(
+            id="r",
+            connection="erp",
+            begun_at=HOUR - timedelta(days=days),
+            taken_in=3,
+            following={},
+            rows={},
+            announced=frozenset(),
+        )
+
+    assert [has_account(begun(days), HOUR) for days in (0, 59, 60, 300)] == [True, True, False, False]
+
+
+def settings_of(*connections: Connection) -> Settings:
+    return Settings(
+        root=Path(),
+        deployment="test",
+        folder=Path(),
+        time_zone="UTC",
+        kafka="",
+        registry="",
+        connect="",
+        projection_dsn=Secret(""),
+        gateway=Gateway(),
+        connections={each.name: each for each in connections},
+        pairs=(),
+        lookups=Lookups({}),
+        code_version="0",
+    )

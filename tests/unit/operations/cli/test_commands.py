@@ -17,7 +17,7 @@ from operations.cli import app as command_line
 from operations.cli import census as census_command
 from operations.cli import ledger as ledger_command
 from operations.cli.times import moment
-from operations.ledger import DeliveryLine, IntakeLine, Ledger, Unaccounted
+from operations.ledger import DeliveryLine, IntakeLine, Ledger, SpooledLine, Unaccounted
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LINE = IntakeLine(topic="clarity.changes.v1", hour=NOW, accepted=3, mapped=2, remainder=1)
@@ -125,6 +125,22 @@ def test_ledger_that_does_not_balance_is_exit_code_one_and_names_what_is_missing
     assert answer.exit_code == 1
     assert "unaccounted: clarity.changes.v1/4/7 clarity-main:1001" in answer.output
     assert "Balanced" not in answer.output
+
+
+def test_what_the_spools_hold_stands_below_the_books(
+    monkeypatch: pytest.MonkeyPatch, run_ledger: Callable[..., Any]
+) -> None:
+    spools = (
+        SpooledLine(connection="shop", here=True, in_flight=4, refused=1),
+        SpooledLine(connection="far", here=False),
+    )
+    told = msgspec.structs.replace(LEDGER, spooled=spools)
+    monkeypatch.setattr(ledger_command, "balanced", lambda *_given, **_named: told)
+
+    answer = run_ledger()
+
+    assert "Spool of shop: 4 accepted and not in Kafka yet, 1 can never be sent" in answer.output
+    assert "Spool of far: not on this machine: ask there" in answer.output
 
 
 def test_lost_key_with_brackets_is_named_whole(monkeypatch: pytest.MonkeyPatch, run_ledger: Callable[..., Any]) -> None:
