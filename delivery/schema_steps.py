@@ -58,6 +58,10 @@ class SchemaSteps(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.schema}: {name}" for name in self.names() if (before is None or name > before) and name <= until
         ]
 
+    def keep(self, wire: Wire) -> None:
+        """Have steps wait until this transaction ends; it waits itself for those that are being taken."""
+        wire.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema(), 0))")
+
     def check(self, wire: Wire) -> None:
         """Refuse a schema of another version than this code's.
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from operations.causes import VERSION, cause_of
 from operations.projection.judging import Status
-from operations.projection.migrate import Wire
+from operations.projection.migrate import Wire, keep_version
 from operations.projection.stories import PUBLIC_NAMES, like, read
 
 #: Where a dead letter itself lies, beside where its original lay.
@@ -96,6 +97,16 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     filters: Mapping[str, str] = {}
 
 
+#: Letters in one transaction.
+PORTION = 5000
+# Both sides of the version by its index.
+OF_OTHER_VERSION = """
+SELECT id, code, code_values FROM dead_letters WHERE cause_version < %s OR cause_version > %s LIMIT %s
+"""
+DERIVED = """
+UPDATE dead_letters l SET cause = d.cause, cause_version = %(version)s
+FROM unnest(%(ids)s::text[], %(causes)s::text[]) AS d (id, cause) WHERE l.id = d.id
+"""
 COLUMNS = ", ".join(DeadLetterTold.__struct_fields__)
 JOINED = """(
     SELECT l.*, s.status, s.held, s.amount, s.currency FROM dead_letters l JOIN letter_states s USING (id)
@@ -123,6 +134,20 @@ def before_queues(wire: Wire, since: datetime, until: datetime) -> tuple[DeadLet
     selection = Selection(since=since, until=until, filters={"status": Status.STANDING})
     statement = f"SELECT {COLUMNS} FROM {JOINED} WHERE {_where(selection)} AND stage <> 'consumers' ORDER BY at, id"  # noqa: S608  names of ours
     return read(wire, statement, _parameters(selection), DeadLetterTold)
+
+
+def derive_causes(wire: Wire) -> int:
+    """Tell the cause of each letter anew that another version told of; how many there were. The projector's alone."""
+    derived = 0
+    while True:
+        with wire.transaction():
+            keep_version(wire)
+            old = wire.execute(OF_OTHER_VERSION, [VERSION, VERSION, PORTION]).fetchall()
+            ids, causes = [id_ for id_, _, _ in old], [cause_of(code, values) for _, code, values in old]
+            wire.execute(DERIVED, {"version": VERSION, "ids": ids, "causes": causes})
+        derived += len(old)
+        if len(old) < PORTION:
+            return derived
 
 
 def grouped(wire: Wire, selection: Selection) -> tuple[Group, ...]:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from delivery.schema_steps import SchemaSteps
-from errors import RetryableError
+from errors import ConfigurationError, FatalError, RetryableError
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SCHEMA = "projection"
@@ -40,6 +40,23 @@ def check_version(wire: Wire) -> None:
         ConfigurationError: it is missing, older or newer.
     """
     _steps().check(wire)
+
+
+def keep_version(wire: Wire) -> None:
+    """Within a transaction that writes: hold `migrate` off until its end, and write to no tables it has changed.
+
+    Raises:
+        FatalError: it has; the projector begins again with the code the tables are for.
+    """
+    _steps().keep(wire)
+    try:
+        check_version(wire)
+    except ConfigurationError as error:
+        raise FatalError(
+            "projection.migrated",
+            f"`towpath migrate` has changed the projection's tables while the projector ran ({error.message}): its "
+            "supervisor starts it again; without one, `towpath run projector`",
+        ) from error
 
 
 def empty(dsn: str, schema: str = SCHEMA) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from delivery.states import ENDS, ParkedFor, State
+from operations.causes import VERSION as CAUSE_VERSION
 from operations.causes import cause_of
 from schemas.bus.change import Change
 from schemas.bus.cross_reference import CrossReference
@@ -289,6 +290,7 @@ def _dead_letters(rows: Rows, observed: Observed) -> None:
         letter.reference,
         cause_of(letter.code, letter.values),
         letter.replay,
+        CAUSE_VERSION,
     )
 
 

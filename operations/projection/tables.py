@@ -9,7 +9,7 @@ import msgspec
 from delivery.states import ENDS
 from operations.projection import accounts
 from operations.projection.judging import judge
-from operations.projection.migrate import Wire
+from operations.projection.migrate import Wire, keep_version
 from operations.projection.project import Position, RootRow, Rows
 
 #: Topic id and partition to the offset read next.
@@ -56,7 +56,8 @@ INSERT INTO dead_letters SELECT * FROM pg_temp.new_dead_letters
 ON CONFLICT (id) DO UPDATE SET
     topic_id = excluded.topic_id, partition = excluded.partition, event_offset = excluded.event_offset,
     at = excluded.at, code = excluded.code, cause = excluded.cause,
-    code_values = excluded.code_values, code_version = excluded.code_version, mapping = excluded.mapping
+    code_values = excluded.code_values, code_version = excluded.code_version, mapping = excluded.mapping,
+    cause_version = excluded.cause_version
 """
 MERGE_CROSS_REFERENCES = """
 INSERT INTO cross_references SELECT * FROM pg_temp.new_cross_references
@@ -149,8 +150,10 @@ def write(wire: Wire, rows: Rows, expected: Positions, following: Positions) -> 
 
     Raises:
         MovedError: a position is not at `expected`; nothing was written.
+        FatalError: the tables were migrated meanwhile; nothing was written.
     """
     with wire.transaction():
+        keep_version(wire)
         # first, as its row locks hold off whoever empties the projection
         _move(wire, expected, following)
         wire.execute(FIND_BY_KEY)
@@ -178,12 +181,14 @@ def close_hours(wire: Wire, since: datetime, until: datetime, now: datetime) -> 
         now: When they are closed.
     """
     with wire.transaction():
+        keep_version(wire)
         return accounts.close(wire, since, until, now, ENDS)
 
 
 def prune(wire: Wire) -> None:
     """Drop what closed hours and topics no longer need."""
     with wire.transaction():
+        keep_version(wire)
         wire.execute(PRUNE_ROOTS, [ROOTS_DAYS])
         wire.execute(PRUNE_UNBORN_ROOTS)
         wire.execute(PRUNE_RECORDS, {"days": ROOTS_DAYS, "longest": OUTCOMES_DAYS, "ends": list(ENDS)})

@@ -21,7 +21,7 @@ from bus.registry import Registry
 from bus.settings import Settings
 from errors import BusError, ConfigurationError, DecodeError, FatalError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, describe, starts
-from operations.projection import migrate, tables
+from operations.projection import letters, migrate, tables
 from operations.projection.project import Means, Observed, Rows, project
 from operations.projection.tables import MovedError
 from schemas import topics
@@ -122,6 +122,8 @@ def _session(settings: Settings, stopped: Callable[[], bool], scope: Scope) -> N
             return
         wire.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         tables.prepare(wire)
+        if derived := letters.derive_causes(wire):
+            log.info("projector.derived_causes", letters=derived)
         with (
             closing(Registry(settings.registry)) as registry,
             closing(Reader(settings.kafka, wire, Codecs(registry), scope.topics)) as reader,

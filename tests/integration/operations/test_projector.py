@@ -25,9 +25,10 @@ from bus.registry import Registry
 from bus.secret import Secret
 from bus.settings import Gateway, Settings
 from mapping.port import Lookups
+from operations.causes import VERSION
 from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
-from operations.projection import books, migrate, replays, stories, tables, worker
+from operations.projection import books, letters, migrate, replays, stories, tables, worker
 from operations.projection.open_work import OpenReplay
 from operations.projection.project import Means, Observed, hour_of, project
 from operations.projection.replay_accounts import account_of
@@ -599,6 +600,57 @@ def test_record_the_database_refuses_is_left_out_and_shows_as_uncounted(world: W
         kept = wire.execute("SELECT count(*) FROM roots WHERE topic LIKE '%changes.v1'").fetchone()
     assert found.uncounted == {world.topics[name].name: 1 for name in ("changes.v1", "outcomes.v1")}
     assert kept == (60 + 1,)
+
+
+def test_projector_ends_when_its_tables_are_migrated_underneath_and_passes_no_record(
+    world: World, tmp_path: Path
+) -> None:
+    sent = fill(world, 6)
+    told = tmp_path / "told"
+    with told.open("wb") as log:
+        process = world.start(log)
+    until(lambda: world.read_so_far() == sent)
+    with migrate.connect(world.addresses.bus_dsn, world.scope.schema) as wire:
+        wire.execute("ALTER TABLE roots ADD more text NOT NULL DEFAULT ''")
+        wire.execute("UPDATE schema_version SET version_num = '9999'")
+
+    world.send("changes.v1", 0, "shop:new", Change(connection="shop", record="order", id="new", noticed_at=NOW))
+    world.flush()
+
+    assert process.wait(WITHIN_S) == 1
+    assert world.read_so_far() == sent
+    assert b"projector.refused" not in told.read_bytes()
+    assert b"projection.migrated" in told.read_bytes()
+
+
+def test_migration_waits_for_the_batch_that_is_being_written(projection: migrate.Wire, stack: Addresses) -> None:
+    schema = projection.execute("SELECT current_schema()").fetchone()
+    assert schema is not None
+    projection.commit()
+    with projection.transaction():
+        migrate.keep_version(projection)
+        with migrate.connect(stack.bus_dsn, schema[0]) as other:
+            other.execute("SET lock_timeout = '50ms'")
+            other.commit()
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                migrate._steps(schema[0]).take(other)
+
+
+def test_causes_told_by_another_version_are_derived_anew(
+    projection: migrate.Wire,
+) -> None:
+    letter = DeadLetter(id="a", at=NOW, stage="consumers", code="gp.90023", values={"item": "SKU-77"})
+    write(projection, observed(Means.DEAD_LETTERS, letter))
+    write(projection, observed(Means.DEAD_LETTERS, msgspec.structs.replace(letter, id="b"), offset=1))
+    kept = projection.execute("SELECT id, cause, cause_version FROM dead_letters ORDER BY id").fetchall()
+    with projection.transaction():
+        projection.execute("UPDATE dead_letters SET cause = 'as once', cause_version = 1 WHERE id = 'b'")
+
+    assert letters.derive_causes(projection) == 1
+    assert letters.derive_causes(projection) == 0
+
+    assert projection.execute("SELECT id, cause, cause_version FROM dead_letters ORDER BY id").fetchall() == kept
+    assert kept[0] == ("a", "gp.90023 item=SKU-77", VERSION)
 
 
 def read_all(reader: Reader, records: int) -> list[Message]:
