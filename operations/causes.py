@@ -1,8 +1,8 @@
 """What makes two dead letters cases of one cause, and what cures it: data for each code.
 
 A cause is a code with those of its values that decide what cures it; what happened is the code's sentence
-(`sentences.py`). It is written down with `VERSION` when a letter is projected: raise that when a class or the normaliser
-changes what is written, and the projector tells the causes of what it keeps anew when it starts.
+(`sentences.py`). It is written down when a letter is projected, with `VERSION`: raise that when a class or the
+normaliser changes what is written, and the projector tells the causes of what it keeps anew when it starts.
 """
 
 import re
