@@ -1,7 +1,7 @@
 """Columns into the statements of a connection's store and records out of their results."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, LiteralString, TypeAlias
 
 import msgspec
@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from delivery import announcements
 from delivery.announcements import Announcement, What
+from delivery.arrays import Booleans, bigints, booleans, byte_strings, floats, texts
 from delivery.batch import Ended
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, Row
@@ -23,22 +24,22 @@ ROOT_KEY: Final = 7
 
 def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
     return {
-        "offsets": [one.offset for one in arrivals],
-        "roots": [_kept(one.root) for one in arrivals],
-        "root_keys": [one.root_key for one in arrivals],
-        "message_keys": [one.message_key for one in arrivals],
-        "records": [one.record for one in arrivals],
-        "kinds": [one.kind for one in arrivals],
-        "source_versions": [one.source_version for one in arrivals],
-        "payload_digests": [one.payload_digest for one in arrivals],
-        "mappings_in": [_kept(one.mapping_in) for one in arrivals],
-        "origins": [_kept(one.origin) for one in arrivals],
-        "hops": [one.hops for one in arrivals],
-        "traceparents": [_kept(one.traceparent) for one in arrivals],
-        "command_ids": [one.command_id for one in arrivals],
-        "replays": [one.replay for one in arrivals],
-        "amounts": [one.amount for one in arrivals],
-        "currencies": [_kept(one.currency) for one in arrivals],
+        "offsets": bigints([one.offset for one in arrivals]),
+        "roots": texts([_kept(one.root) for one in arrivals]),
+        "root_keys": texts([one.root_key for one in arrivals]),
+        "message_keys": texts([one.message_key for one in arrivals]),
+        "records": texts([one.record for one in arrivals]),
+        "kinds": texts([one.kind for one in arrivals]),
+        "source_versions": bigints([one.source_version for one in arrivals]),
+        "payload_digests": texts([one.payload_digest for one in arrivals]),
+        "mappings_in": texts([_kept(one.mapping_in) for one in arrivals]),
+        "origins": texts([_kept(one.origin) for one in arrivals]),
+        "hops": bigints([one.hops for one in arrivals]),
+        "traceparents": texts([_kept(one.traceparent) for one in arrivals]),
+        "command_ids": texts([one.command_id for one in arrivals]),
+        "replays": texts([one.replay for one in arrivals]),
+        "amounts": texts([str(one.amount) for one in arrivals]),
+        "currencies": texts([_kept(one.currency) for one in arrivals]),
     }
 
 
@@ -66,18 +67,54 @@ def of_selection(
 def of_ended(ended: Sequence[Ended]) -> dict[str, object]:
     return {
         **of_arrivals([one.arrival for one in ended]),
-        "states": [one.state for one in ended],
-        "codes": [one.code for one in ended],
-        "merged_into": [one.merged_into for one in ended],
+        "states": texts([one.state for one in ended]),
+        "codes": texts([one.code for one in ended]),
+        "merged_into": texts([one.merged_into for one in ended]),
     }
 
 
 def of_versions(versions: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, object]:
     return {
-        "message_keys": [message_key for message_key, _ in versions],
-        "records": [record for _, record in versions],
-        "versions": [version for version, _ in versions.values()],
-        "offsets": [offset for _, offset in versions.values()],
+        "message_keys": texts([message_key for message_key, _ in versions]),
+        "records": texts([record for _, record in versions]),
+        "versions": bigints([version for version, _ in versions.values()]),
+        "offsets": bigints([offset for _, offset in versions.values()]),
+    }
+
+
+def of_leases(queue: str, owner: str, rows: Sequence[Row]) -> dict[str, object]:
+    """Keys as their owner holds them."""
+    return {
+        "queue": queue,
+        "owner": owner,
+        "root_keys": texts([row.root_key for row in rows]),
+        "epochs": bigints([row.epoch for row in rows]),
+    }
+
+
+def of_wanted(rows: Sequence[Row], going_on: Container[int]) -> Booleans:
+    """Whether the keys of the rows are to go on."""
+    return booleans([row.epoch in going_on for row in rows])
+
+
+def of_freeing(queue: str, owner: str, epochs: Mapping[str, int]) -> dict[str, object]:
+    """Keys of an owner, with their epochs; none of them goes on."""
+    return {
+        "queue": queue,
+        "owner": owner,
+        "root_keys": texts(list(epochs)),
+        "epochs": bigints(list(epochs.values())),
+        "wanted": booleans([False] * len(epochs)),
+    }
+
+
+def of_intents(rows: Sequence[Row], intents: Sequence[Intent]) -> dict[str, object]:
+    return {
+        "ids": bigints([row.id for row in rows]),
+        "intents": byte_strings([encoded_intent(intent) for intent in intents]),
+        "references": texts([str(intent.reference) for intent in intents]),
+        "numbers": texts([intent.document_number for intent in intents]),
+        "mappings": texts([intent.mapping for intent in intents]),
     }
 
 
@@ -86,50 +123,50 @@ def of_ends(turns: Sequence[Turn]) -> dict[str, object]:
     known = [(turn.row.id, one) for turn in turns if turn.settlement for one in turn.settlement.known_as]
     return {
         **_of_turns(turns),
-        "s_ids": [id_ for id_, _ in seen],
-        "s_records": [one.record for _, one in seen],
-        "s_keys": [one.key for _, one in seen],
-        "s_digests": [one.digest for _, one in seen],
-        "s_versions": [one.source_version for _, one in seen],
-        "x_ids": [id_ for id_, _ in known],
-        "x_canonical_ids": [one.canonical_id for _, one in known],
-        "x_records": [one.record for _, one in known],
-        "x_ids_there": [one.id_there for _, one in known],
+        "s_ids": bigints([id_ for id_, _ in seen]),
+        "s_records": texts([one.record for _, one in seen]),
+        "s_keys": texts([one.key for _, one in seen]),
+        "s_digests": texts([one.digest for _, one in seen]),
+        "s_versions": bigints([one.source_version for _, one in seen]),
+        "x_ids": bigints([id_ for id_, _ in known]),
+        "x_canonical_ids": texts([one.canonical_id for _, one in known]),
+        "x_records": texts([one.record for _, one in known]),
+        "x_ids_there": texts([one.id_there for _, one in known]),
     }
 
 
 def of_waits(turns: Sequence[Turn]) -> dict[str, object]:
     return {
         **_of_turns(turns),
-        "causes": [turn.cause for turn in turns],
-        "delays": [turn.delay_s for turn in turns],
-        "intents": [_doubtful_intent(turn) for turn in turns],
-        "waits_for": [turn.waits_for for turn in turns],
-        "asked": [turn.asked for turn in turns],
-        "settles_s": [turn.settles_s for turn in turns],
+        "causes": texts([turn.cause for turn in turns]),
+        "delays": floats([turn.delay_s for turn in turns]),
+        "intents": byte_strings([_doubtful_intent(turn) for turn in turns]),
+        "waits_for": texts([turn.waits_for for turn in turns]),
+        "asked": bigints([turn.asked for turn in turns]),
+        "settles_s": floats([turn.settles_s for turn in turns]),
     }
 
 
 def of_meeting(brought: Set[str], awaited: Set[str]) -> dict[str, object]:
     names = sorted(brought | awaited)
     return {
-        "names": names,
-        "brought": [name in brought for name in names],
-        "awaited": [name in awaited for name in names],
+        "names": texts(names),
+        "brought": booleans([name in brought for name in names]),
+        "awaited": booleans([name in awaited for name in names]),
     }
 
 
 def _of_turns(turns: Sequence[Turn]) -> dict[str, object]:
     return {
-        "ids": [turn.row.id for turn in turns],
-        "states": [turn.state for turn in turns],
-        "codes": [turn.code for turn in turns],
-        "values": [_storable(turn.values) for turn in turns],
-        "attempts": [turn.attempts for turn in turns],
-        "references": [announcements.reference_of(turn) for turn in turns],
-        "numbers": [announcements.document_number_of(turn) for turn in turns],
-        "mappings": [announcements.mapping_of(turn) for turn in turns],
-        "epochs": [turn.row.epoch for turn in turns],
+        "ids": bigints([turn.row.id for turn in turns]),
+        "states": texts([turn.state for turn in turns]),
+        "codes": texts([turn.code for turn in turns]),
+        "values": texts([_storable(turn.values) for turn in turns]),
+        "attempts": bigints([turn.attempts for turn in turns]),
+        "references": texts([announcements.reference_of(turn) for turn in turns]),
+        "numbers": texts([announcements.document_number_of(turn) for turn in turns]),
+        "mappings": texts([announcements.mapping_of(turn) for turn in turns]),
+        "epochs": bigints([turn.row.epoch for turn in turns]),
     }
 
 
@@ -151,17 +188,17 @@ def decoded_intent(intent: bytes) -> Intent:
 
 def of_announcements(said: Sequence[Announcement]) -> dict[str, object]:
     return {
-        "o_row_ids": [one.row_id for one in said],
-        "o_whats": [one.what for one in said],
-        "o_topics": [one.topic for one in said],
-        "o_keys": [one.key for one in said],
-        "o_values": [announcements.encoded(one.value) for one in said],
-        "o_digests": [one.digest for one in said],
-        "o_roots": [one.root for one in said],
-        "o_origins": [one.origin for one in said],
-        "o_mappings": [one.mapping for one in said],
-        "o_hops": [one.hops for one in said],
-        "o_traceparents": [one.traceparent for one in said],
+        "o_row_ids": bigints([one.row_id for one in said]),
+        "o_whats": texts([one.what for one in said]),
+        "o_topics": texts([one.topic for one in said]),
+        "o_keys": texts([one.key for one in said]),
+        "o_values": byte_strings([announcements.encoded(one.value) for one in said]),
+        "o_digests": texts([one.digest for one in said]),
+        "o_roots": texts([one.root for one in said]),
+        "o_origins": texts([one.origin for one in said]),
+        "o_mappings": texts([one.mapping for one in said]),
+        "o_hops": bigints([one.hops for one in said]),
+        "o_traceparents": texts([one.traceparent for one in said]),
     }
 
 
@@ -178,7 +215,7 @@ async def asked(wire: AsyncConnection[TupleRow], statement: LiteralString, param
 
 
 def _storable(values: Mapping[str, str]) -> str:
-    return json.dumps({name: _kept(text) for name, text in values.items()})
+    return json.dumps({name: _kept(text) for name, text in values.items()}) if values else "{}"
 
 
 def _kept(text: str) -> str:

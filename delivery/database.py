@@ -15,7 +15,7 @@ from psycopg.pq import PipelineStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from delivery import columns, statements
+from delivery import arrays, columns, statements
 from delivery.incarnation import Incarnation, is_same_or_later, refusal
 from delivery.migrate import schema_of
 from errors import FatalError, RetryableError
@@ -26,16 +26,19 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 #: How long a call waits for a connection before it says that the store is away.
 PATIENCE_S: Final = 5.0
 
-#: Statements reach each row by its index, and are planned for each batch: a plan made while a table was almost empty
-#: must not read all of it when it holds a million rows.
 SESSION: Final[LiteralString] = """
 SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false), set_config('jit', 'off', false),
-    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('enable_seqscan', 'off', false),
+    set_config('plan_cache_mode', %s, false), set_config('enable_seqscan', 'off', false),
     set_config('enable_mergejoin', 'off', false), set_config('idle_in_transaction_session_timeout', '60s', false)
 """
-
-PLAN_ONCE: Final[LiteralString] = "SET LOCAL plan_cache_mode = force_generic_plan"
-PLAN_ANEW: Final[LiteralString] = "SET LOCAL plan_cache_mode = force_custom_plan"
+#: Statements reach each row by its index, and are planned for each batch: a plan made while a table was almost empty
+#: must not read all of it when it holds a million rows.
+PLAN_ANEW: Final = "force_custom_plan"
+#: For statements that are right whatever the tables hold: planning takes longer than a small batch.
+PLAN_ONCE: Final = "force_generic_plan"
+_SET_PLAN: Final[LiteralString] = "SELECT set_config('plan_cache_mode', %s, false)"
+#: Connections for these: one for what is intended, one for what is settled.
+AT_ONCE: Final = 2
 
 
 class Database:
@@ -52,16 +55,8 @@ class Database:
         self.schema = schema_of(connection)
         #: How far the store had come when it was last looked at, here or by Kafka.
         self._known: Incarnation | None = None
-        self._pool = AsyncConnectionPool(
-            dsn,
-            open=False,
-            min_size=1,
-            max_size=pool_size,
-            timeout=PATIENCE_S,
-            reconnect_timeout=PATIENCE_S,
-            configure=self._configure,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": f"towpath {connection}"},
-        )
+        self._pool = self._pool_of(1, pool_size, PLAN_ANEW, prepare_after=5)
+        self._planned = self._pool_of(0, AT_ONCE, PLAN_ONCE, prepare_after=0)
 
     async def open(self) -> None:
         """Connect.
@@ -70,11 +65,13 @@ class Database:
             RetryableError: PostgreSQL cannot be reached.
         """
         await self._pool.open()
+        await self._planned.open()
         await self.execute("SELECT 1", {})
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._pool.close()
+        await self._planned.close()
 
     async def recognise(self, announced: Incarnation | None) -> None:
         """Make sure that the store knows all it has announced; from here on every work begun in it is held to that.
@@ -114,38 +111,65 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction on a connection of the pool; foreign errors become ours."""
-        async with self._wire() as wire, wire.transaction():
+        async with self._wire(self._pool) as wire, wire.transaction():
             yield wire
 
     @contextlib.asynccontextmanager
     async def in_one_go(self) -> AsyncIterator[Connection]:
-        """A transaction whose statements go out without waiting for each other's answers, until one is read.
+        """A transaction that goes out without waiting for the answers of its statements, until one is read.
 
-        For statements that are right whatever the tables hold: they are planned once, as planning takes longer than a
-        small batch.
+        For statements that are right whatever the tables hold. It needs no BEGIN and no COMMIT: to PostgreSQL all that
+        comes before a pipeline's next synchronisation is one transaction.
         """
-        async with self._wire() as wire, wire.pipeline(), wire.transaction():
-            await wire.execute(PLAN_ONCE)
-            yield wire
+        async with self._wire(self._planned) as wire, wire.pipeline():
+            try:
+                yield wire
+            except BaseException:
+                # the end of the pipeline would commit what was sent of it
+                await wire.close()
+                raise
+
+    async def fetch_planned(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """As `fetch`, for a statement that is right whatever the tables hold."""
+        async with self._wire(self._planned) as wire:
+            return await columns.rows(wire, statement, parameters)
 
     async def fetch(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
         """What one statement answers, in a transaction of its own."""
-        async with self._wire() as wire:
+        async with self._wire(self._pool) as wire:
             return await columns.rows(wire, statement, parameters)
 
     async def execute(self, statement: LiteralString, parameters: Parameters) -> int:
         """How many rows one statement changed, in a transaction of its own."""
-        async with self._wire() as wire:
+        async with self._wire(self._pool) as wire:
             return (await wire.execute(statement, parameters)).rowcount
 
-    async def _configure(self, wire: Connection) -> None:
-        await wire.execute(SESSION, [sql.Identifier(self.schema).as_string(wire)])
+    def _pool_of(self, least: int, most: int, plan: str, *, prepare_after: int) -> AsyncConnectionPool[Connection]:
+        async def configure(wire: Connection) -> None:
+            arrays.register(wire)
+            await wire.execute(SESSION, [sql.Identifier(self.schema).as_string(wire), plan])
+
+        return AsyncConnectionPool(
+            self.dsn,
+            open=False,
+            min_size=least,
+            max_size=most,
+            timeout=PATIENCE_S,
+            reconnect_timeout=PATIENCE_S,
+            configure=configure,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 5,
+                "application_name": f"towpath {self.connection}",
+                "prepare_threshold": prepare_after,
+            },
+        )
 
     @contextlib.asynccontextmanager
-    async def _wire(self) -> AsyncIterator[Connection]:
+    async def _wire(self, pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Connection]:
         """A connection of the pool; foreign errors become ours here."""
         try:
-            async with self._pool.connection() as wire:
+            async with pool.connection() as wire:
                 try:
                     yield wire
                 finally:
@@ -166,6 +190,6 @@ class Database:
 @contextlib.asynccontextmanager
 async def planned_anew(wire: Connection) -> AsyncIterator[None]:
     """Inside `in_one_go`: statements that are not right whatever the tables hold."""
-    await wire.execute(PLAN_ANEW)
+    await wire.execute(_SET_PLAN, [PLAN_ANEW])
     yield
-    await wire.execute(PLAN_ONCE)
+    await wire.execute(_SET_PLAN, [PLAN_ONCE])

@@ -165,6 +165,7 @@ class Deliverer:
         self._leases: dict[int, _Lease] = {}
         self._failure: BaseException | None = None
         self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH)
+        self._renewals: Gathering[tuple[Row, float], bool] = Gathering(self._write_renewals, largest=BATCH)
         self._settles: Gathering[tuple[Turn, bool], _Written] = Gathering(self._write_turns, largest=BATCH)
         self._log = log.bind(connection=store.connection, queue=queue)
         self._gauge = metrics.CIRCUIT.labels(store.connection, queue)
@@ -192,6 +193,7 @@ class Deliverer:
             for task in (stop, *background, *self._working):
                 task.cancel()
             ended = await asyncio.gather(*background, *self._working, stop, return_exceptions=True)
+            await self._renewals.close()
             await self._intends.close()
             await self._settles.close()
         errors = [one for one in ended if isinstance(one, Exception)]
@@ -461,18 +463,19 @@ class Deliverer:
         needed_s = intent.timeout_s + self._limits.lease_s / 10
         if self._left_s(row) >= needed_s:
             return True
-        return await self._lengthen([row], max(self._limits.lease_s, needed_s * 1.25)) > 0
+        return await self._renewals.put((row, max(self._limits.lease_s, needed_s * 1.25)))
 
-    async def _lengthen(self, rows: Sequence[Row], lease_s: float) -> int:
+    async def _lengthen(self, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
+        """Answers the epochs that are still ours."""
         asked_at = time.monotonic()
         try:
             ours = await self._store.renew(self._queue, self._owner, rows, lease_s)
         except RetryableError as error:
             self._log.warning("delivery.not_renewed", code=error.code)
-            return 0
+            return frozenset()
         for epoch in ours & self._leases.keys():
             self._leases[epoch].until = max(self._leases[epoch].until, asked_at + lease_s)
-        return len(ours)
+        return ours
 
     async def _renew(self) -> None:
         """Keep what is being worked on ours, however long its target takes."""
@@ -534,6 +537,10 @@ class Deliverer:
 
     # ---- writes, many rows at once
 
+    async def _write_renewals(self, wanted: Sequence[tuple[Row, float]]) -> Sequence[bool]:
+        ours = await self._lengthen([row for row, _ in wanted], max(lease_s for _, lease_s in wanted))
+        return [row.epoch in ours for row, _ in wanted]
+
     async def _write_intents(self, intended: Sequence[Intended]) -> Sequence[bool]:
         ours = await self._insist(lambda: self._store.intend(self._queue, self._owner, intended))
         return [one.row.epoch in ours for one in intended]
@@ -542,12 +549,10 @@ class Deliverer:
         going_on = {turn.row.epoch for turn, go_on in turns if go_on}
 
         async def settle() -> list[_Written]:
-            asked_at = time.monotonic()
-            answer = await self._store.settle(
-                self._queue, self._owner, [turn for turn, _ in turns], going_on, self._limits.lease_s
-            )
+            answer = await self._store.settle(self._queue, self._owner, [turn for turn, _ in turns], going_on)
             for row in answer.next.values():
-                self._leases[row.epoch] = _Lease(row, asked_at + self._limits.lease_s)
+                if (lease := self._leases.get(row.epoch)) is not None:
+                    lease.row = row
             return [_Written(turn.row.epoch in answer.fenced, answer.next.get(turn.row.epoch)) for turn, _ in turns]
 
         written = await self._insist(settle)

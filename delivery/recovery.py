@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from delivery import announcements, columns, statements
+from delivery import announcements, arrays, columns, statements
 from delivery import recovery_statements as sql
 from delivery.announcements import ANSWERED, Announcement, Speaker
 from delivery.incarnation import Held, Incarnation
@@ -90,6 +90,7 @@ class Listener:
 
     def __init__(self, wire: Wire, connection: str) -> None:
         self._wire = wire
+        arrays.register(wire)
         self._connection = connection
         #: Pauses and their ends, in the order they were answered.
         self._switches: list[Outcome] = []

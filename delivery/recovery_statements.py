@@ -106,13 +106,11 @@ ORDER_KEYS: Final = (
 
 # Only of what has ended: what was merely taken in is taken in again.
 RAISE_VERSIONS = """
-INSERT INTO versions (queue, message_key, record, taken_in, settled, at)
-SELECT queue, message_key, record, max(source_version),
-    coalesce(max(source_version) FILTER (WHERE state = 'delivered'), 0), statement_timestamp()
+INSERT INTO versions (queue, message_key, record, taken_in, at)
+SELECT queue, message_key, record, max(source_version), statement_timestamp()
 FROM heard WHERE is_end AND source_version > 0 GROUP BY 1, 2, 3
 ON CONFLICT (queue, message_key, record) DO UPDATE
-    SET taken_in = greatest(versions.taken_in, excluded.taken_in),
-        settled = greatest(versions.settled, excluded.settled), at = excluded.at
+    SET taken_in = greatest(versions.taken_in, excluded.taken_in), at = excluded.at
 """
 
 FORGET_NEEDLESS = """

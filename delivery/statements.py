@@ -114,13 +114,14 @@ SELECT {ROW}, r.new_state, r.new_merged_into FROM replaced r
 
 _ARRIVALS = """unnest(%(offsets)b::bigint[], %(roots)b::text[], %(root_keys)b::text[], %(message_keys)b::text[],
     %(records)b::text[], %(kinds)b::text[], %(source_versions)b::bigint[], %(payload_digests)b::text[],
-    %(mappings_in)b::text[], %(origins)b::text[], %(hops)b::integer[], %(traceparents)b::text[],
-    %(command_ids)b::text[], %(replays)b::text[], %(amounts)b::numeric[], %(currencies)b::text[], {more})
+    %(mappings_in)b::text[], %(origins)b::text[], %(hops)b::bigint[], %(traceparents)b::text[],
+    %(command_ids)b::text[], %(replays)b::text[], %(amounts)b::text[], %(currencies)b::text[], {more})
     WITH ORDINALITY
     AS a (event_offset, root, root_key, message_key, record, kind, source_version, payload_digest, mapping_in, origin,
           hops, traceparent, command_id, replay, amount, currency, {names}, place)"""
 _EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offset, root, root_key, message_key, record,
-    kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount, currency"""
+    kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount::numeric,
+    currency"""
 
 INSERT_ROWS = f"""
 INSERT INTO rows ({EVENT}, state, due, payload, doubt)
@@ -247,19 +248,20 @@ INSERT INTO outbox (row_id, what, topic, key, value, digest, root, origin, mappi
 SELECT o.row_id, o.what, o.topic, o.key, o.value, o.digest, o.root, o.origin, o.mapping, o.hops, o.traceparent
 FROM unnest(%(o_row_ids)b::bigint[], %(o_whats)b::text[], %(o_topics)b::text[], %(o_keys)b::text[],
             %(o_values)b::bytea[], %(o_digests)b::text[], %(o_roots)b::text[], %(o_origins)b::text[],
-            %(o_mappings)b::text[], %(o_hops)b::integer[], %(o_traceparents)b::text[]) WITH ORDINALITY
+            %(o_mappings)b::text[], %(o_hops)b::bigint[], %(o_traceparents)b::text[]) WITH ORDINALITY
     AS o (row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, place)
 """
 ANNOUNCE_ALL = ANNOUNCE + "ORDER BY o.place"
 
-# The keys are locked and ours; a row that is not there any more was settled before, by a try whose answer was lost.
-# A dead row keeps its payload.
+# A row that is not there any more was settled before, by a try whose answer was lost. While its lease is ours nobody
+# else writes a row in hand, so that it may be read with the lock of its key. A dead row keeps its payload.
 SETTLE = f"""
-WITH gone AS (
+WITH {_MINE}, gone AS (
     DELETE FROM rows r
-    USING unnest(%(ids)b::bigint[], %(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[],
+    USING unnest(%(ids)b::bigint[], %(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::bigint[],
                  %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
         AS e (id, end_state, end_code, end_values, end_attempts, end_reference, end_number, end_mapping, end_epoch)
+    JOIN mine ON mine.epoch = e.end_epoch
     WHERE r.id = e.id AND r.id = ANY(%(ids)b::bigint[])
     RETURNING r.*, e.end_state, e.end_code, e.end_values, e.end_attempts, e.end_reference, e.end_number, e.end_mapping,
         e.end_epoch
@@ -269,14 +271,6 @@ WITH gone AS (
     SELECT {KEPT}, end_state, end_code, end_values::jsonb, end_attempts, end_epoch, end_reference, end_number,
         end_mapping, CASE WHEN end_state = 'dead' THEN payload END
     FROM gone
-), versioned AS (
-    INSERT INTO versions (queue, message_key, record, taken_in, settled, at)
-    SELECT DISTINCT ON (message_key, record) queue, message_key, record, source_version, source_version,
-        statement_timestamp()
-    FROM gone WHERE source_version > 0 AND end_state = 'delivered'
-    ORDER BY message_key, record, source_version DESC
-    ON CONFLICT (queue, message_key, record) DO UPDATE SET settled = excluded.settled, at = excluded.at
-        WHERE versions.settled < excluded.settled
 ), seen AS (
     INSERT INTO last_seen (record, key, digest, source_version, at)
     SELECT DISTINCT ON (s.record, s.key) s.record, s.key, s.digest, s.source_version, statement_timestamp()
@@ -303,13 +297,13 @@ WITH gone AS (
         AND (o.what <> 'cross_reference' OR o.key IN (SELECT key FROM referred))
     ORDER BY o.place
 )
-SELECT id FROM gone
+SELECT end_epoch FROM gone
 """
 # psycopg keeps the parsed form of statements below 4096 characters only.
 SETTLE = "\n".join(line.strip() for line in SETTLE.splitlines())
 
 POSTPONE = f"""
-WITH waiting AS (
+WITH {_MINE}, waiting AS (
     UPDATE rows r
     SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
         code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
@@ -317,41 +311,39 @@ WITH waiting AS (
         waits_for = NULLIF(w.waits_for, ''), asked = w.asked,
         settles_at = COALESCE(statement_timestamp() + make_interval(secs => w.settles_s), r.settles_at)
     FROM unnest(%(ids)b::bigint[], %(states)b::text[], %(causes)b::text[], %(delays)b::float8[],
-                %(codes)b::text[], %(values)b::text[], %(attempts)b::integer[], %(intents)b::bytea[],
+                %(codes)b::text[], %(values)b::text[], %(attempts)b::bigint[], %(intents)b::bytea[],
                 %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[],
-                %(waits_for)b::text[], %(asked)b::integer[], %(settles_s)b::float8[])
+                %(waits_for)b::text[], %(asked)b::bigint[], %(settles_s)b::float8[])
         AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch,
               waits_for, asked, settles_s)
+    JOIN mine ON mine.epoch = w.epoch
     WHERE r.id = w.id AND r.id = ANY(%(ids)b::bigint[])
-    RETURNING r.id
+    RETURNING r.id, r.epoch
 ), announced AS (
     {ANNOUNCE}
     WHERE o.row_id IN (SELECT id FROM waiting)
     ORDER BY o.place
 )
-SELECT id FROM waiting
+SELECT epoch FROM waiting
 """
 
 # A key goes on with its lease while its next row may be tried at once and its owner wants it; else it goes to the end
-# of those that are due, or waits as long as its first row does, or disappears with its last row. The keys are locked:
-# they stay in their place.
+# of those that are due, or waits as long as its first row does, or disappears with its last row. The keys that are ours
+# are locked: they stay in their place. A lease that goes on is not written: whoever holds it renews it in time.
 GO_ON = f"""
 WITH head AS MATERIALIZED (
-    SELECT k.place, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
+    SELECT k.place, k.leased_epoch, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
     FROM (
-        SELECT leased.ctid AS place, w.root_key, w.wanted
-        FROM unnest(%(root_keys)b::text[], %(wanted)b::boolean[]) AS w (root_key, wanted)
+        SELECT leased.ctid AS place, w.root_key, w.epoch AS leased_epoch, w.wanted
+        FROM unnest(%(root_keys)b::text[], %(epochs)b::bigint[], %(wanted)b::boolean[]) AS w (root_key, epoch, wanted)
         CROSS JOIN LATERAL (
-            SELECT ctid FROM keys WHERE queue = %(queue)s AND root_key = w.root_key OFFSET 0) leased) k
+            SELECT ctid FROM keys
+            WHERE queue = %(queue)s AND root_key = w.root_key AND epoch = w.epoch AND lease_owner = %(owner)s
+            OFFSET 0) leased) k
     LEFT JOIN LATERAL (
         SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
 ), gone AS (
     DELETE FROM keys k USING head WHERE k.ctid = head.place AND head.id IS NULL
-), going_on AS (
-    UPDATE keys k SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-    FROM head
-    WHERE k.ctid = head.place AND head.wanted AND head.due <= statement_timestamp()
-    RETURNING {ROW.replace("r.", "head.")}
 ), freed AS (
     UPDATE keys k
     SET state = CASE WHEN head.due IS NULL THEN 'parked' ELSE 'ready' END,
@@ -361,7 +353,7 @@ WITH head AS MATERIALIZED (
     WHERE k.ctid = head.place AND head.id IS NOT NULL
         AND NOT (head.wanted AND COALESCE(head.due <= statement_timestamp(), false))
 )
-SELECT * FROM going_on
+SELECT {ROW}, r.leased_epoch FROM head r WHERE r.wanted AND r.due <= statement_timestamp()
 """
 
 # ---- leases
@@ -383,7 +375,7 @@ WITH expired AS MATERIALIZED (
 )
 UPDATE keys k SET epoch = nextval('epochs'), lease_owner = %(owner)s
 FROM expired WHERE k.queue = expired.queue AND k.root_key = expired.root_key
-RETURNING k.root_key
+RETURNING k.root_key, k.epoch
 """
 
 TAKE_OWN = """
@@ -395,7 +387,7 @@ WITH own AS MATERIALIZED (
 )
 UPDATE keys k SET epoch = nextval('epochs')
 FROM own WHERE k.queue = own.queue AND k.root_key = own.root_key
-RETURNING k.root_key
+RETURNING k.root_key, k.epoch
 """
 
 DOUBT_SENDING = f"""
@@ -412,15 +404,19 @@ RETURNING {ROW}
 # Whoever registers and whoever brings lock the thing's entry, so that of two at one moment the second sees the first:
 # a row that looked under a lease older than the arrival is due at once, and one that had registered is woken.
 # Entries are locked behind keys, in the order of their names.
+# Whoever wakes is told.
 MEET = """
-INSERT INTO things AS t (name, arrival, awaited, pending, at)
-SELECT name, CASE WHEN brought THEN nextval('epochs') ELSE 0 END, awaited, false, statement_timestamp()
-FROM unnest(%(names)b::text[], %(brought)b::boolean[], %(awaited)b::boolean[]) AS n (name, brought, awaited)
-ORDER BY name COLLATE "C"
-ON CONFLICT (name) DO UPDATE
-    SET arrival = GREATEST(t.arrival, excluded.arrival), awaited = t.awaited OR excluded.awaited,
-        pending = t.pending OR (excluded.arrival > 0 AND t.awaited), at = excluded.at
-RETURNING name, arrival, pending
+WITH met AS (
+    INSERT INTO things AS t (name, arrival, awaited, pending, at)
+    SELECT name, CASE WHEN brought THEN nextval('epochs') ELSE 0 END, awaited, false, statement_timestamp()
+    FROM unnest(%(names)b::text[], %(brought)b::boolean[], %(awaited)b::boolean[]) AS n (name, brought, awaited)
+    ORDER BY name COLLATE "C"
+    ON CONFLICT (name) DO UPDATE
+        SET arrival = GREATEST(t.arrival, excluded.arrival), awaited = t.awaited OR excluded.awaited,
+            pending = t.pending OR (excluded.arrival > 0 AND t.awaited), at = excluded.at
+    RETURNING name, arrival, pending
+)
+SELECT name, arrival, CASE WHEN pending THEN pg_notify(%(channel)s, %(notice)s) END FROM met
 """
 
 AWAIT = """
@@ -633,10 +629,10 @@ SELECT id, row_id, what, topic, key, value, digest, root, origin, mapping, hops,
 FROM outbox WHERE refused IS NULL ORDER BY id LIMIT %(limit)s
 """
 OUTBOX_SENT = """
-WITH sent AS (DELETE FROM outbox WHERE id = ANY(%(ids)b::bigint[]))
+WITH sent AS (DELETE FROM outbox WHERE refused IS NULL AND id = ANY(%(ids)b::bigint[]))
 UPDATE incarnation SET counter = counter + 1 RETURNING ARRAY[store_id, counter::text, held]
 """
-OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE id = %(id)s"
+OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE refused IS NULL AND id = %(id)s"
 
 # ---- knowledge
 

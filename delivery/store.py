@@ -7,7 +7,7 @@ connection. What the protocol rests on stands at the top of `statements.py`. Eve
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Final, LiteralString
 
@@ -20,7 +20,7 @@ from bus.clock import Clock, now
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
 from delivery.batch import Batch, Ended, sorted_out
-from delivery.database import Connection, Database, Parameters, planned_anew
+from delivery.database import Connection, Database, Parameters
 from delivery.decide import Turn
 from delivery.incarnation import Incarnation
 from delivery.ports import Arrival, Intent, LastSeen, Row
@@ -345,118 +345,90 @@ class Store(Database):
             and a new one. The others are not ours any more. A repeat of the call answers the same.
         """
         rows = [one.row for one in intended]
-        intents = [one.intent for one in intended]
-        intending = {
-            "queue": queue,
-            "owner": owner,
-            "ids": [row.id for row in rows],
-            "root_keys": [row.root_key for row in rows],
-            "epochs": [row.epoch for row in rows],
-            "intents": [columns.encoded_intent(intent) for intent in intents],
-            "references": [str(intent.reference) for intent in intents],
-            "numbers": [intent.document_number for intent in intents],
-            "mappings": [intent.mapping for intent in intents],
-        }
-        async with self.in_one_go() as wire:
-            found = await columns.rows(wire, statements.INTEND, intending)
+        intents = columns.of_intents(rows, [one.intent for one in intended])
+        found = await self.fetch_planned(statements.INTEND, {**columns.of_leases(queue, owner, rows), **intents})
         return frozenset(epoch for (epoch,) in found)
 
-    async def settle(
-        self, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
-    ) -> Settled:
+    async def settle(self, queue: str, owner: str, turns: Sequence[Turn], going_on: Collection[int]) -> Settled:
         """Write down what became of rows, as far as they are still ours, and go on with their keys or free them.
 
         Args:
             queue: Of all turns.
             owner: Who claimed them.
             turns: At most one of a lease.
-            going_on: Epochs of leases that are kept if the key's next row may be tried at once.
-            lease_s: From now, for those.
+            going_on: Epochs of leases that are kept, as they are, if the key's next row may be tried at once.
         """
         if not turns:
             return Settled()
-        async with self.in_one_go() as wire:
-            mine = await self._lock_mine(wire, queue, owner, [turn.row for turn in turns])
-            ours = [turn for turn in turns if turn.row.epoch in mine]
-            if not ours:
-                return Settled(fenced=frozenset(turn.row.epoch for turn in turns))
-            ours = list(await self._registered(wire, queue, ours))
-            writing = await self._write_turns(wire, ours, queue)
-            # What is to be looked at again wants a new lease: under this one the arrival would always be newer.
-            again = {turn.row.epoch for turn in ours if turn.delay_s == 0}
-            following = await self._go_on(wire, queue, ours, frozenset(going_on) - again, lease_s)
-            written = {id_ for cursor in writing for (id_,) in await cursor.fetchall()}
-            epochs = {turn.row.root_key: turn.row.epoch for turn in ours}
-            rows = [
-                columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in await following.fetchall()
-            ]
-        self._announced.set()
-        fenced = frozenset(turn.row.epoch for turn in turns if turn.row.epoch not in mine or turn.row.id not in written)
-        return Settled(fenced=fenced, next={row.epoch: row for row in rows})
-
-    async def _registered(self, wire: Connection, queue: str, turns: Sequence[Turn]) -> Sequence[Turn]:
+        epochs = frozenset(turn.row.epoch for turn in turns)
+        # Of two leases of a key only the newer one can be ours; what is announced is told apart by rows alone.
+        newest = {turn.row.root_key: turn for turn in sorted(turns, key=lambda turn: turn.row.epoch)}
+        turns = list(newest.values())
+        leases = columns.of_leases(queue, owner, [turn.row for turn in turns])
         brought = frozenset(name for turn in turns for name in turn.brings)
-        awaited = frozenset(turn.waits_for for turn in turns if turn.waits_for)
-        if not brought and not awaited:
-            return turns
-        async with planned_anew(wire):
-            arrivals = await waiting.meet(wire, self.schema, brought, awaited)
-            return await waiting.registered(wire, queue, turns, arrivals) if awaited else turns
+        async with self.in_one_go() as wire:
+            if any(turn.state not in ENDS for turn in turns):
+                # Two statements may write: all keys are locked before, in their order.
+                mine = await columns.asked(wire, statements.LOCK_MINE, leases)
+            if any(turn.waits_for for turn in turns):
+                turns = await self._registered(wire, queue, turns, brought, mine)
+                brought = frozenset()
+            writing = await self._write_turns(wire, queue, owner, turns)
+            await waiting.bring(wire, self.schema, brought)
+            following = await self._go_on(wire, leases, turns, frozenset(going_on))
+        self._announced.set()
+        written = {epoch for cursor in writing for (epoch,) in await cursor.fetchall()}
+        rows = [columns.row_of(values[:-1], owner, values[-1]) for values in await following.fetchall()]
+        return Settled(fenced=epochs - written, next={row.epoch: row for row in rows})
 
-    async def _write_turns(self, wire: Connection, turns: Sequence[Turn], queue: str) -> list[columns.Cursor]:
-        """Answer the ids of the rows that were there to be written."""
+    async def _registered(
+        self, wire: Connection, queue: str, turns: Sequence[Turn], brought: Set[str], mine: columns.Cursor
+    ) -> Sequence[Turn]:
+        """Turns that wait for something as they may be written; `mine` answers the epochs that are still ours."""
+        ours = {epoch for (epoch,) in await mine.fetchall()}
+        awaited = frozenset(turn.waits_for for turn in turns if turn.waits_for and turn.row.epoch in ours)
+        arrivals = await waiting.meet(wire, self.schema, brought, awaited)
+        return await waiting.registered(wire, queue, turns, arrivals)
+
+    async def _write_turns(
+        self, wire: Connection, queue: str, owner: str, turns: Sequence[Turn]
+    ) -> list[columns.Cursor]:
+        """Answer the epochs of the turns that were written: they were ours, and their rows were there."""
         writing: list[columns.Cursor] = []
         at, speaker = self.now(), self.speaker(queue)
         ends = [turn for turn in turns if turn.state in ENDS]
         waits = [turn for turn in turns if turn.state not in ENDS]
-        if ends:
-            said = [one for turn in ends for one in announcements.of_turn(speaker, turn, at)]
-            parameters = {"connection": self.connection, **columns.of_ends(ends), **columns.of_announcements(said)}
-            writing.append(await columns.asked(wire, statements.SETTLE, parameters))
-        if waits:
-            said = [one for turn in waits for one in announcements.of_turn(speaker, turn, at)]
-            parameters = {**columns.of_waits(waits), **columns.of_announcements(said)}
-            writing.append(await columns.asked(wire, statements.POSTPONE, parameters))
+        for statement, given, written in (
+            (statements.SETTLE, ends, columns.of_ends),
+            (statements.POSTPONE, waits, columns.of_waits),
+        ):
+            if not given:
+                continue
+            said = [one for turn in given for one in announcements.of_turn(speaker, turn, at)]
+            leases = columns.of_leases(queue, owner, [turn.row for turn in given])
+            parameters = {"connection": self.connection, **leases, **written(given), **columns.of_announcements(said)}
+            writing.append(await columns.asked(wire, statement, parameters))
         return writing
 
     async def release(self, queue: str, owner: str, rows: Sequence[Row]) -> None:
         """Give keys back untouched, for rows that were claimed and not tried."""
+        leases = columns.of_leases(queue, owner, rows)
         async with self.transaction() as wire:
-            mine = await self._lock_mine(wire, queue, owner, rows)
-            if mine:
-                ours = [row.root_key for row in rows if row.epoch in mine]
-                await columns.rows(wire, statements.GO_ON, _freeing(queue, ours))
+            await wire.execute(statements.LOCK_MINE, leases)
+            await wire.execute(statements.GO_ON, {**leases, "wanted": columns.of_wanted(rows, ())})
 
     async def renew(self, queue: str, owner: str, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
         """Lengthen the leases of these rows' keys; answers the epochs that are still ours."""
-        keys = {
-            "queue": queue,
-            "owner": owner,
-            "lease_s": lease_s,
-            "root_keys": [row.root_key for row in rows],
-            "epochs": [row.epoch for row in rows],
-        }
-        return frozenset(epoch for _, epoch in await self.fetch(statements.RENEW, keys))
-
-    async def _lock_mine(self, wire: Connection, queue: str, owner: str, rows: Sequence[Row]) -> set[int]:
-        keys = {
-            "queue": queue,
-            "owner": owner,
-            "root_keys": [row.root_key for row in rows],
-            "epochs": [row.epoch for row in rows],
-        }
-        return {epoch for (epoch,) in await columns.rows(wire, statements.LOCK_MINE, keys)}
+        leases = columns.of_leases(queue, owner, rows)
+        return frozenset(epoch for _, epoch in await self.fetch(statements.RENEW, {**leases, "lease_s": lease_s}))
 
     async def _go_on(
-        self, wire: Connection, queue: str, turns: Sequence[Turn], going_on: Collection[int], lease_s: float
+        self, wire: Connection, leases: Parameters, turns: Sequence[Turn], going_on: Set[int]
     ) -> columns.Cursor:
-        """Answers the first rows of the keys whose leases go on."""
-        keys = {
-            "queue": queue,
-            "root_keys": [turn.row.root_key for turn in turns],
-            "wanted": [turn.row.epoch in going_on for turn in turns],
-            "lease_s": lease_s,
-        }
+        """Answers the first rows of the keys whose leases go on, each with its epoch."""
+        # What is to be looked at again wants a new lease: under this one the arrival would always be newer.
+        wanted = going_on - {turn.row.epoch for turn in turns if turn.delay_s == 0}
+        keys = {**leases, "wanted": columns.of_wanted([turn.row for turn in turns], wanted)}
         return await columns.asked(wire, statements.GO_ON, keys)
 
     # ---- leases that ended otherwise
@@ -467,24 +439,21 @@ class Store(Database):
         Returns:
             How many keys.
         """
-        taking = {"queue": queue, "owner": owner, "limit": SWEEP}
-        return await self._free(queue, statements.TAKE_EXPIRED, taking, "lease_expired", settling_delay_s)
+        return await self._free(queue, owner, statements.TAKE_EXPIRED, "lease_expired", settling_delay_s)
 
     async def release_all(self, queue: str, owner: str, settling_delay_s: float) -> int:
         """Give back everything an owner holds, at its clean stop; what it was sending is unknown."""
-        taking = {"queue": queue, "owner": owner}
-        return await self._free(queue, statements.TAKE_OWN, taking, "worker_stopped", settling_delay_s)
+        return await self._free(queue, owner, statements.TAKE_OWN, "worker_stopped", settling_delay_s)
 
-    async def _free(
-        self, queue: str, taking: LiteralString, parameters: Parameters, code: str, settling_delay_s: float
-    ) -> int:
+    async def _free(self, queue: str, owner: str, taking: LiteralString, code: str, settling_delay_s: float) -> int:
+        parameters = {"queue": queue, "owner": owner, "limit": SWEEP}
         async with self.transaction() as wire:
-            root_keys = {root_key for (root_key,) in await columns.rows(wire, taking, parameters)}
-            if not root_keys:
+            taken = dict(await columns.rows(wire, taking, parameters))
+            if not taken:
                 return 0
             doubt = {
                 "queue": queue,
-                "root_keys": sorted(root_keys),
+                "root_keys": sorted(taken),
                 "settling_delay_s": settling_delay_s,
                 "code": code,
             }
@@ -493,9 +462,9 @@ class Store(Database):
             doubtful = [columns.row_of(values, "", 0) for values in found]
             await self._await_tidings(wire, doubtful)
             await self.announce(wire, [announcements.of_expired(speaker, row, code, at) for row in doubtful])
-            await columns.rows(wire, statements.GO_ON, _freeing(queue, root_keys))
+            await wire.execute(statements.GO_ON, columns.of_freeing(queue, owner, taken))
         self._arrival(queue).set()
-        return len(root_keys)
+        return len(taken)
 
     async def _await_tidings(self, wire: Connection, doubtful: Sequence[Row]) -> None:
         """Have rows in doubt looked for as soon as their document is read, or was since they were sent."""
@@ -689,11 +658,6 @@ class Store(Database):
         }
         for step in statements.ADD_DAY:
             await wire.execute(sql.SQL(step).format(**names))
-
-
-def _freeing(queue: str, root_keys: Iterable[str]) -> dict[str, object]:
-    keys = sorted(root_keys)
-    return {"queue": queue, "root_keys": keys, "wanted": [False] * len(keys), "lease_s": 0.0}
 
 
 def _partition(day: date) -> str:

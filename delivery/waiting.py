@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from delivery import columns, decide, statements
-from delivery.database import Connection, Database
+from delivery.database import Connection, Database, planned_anew
 from delivery.decide import Turn
 from delivery.states import ParkedFor
 
@@ -40,10 +40,14 @@ async def meet(wire: Connection, channel: str, brought: Set[str], awaited: Set[s
     """
     if not brought and not awaited:
         return {}
-    found = await columns.rows(wire, statements.MEET, columns.of_meeting(brought, awaited))
-    if any(pending for _, _, pending in found):
-        await wire.execute(statements.NOTIFY, {"channel": channel, "queue": NOTICE})
+    found = await columns.rows(wire, statements.MEET, _meeting(channel, brought, awaited))
     return {name: arrival for name, arrival, _ in found}
+
+
+async def bring(wire: Connection, channel: str, brought: Set[str]) -> None:
+    """As `meet`, where nobody of the transaction waits: there is no answer to be read."""
+    if brought:
+        await columns.asked(wire, statements.MEET, _meeting(channel, brought, frozenset()))
 
 
 async def registered(wire: Connection, queue: str, turns: Sequence[Turn], arrivals: Mapping[str, int]) -> list[Turn]:
@@ -52,19 +56,16 @@ async def registered(wire: Connection, queue: str, turns: Sequence[Turn], arriva
     waiting = [turn for turn in due if turn.cause is ParkedFor.DEPENDENCY]
     if not waiting:
         return due
-    found = await columns.rows(
-        wire,
-        statements.CIRCLES,
-        {
-            "queue": queue,
-            "queues": list(QUEUES),
-            "longest": LONGEST,
-            "ids": [turn.row.id for turn in waiting],
-            "root_keys": [turn.row.root_key for turn in waiting],
-            "names": [turn.waits_for for turn in waiting],
-        },
-    )
-    circles = dict(found)
+    asking = {
+        "queue": queue,
+        "queues": list(QUEUES),
+        "longest": LONGEST,
+        "ids": [turn.row.id for turn in waiting],
+        "root_keys": [turn.row.root_key for turn in waiting],
+        "names": [turn.waits_for for turn in waiting],
+    }
+    async with planned_anew(wire):
+        circles = dict(await columns.rows(wire, statements.CIRCLES, asking))
     return [decide.goes_in_circles(turn, circles[turn.row.id]) if turn.row.id in circles else turn for turn in due]
 
 
@@ -103,6 +104,10 @@ async def _wake_portion(database: Database, name: str, after: int) -> tuple[int,
         for queue in sorted(set(woken)):
             await wire.execute(statements.NOTIFY, {"channel": database.schema, "queue": queue})
     return len(woken), max(ids)
+
+
+def _meeting(channel: str, brought: Set[str], awaited: Set[str]) -> dict[str, object]:
+    return {"channel": channel, "notice": NOTICE, **columns.of_meeting(brought, awaited)}
 
 
 def _again(turn: Turn) -> Turn:

@@ -86,8 +86,8 @@ async def test_compare_and_swap(world: World, monkeypatch: pytest.MonkeyPatch, s
 async def test_epoch(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, taken_out: bool) -> None:
     """A worker stands still past its lease; another one sends, and the first wakes and settles by what it once read."""
     if taken_out:
-        take_out(monkeypatch, "LOCK_MINE", "AND epoch = c.epoch AND lease_owner = %(owner)s")
-        take_out(monkeypatch, "LOCK_MINE", "k.root_key, k.epoch", "k.root_key, c.epoch")
+        take_out(monkeypatch, "SETTLE", "AND epoch = c.epoch AND lease_owner = %(owner)s")
+        take_out(monkeypatch, "SETTLE", "k.root_key, k.epoch", "k.root_key, c.epoch")
     slow, quick = world.workers
     partition = await some_traffic(world, seed) % 2
     await slow.assign(partition)
@@ -186,9 +186,8 @@ async def test_probe(store: Store, monkeypatch: pytest.MonkeyPatch, seed: int, t
     """The target did it and its answer was lost: it is looked for before anything is sent again."""
     if taken_out:
 
-        async def blindly(self: Deliverer, row: Row, sink: Any) -> object:
-            assert row.intent is not None
-            return await self._send(row, sink, row.intent)
+        async def blindly(self: Deliverer, row: Row, sink: Any, intent: Intent) -> object:
+            return await self._send(row, sink, intent)
 
         monkeypatch.setattr(Deliverer, "_look", blindly)
     chance = random.Random(seed)

@@ -48,7 +48,7 @@ async def refuse(store: Store, code: str = "gp.90023", limit: int = 1000, **fact
     """Everything that is due becomes a dead letter."""
     rows = await claim(store, limit)
     turns = [after(RefusedError(code, "no", **facts), Step.PREPARE, row, None, Pace(), 0.5) for row in rows]
-    await store.settle(QUEUE, "me", turns, [], 60)
+    await store.settle(QUEUE, "me", turns, [])
 
 
 def answers(dsn: str, connection: str) -> list[Outcome]:
@@ -108,7 +108,7 @@ async def test_command_touches_only_what_it_selects(store: Store, acts: Acts) ->
     first, *others = await claim(store)
     turns = [after(RefusedError("gp.90023", "no", item="A"), Step.PREPARE, first, None, Pace(), 0.5)]
     turns += [after(RefusedError("gp.90023", "no", item="B"), Step.PREPARE, row, None, Pace(), 0.5) for row in others]
-    await store.settle(QUEUE, "me", turns, [], 60)
+    await store.settle(QUEUE, "me", turns, [])
 
     selections: tuple[dict[str, Any], ...] = (
         {"root_key": "s:9"},
@@ -145,7 +145,7 @@ async def test_release_leaves_dead_letters_alone(store: Store, acts: Acts) -> No
         after(RejectedError("no", "no"), Step.PREPARE, refused, None, Pace(), 0.5),
         after(RetryableError("away", "away", retry_after_s=3600), Step.PREPARE, away, None, Pace(), 0.5),
     ]
-    await store.settle(QUEUE, "me", turns, [], 60)
+    await store.settle(QUEUE, "me", turns, [])
     assert await claim(store) == []
 
     await acts.carry_out(command(Act.RELEASE))
@@ -158,7 +158,7 @@ async def test_released_row_that_may_have_been_sent_is_looked_for_first(store: S
     (row,) = await claim(store)
     intent = intent_of(row)
     await store.intend(QUEUE, "me", [Intended(row=row, intent=intent)])
-    await store.settle(QUEUE, "me", [for_a_person(row, intent, "several", {"documents": "A, B"})], [], 60)
+    await store.settle(QUEUE, "me", [for_a_person(row, intent, "several", {"documents": "A, B"})], [])
 
     await acts.carry_out(command(Act.RELEASE))
 
@@ -260,7 +260,7 @@ async def test_row_in_a_deliverers_hands_is_left_alone(store: Store, acts: Acts,
     await take_in(store, arrival(0))
     (row,) = await claim(store)
     await store.settle(
-        QUEUE, "me", [after(RetryableError("away", ""), Step.PREPARE, row, None, Pace(first_backoff_s=0), 0)], [], 60
+        QUEUE, "me", [after(RetryableError("away", ""), Step.PREPARE, row, None, Pace(first_backoff_s=0), 0)], []
     )
     await claim(store)
 

@@ -26,7 +26,7 @@ async def end(store: Store, count: int) -> None:
     """So many keys are delivered."""
     rows = await store.claim(QUEUE, OWNER, count, 60)
     turns = [settled(row, delivered(), None) for row in rows]
-    await store.settle(QUEUE, OWNER, turns, [], 60)
+    await store.settle(QUEUE, OWNER, turns, [])
 
 
 async def test_take_in_pauses_above_the_mark_and_goes_on_at_half_of_it(store: Store, bus_dsn: str) -> None:
@@ -60,7 +60,7 @@ async def test_parked_keys_and_those_that_wait_for_their_time_fill_nothing(store
         after(error, Step.DELIVER, row, None, Pace(first_backoff_s=600), 1.0)
         for row, error in zip(rows, errors, strict=True)
     ]
-    await store.settle(QUEUE, OWNER, turns, [], 60)
+    await store.settle(QUEUE, OWNER, turns, [])
 
     assert await capacity(store)(), "ten keys wait, and ten rows behind them"
     assert len(look(bus_dsn, store.connection, "SELECT id FROM rows")) == 20
@@ -70,7 +70,7 @@ async def test_a_command_needs_no_room_and_the_status_tells_of_the_full_queue(st
     await take_in(store, *(arrival(n, f"clarity-main:{n}") for n in range(9)))
     rows = await store.claim(QUEUE, OWNER, 1, 60)
     refused = after(RefusedError("refused", "no"), Step.DELIVER, rows[0], None, Pace(), 0.5)
-    await store.settle(QUEUE, OWNER, [refused], [], 60)
+    await store.settle(QUEUE, OWNER, [refused], [])
     full = not await capacity(store)()
 
     await Acts(store, QUEUE, "bus.commands.v1")("id", 0, None, 1, [command("skip", root_key="clarity-main:0")])

@@ -92,7 +92,7 @@ async def test_days_wait_for_a_long_reader_and_settling_does_not_wait_for_them(s
         async with asyncio.timeout(30):
             with pytest.raises(RetryableError):
                 await store.keep_history(date(2026, 5, 1), 2, 30)
-            settled_ = await store.settle(QUEUE, "worker-1", [settled(rows[0], delivered(), None)], [], 60)
+            settled_ = await store.settle(QUEUE, "worker-1", [settled(rows[0], delivered(), None)], [])
 
     assert settled_.fenced == frozenset()
     await store.keep_history(date(2026, 5, 1), 2, 30)
@@ -101,7 +101,7 @@ async def test_days_wait_for_a_long_reader_and_settling_does_not_wait_for_them(s
 async def test_what_ended_before_its_day_had_a_partition_moves_there(store: Store, bus_dsn: str) -> None:
     await take_in(store, arrival(0))
     (row,) = await store.claim(QUEUE, "me", 1, 60)
-    await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [], 60)
+    await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [])
     (ended,) = history(bus_dsn, store.connection)
 
     await store.keep_history(ended["ended_at"].date(), 1, 30)

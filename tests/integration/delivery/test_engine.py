@@ -356,7 +356,7 @@ async def test_words_that_postgresql_cannot_hold_stop_nothing(store: Store) -> N
     (row,) = await store.claim(QUEUE, "me", 1, 60)
     error = RefusedError("no", "no", reply="caf\0")
 
-    await store.settle(QUEUE, "me", [after(error, Step.PREPARE, row, None, Pace(), 0.5)], [], 60)
+    await store.settle(QUEUE, "me", [after(error, Step.PREPARE, row, None, Pace(), 0.5)], [])
 
     assert await open_rows(store) == {(State.PARKED, ParkedFor.REFUSED)}
 

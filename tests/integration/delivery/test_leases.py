@@ -40,7 +40,7 @@ async def intend(store: Store, row: Row, owner: str = "me") -> Intent | None:
 
 
 async def settle(store: Store, turn: Turn, *, owner: str = "me", going_on: bool = False) -> Settled:
-    return await store.settle(QUEUE, owner, [turn], [turn.row.epoch] if going_on else [], 60.0)
+    return await store.settle(QUEUE, owner, [turn], [turn.row.epoch] if going_on else [])
 
 
 def expire(dsn: str, store: Store) -> None:
@@ -132,7 +132,6 @@ async def test_settled_row_leaves_outcome_knowledge_and_an_empty_key(store: Stor
     assert isinstance(said[1].value, CrossReference)
     assert said[2].value == document
     assert (said[2].root, said[2].hops, said[2].origin, said[2].digest) == (row.root, 1, "clarity-main", "b")
-    assert look(bus_dsn, store.connection, "SELECT settled FROM versions") == [{"settled": 5}]
     assert look(bus_dsn, store.connection, "SELECT * FROM keys") == []
     assert look(bus_dsn, store.connection, "SELECT * FROM rows") == []
 
@@ -429,7 +428,7 @@ async def test_batch_of_turns_is_settled_row_by_row(store: Store, bus_dsn: str) 
         for row in rows
     ]
 
-    answer = await store.settle(QUEUE, "me", turns, [], 60.0)
+    answer = await store.settle(QUEUE, "me", turns, [])
 
     assert answer.fenced == {expired.epoch}
     counts = await store.counts()
@@ -485,7 +484,7 @@ async def test_worker_that_holds_a_row_twice_writes_once(store: Store, bus_dsn: 
     intended = [Intended(row=row, intent=intent_of(row)) for row in (old, new)]
     assert await store.intend(QUEUE, "me", intended) == {new.epoch}
     turns = [settled(row, delivered(), None) for row in (old, new)]
-    answer = await store.settle(QUEUE, "me", turns, [old.epoch, new.epoch], 60.0)
+    answer = await store.settle(QUEUE, "me", turns, [old.epoch, new.epoch])
 
     assert answer.fenced == {old.epoch}
     assert {epoch: row.offset for epoch, row in answer.next.items()} == {new.epoch: 1}

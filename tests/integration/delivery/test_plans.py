@@ -39,7 +39,7 @@ async def deliver_one(store: Store, number: int) -> None:
     rows = await store.claim(QUEUE, "worker-1", 10, 60)
     await store.intend(QUEUE, "worker-1", [Intended(row=row, intent=intent_of(row)) for row in rows])
     turns = [settled(row, delivered(), intent_of(row)) for row in rows]
-    written = await store.settle(QUEUE, "worker-1", turns, [], 60)
+    written = await store.settle(QUEUE, "worker-1", turns, [])
     assert (len(rows), written.fenced) == (1, frozenset())
 
 

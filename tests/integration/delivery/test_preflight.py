@@ -48,7 +48,7 @@ async def refused(store: Store, rows: int, **more: Any) -> None:
     await take_in(store, *(arrival(offset, f"s:{offset}", **more) for offset in range(rows)))
     claimed = await store.claim(QUEUE, "me", 100, 60)
     turns = [after(RefusedError("no", "no"), Step.PREPARE, row, None, Pace(), 0.5) for row in claimed]
-    await store.settle(QUEUE, "me", turns, [], 60)
+    await store.settle(QUEUE, "me", turns, [])
 
 
 async def verdicts(store: Store, dsn: str, sinks: Mapping[str, Sink], **selection: Any) -> dict[str, str]:

@@ -59,7 +59,7 @@ async def settle_all(store: Store, count: int, keys: int = 3) -> None:
     """Rows delivered, their outcomes in the outbox."""
     await take_in(store, *(arrival(offset, f"s:{offset % keys}") for offset in range(count)))
     while rows := await store.claim(QUEUE, "me", keys, 60):
-        await store.settle(QUEUE, "me", [settled(row, delivered(), None) for row in rows], [], 60)
+        await store.settle(QUEUE, "me", [settled(row, delivered(), None) for row in rows], [])
 
 
 async def unsent(store: Store) -> int:
@@ -252,7 +252,7 @@ async def test_headers_name_where_it_comes_from(store: Store) -> None:
 
     await take_in(store, arrival(0, "s:1"), arrival(1, "s:2"))
     rows = await store.claim(QUEUE, "me", 2, 60)
-    await store.settle(QUEUE, "me", [turn(row) for row in rows], [], 60)
+    await store.settle(QUEUE, "me", [turn(row) for row in rows], [])
     one = relay(store, broker)
     running = asyncio.create_task(one.run())
     await until_sent(store)

@@ -295,7 +295,7 @@ async def test_stopped_replay_sends_nothing_more_and_says_who_stopped_it(
     assert sum(open_.following.values()) == 20
     stuck = await store.claim(QUEUE, "me", 2, 60)
     refused = [after(RefusedError("no", "no"), Step.PREPARE, row, None, Pace(), 0.5) for row in stuck]
-    await store.settle(QUEUE, "me", refused, [], 60)
+    await store.settle(QUEUE, "me", refused, [])
 
     await ask(store, past, id_="s-1", act=Act.STOP, replay="r-1")
 

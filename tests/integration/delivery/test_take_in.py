@@ -168,7 +168,7 @@ async def test_older_source_version_ends_at_once(store: Store, bus_dsn: str) -> 
 async def test_key_of_which_nothing_is_queued_leaves_no_trace(store: Store, bus_dsn: str) -> None:
     await take_in(store, arrival(0, source_version=7))
     (row,) = await store.claim(QUEUE, "me", 1, 60)
-    await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [], 60)
+    await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [])
 
     await take_in(store, arrival(1, source_version=6))
 
@@ -239,7 +239,7 @@ async def test_row_in_hand_is_not_replaced(store: Store, bus_dsn: str) -> None:
     await take_in(store, stock(2))
 
     assert [one["event_offset"] for one in look(bus_dsn, store.connection, "SELECT * FROM rows ORDER BY id")] == [0, 2]
-    answer = await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [row.epoch], 60)
+    answer = await store.settle(QUEUE, "me", [settled(row, delivered(), None)], [row.epoch])
     assert answer.fenced == frozenset()
     assert ids(list(answer.next.values())) == [2]
 
@@ -248,7 +248,7 @@ async def test_row_in_backoff_is_replaced_and_its_time_kept(store: Store, bus_ds
     await take_in(store, stock(0))
     (row,) = await store.claim(QUEUE, "me", 1, 60)
     turn = after(RetryableError("busy", "later"), Step.PREPARE, row, None, Pace(first_backoff_s=500), 1.0)
-    await store.settle(QUEUE, "me", [turn], [row.epoch], 60)
+    await store.settle(QUEUE, "me", [turn], [row.epoch])
 
     await take_in(store, stock(1))
 

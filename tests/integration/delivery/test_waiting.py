@@ -47,7 +47,7 @@ async def claim(store: Store, queue: str = QUEUE, limit: int = 2000) -> list[Row
 
 
 async def settle(store: Store, *turns: Turn, queue: str = QUEUE, going_on: frozenset[int] = frozenset()) -> list[Row]:
-    settled_ = await store.settle(queue, "me", turns, going_on, 60)
+    settled_ = await store.settle(queue, "me", turns, going_on)
     return list(settled_.next.values())
 
 

@@ -187,7 +187,7 @@ class Worker:
         tried = [held for held in self.held if held.turn is not None]
         turns = [held.turn for held in tried if held.turn is not None]
         wanted = {turn.row.epoch for turn in turns} if going_on else set()
-        written = await self._store.settle(QUEUE, self.owner, turns, wanted, LEASE_S)
+        written = await self._store.settle(QUEUE, self.owner, turns, wanted)
         self.held = [held for held in self.held if held not in tried]
         self.held += [Held(row=row) for row in written.next.values()]
 
