@@ -63,7 +63,8 @@ KEYS_TOLD = 10
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a deliverer takes on."""
 
-    #: Rows at once, each of another key.
+    #: Rows at the target at once, each of another key. Half as many more are in hand while it is well, so that others
+    #: have their calls while results are written down.
     in_flight: int = 64
     #: Until a dead worker's keys are taken from it. Renewed while a row is worked on.
     lease_s: float = 60.0
@@ -162,6 +163,7 @@ class Deliverer:
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
+        self._at_target = asyncio.Semaphore(self._limits.in_flight)
         self._leases: dict[int, _Lease] = {}
         self._failure: BaseException | None = None
         self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH)
@@ -218,7 +220,7 @@ class Deliverer:
             if self._circuit.probe_is_due(asked_at):
                 await self._ask_target()
                 continue
-            free = self._circuit.allowed(asked_at) - len(self._working)
+            free = self._most(asked_at) - len(self._working)
             if free <= 0:
                 await self._until_freed(self._circuit.wakes_in(asked_at))
                 continue
@@ -258,24 +260,25 @@ class Deliverer:
         epoch = row.epoch
         try:
             for count in range(1, self._limits.rows_of_a_key + 1):
-                started = time.monotonic()
-                if not self._may_go_on():
-                    # The target went away between claim and try.
-                    with contextlib.suppress(RetryableError):  # else the lease runs out
-                        await self._store.release(self._queue, self._owner, [row])
-                    return
-                self._circuit.begin(row.root_key)
-                turn = await self._try(row)
+                async with self._at_target:
+                    started = time.monotonic()
+                    if not self._may_go_on():
+                        break
+                    self._circuit.begin(row.root_key)
+                    turn = await self._try(row)
                 if turn is None:
                     self._tell(row, "fenced", "", row.attempts, started)
                     return
-                go_on = count < self._limits.rows_of_a_key and not self._stopping.is_set() and self._may_go_on()
+                go_on = count < self._limits.rows_of_a_key and self._may_go_on()
                 written = await self._settles.put((turn, go_on))
                 state = "fenced" if written.fenced else turn.state.value
                 self._tell(row, state, turn.code, turn.attempts, started)
                 if written.next is None:
                     return
                 row = written.next
+            # The target went away between claim and try, or we are to stop.
+            with contextlib.suppress(RetryableError):  # else the lease runs out
+                await self._store.release(self._queue, self._owner, [row])
         finally:
             self._leases.pop(epoch, None)
             self._circuit.end(row.root_key)
@@ -293,9 +296,14 @@ class Deliverer:
         return None if until is None else max((until - at).total_seconds(), 0.0)
 
     def _may_go_on(self) -> bool:
-        if self._closed_until(self._clock()) is not None:
+        if self._stopping.is_set() or self._closed_until(self._clock()) is not None:
             return False
-        return len(self._working) <= self._circuit.allowed(time.monotonic())
+        return len(self._working) <= self._most(time.monotonic())
+
+    def _most(self, at: float) -> int:
+        """Rows in hand."""
+        allowed = self._circuit.allowed(at)
+        return allowed + allowed // 2 if allowed == self._limits.in_flight else allowed
 
     async def _try(self, row: Row) -> Turn | None:
         """One try of one row; None if it turned out not to be ours any more."""

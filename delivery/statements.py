@@ -205,27 +205,35 @@ FROM keys WHERE queue = %(queue)s AND state = 'ready' AND {_NOT_PAUSED} ORDER BY
 
 # ---- intend
 
-INTEND = """
-WITH intended AS MATERIALIZED (
-    SELECT i.*
-    FROM unnest(%(ids)b::bigint[], %(root_keys)b::text[], %(epochs)b::bigint[], %(intents)b::bytea[],
-                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[])
-        AS i (id, root_key, epoch, intent, reference, document_number, mapping_out)
-    ORDER BY i.root_key COLLATE "C"
-), mine AS MATERIALIZED (
-    SELECT i.*
-    FROM intended i CROSS JOIN LATERAL (
+# Rows in hand, as far as their leases are ours: keys locked in their order, then each row's place, found by whichever
+# index holds its id. The place is as good as the lease: while that is ours, nobody else writes the row.
+_IN_HAND = """mine AS MATERIALIZED (
+    SELECT c.*, r.place
+    FROM (
+        SELECT * FROM unnest(%(ids)b::bigint[], %(root_keys)b::text[], %(epochs)b::bigint[], {columns})
+            AS c (id, root_key, epoch, {names})
+        ORDER BY root_key COLLATE "C") c
+    CROSS JOIN LATERAL (
         SELECT 1 FROM keys
-        WHERE queue = %(queue)s AND root_key = i.root_key AND epoch = i.epoch AND lease_owner = %(owner)s
-            AND lease_until > statement_timestamp()
+        WHERE queue = %(queue)s AND root_key = c.root_key AND epoch = c.epoch AND lease_owner = %(owner)s {condition}
         FOR UPDATE) k
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM rows WHERE queue = %(queue)s AND root_key = c.root_key AND id = c.id OFFSET 0) r
+)"""
+
+_INTENDED = _IN_HAND.format(
+    columns="%(intents)b::bytea[], %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[]",
+    names="intent, reference, document_number, mapping_out",
+    condition="AND lease_until > statement_timestamp()",
 )
+INTEND = f"""
+WITH {_INTENDED}
 UPDATE rows r
 SET state = 'sending', cause = NULL, due = statement_timestamp(), epoch = mine.epoch, intent = mine.intent,
     reference = mine.reference, document_number = COALESCE(NULLIF(mine.document_number, ''), r.document_number),
     mapping_out = mine.mapping_out, waits_for = NULL
 FROM mine
-WHERE r.id = mine.id AND r.id = ANY(%(ids)b::bigint[]) AND (r.state <> 'sending' OR r.epoch = mine.epoch)
+WHERE r.ctid = mine.place AND (r.state <> 'sending' OR r.epoch = mine.epoch)
 RETURNING r.epoch
 """
 
@@ -253,23 +261,23 @@ FROM unnest(%(o_row_ids)b::bigint[], %(o_whats)b::text[], %(o_topics)b::text[], 
 """
 ANNOUNCE_ALL = ANNOUNCE + "ORDER BY o.place"
 
-# A row that is not there any more was settled before, by a try whose answer was lost. While its lease is ours nobody
-# else writes a row in hand, so that it may be read with the lock of its key. A dead row keeps its payload.
+_TURNS = """%(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::bigint[],
+        %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[]"""
+_NEW = "new_state, new_code, new_values, new_attempts, new_reference, new_number, new_mapping"
+_ENDING = _IN_HAND.format(columns=_TURNS, names=_NEW, condition="")
+# A row that is not there any more was settled before, by a try whose answer was lost. A dead row keeps its payload.
 SETTLE = f"""
-WITH {_MINE}, gone AS (
+WITH {_ENDING}, gone AS (
     DELETE FROM rows r
-    USING unnest(%(ids)b::bigint[], %(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempts)b::bigint[],
-                 %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[])
-        AS e (id, end_state, end_code, end_values, end_attempts, end_reference, end_number, end_mapping, end_epoch)
-    JOIN mine ON mine.epoch = e.end_epoch
-    WHERE r.id = e.id AND r.id = ANY(%(ids)b::bigint[])
-    RETURNING r.*, e.end_state, e.end_code, e.end_values, e.end_attempts, e.end_reference, e.end_number, e.end_mapping,
-        e.end_epoch
+    USING mine
+    WHERE r.ctid = mine.place
+    RETURNING r.*, mine.new_state, mine.new_code, mine.new_values, mine.new_attempts, mine.new_reference,
+        mine.new_number, mine.new_mapping, mine.epoch AS new_epoch
 ), kept AS (
     INSERT INTO history ({KEPT}, state, code, code_values, attempts, epoch, reference, document_number, mapping_out,
         payload)
-    SELECT {KEPT}, end_state, end_code, end_values::jsonb, end_attempts, end_epoch, end_reference, end_number,
-        end_mapping, CASE WHEN end_state = 'dead' THEN payload END
+    SELECT {KEPT}, new_state, new_code, new_values::jsonb, new_attempts, new_epoch, new_reference, new_number,
+        new_mapping, CASE WHEN new_state = 'dead' THEN payload END
     FROM gone
 ), seen AS (
     INSERT INTO last_seen (record, key, digest, source_version, at)
@@ -297,27 +305,27 @@ WITH {_MINE}, gone AS (
         AND (o.what <> 'cross_reference' OR o.key IN (SELECT key FROM referred))
     ORDER BY o.place
 )
-SELECT end_epoch FROM gone
+SELECT new_epoch FROM gone
 """
 # psycopg keeps the parsed form of statements below 4096 characters only.
 SETTLE = "\n".join(line.strip() for line in SETTLE.splitlines())
 
+_WAITING = _IN_HAND.format(
+    columns=f"""{_TURNS}, %(causes)b::text[], %(delays)b::float8[], %(intents)b::bytea[], %(waits_for)b::text[],
+        %(asked)b::bigint[], %(settles_s)b::float8[]""",
+    names=f"{_NEW}, new_cause, delay_s, new_intent, new_waits_for, new_asked, settles_s",
+    condition="",
+)
 POSTPONE = f"""
-WITH {_MINE}, waiting AS (
+WITH {_WAITING}, waiting AS (
     UPDATE rows r
-    SET state = w.state, cause = w.cause, due = statement_timestamp() + make_interval(secs => w.delay_s), code = w.code,
-        code_values = w.code_values::jsonb, attempts = w.attempts, epoch = w.epoch, intent = w.intent,
-        reference = w.reference, document_number = w.number, mapping_out = w.mapping,
-        waits_for = NULLIF(w.waits_for, ''), asked = w.asked,
+    SET state = w.new_state, cause = w.new_cause, due = statement_timestamp() + make_interval(secs => w.delay_s),
+        code = w.new_code, code_values = w.new_values::jsonb, attempts = w.new_attempts, epoch = w.epoch,
+        intent = w.new_intent, reference = w.new_reference, document_number = w.new_number,
+        mapping_out = w.new_mapping, waits_for = NULLIF(w.new_waits_for, ''), asked = w.new_asked,
         settles_at = COALESCE(statement_timestamp() + make_interval(secs => w.settles_s), r.settles_at)
-    FROM unnest(%(ids)b::bigint[], %(states)b::text[], %(causes)b::text[], %(delays)b::float8[],
-                %(codes)b::text[], %(values)b::text[], %(attempts)b::bigint[], %(intents)b::bytea[],
-                %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[], %(epochs)b::bigint[],
-                %(waits_for)b::text[], %(asked)b::bigint[], %(settles_s)b::float8[])
-        AS w (id, state, cause, delay_s, code, code_values, attempts, intent, reference, number, mapping, epoch,
-              waits_for, asked, settles_s)
-    JOIN mine ON mine.epoch = w.epoch
-    WHERE r.id = w.id AND r.id = ANY(%(ids)b::bigint[])
+    FROM mine w
+    WHERE r.ctid = w.place
     RETURNING r.id, r.epoch
 ), announced AS (
     {ANNOUNCE}

@@ -87,7 +87,6 @@ async def test_epoch(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, t
     """A worker stands still past its lease; another one sends, and the first wakes and settles by what it once read."""
     if taken_out:
         take_out(monkeypatch, "SETTLE", "AND epoch = c.epoch AND lease_owner = %(owner)s")
-        take_out(monkeypatch, "SETTLE", "k.root_key, k.epoch", "k.root_key, c.epoch")
     slow, quick = world.workers
     partition = await some_traffic(world, seed) % 2
     await slow.assign(partition)

@@ -12,6 +12,7 @@ from bus.settings import ROOT
 from delivery.decide import settled
 from delivery.edges import Edges
 from delivery.migrate import check_version, migrate, schema_of
+from delivery.statements import REMEMBER_IDENTITY
 from delivery.store import Store
 from errors import ConfigurationError, FatalError, RetryableError
 from tests.integration.delivery.rows import QUEUE, arrival, change, delivered, history, look, take_in
@@ -171,6 +172,22 @@ def test_names_that_cannot_be_a_schema_are_refused(name: str) -> None:
 
 def test_names_become_schemas() -> None:
     assert schema_of("gp-two") == "store_gp_two"
+
+
+async def test_what_went_wrong_half_way_is_not_committed(store: Store) -> None:
+    async def work() -> None:
+        async with store.in_one_go() as wire:
+            await wire.execute(REMEMBER_IDENTITY, {"identity": "half"})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await work()
+
+    assert await store.identity() is None
+
+    async with store.in_one_go() as wire:
+        await wire.execute(REMEMBER_IDENTITY, {"identity": "whole"})
+    assert await store.identity() == "whole"
 
 
 async def test_connection_of_work_that_was_cancelled_is_given_back_sound_or_not_at_all(store: Store) -> None:

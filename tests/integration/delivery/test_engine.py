@@ -1,16 +1,19 @@
 """The deliverer, one behaviour at a time."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 from structlog.testing import capture_logs
 
 from delivery import engine
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
 from delivery.engine import Limits
+from delivery.migrate import schema_of
 from delivery.ports import Absent, CannotTell, Finding, Intent, Row, Settlement, Several
 from delivery.states import ParkedFor, State
 from delivery.store import OpenRows, Store
@@ -59,6 +62,39 @@ async def test_idle_deliverer_hears_of_new_work(store: Store, monkeypatch: pytes
         await idle.wait()
         await take_in(store, arrival(0))
         await until(lambda: target.effects, within_s=10)
+
+
+class Counting(Target):
+    """Counts calls under way; whoever comes first finds its key locked behind its back when it has its answer."""
+
+    def __init__(self, wire: psycopg.AsyncConnection[Any]) -> None:
+        super().__init__()
+        self._wire = wire
+        self._now = 0
+        self.most = 0
+
+    async def deliver(self, intent: Intent) -> Settlement:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        await asyncio.sleep(0)
+        if not self.effects:
+            await self._wire.execute("SELECT FROM keys WHERE root_key = %s FOR UPDATE", [intent.reference.business])
+        self._now -= 1
+        return self.apply(intent)
+
+
+async def test_others_have_their_calls_while_results_are_written(store: Store, bus_dsn: str) -> None:
+    async with await psycopg.AsyncConnection.connect(bus_dsn) as other:
+        await other.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema_of(store.connection))))
+        target = Counting(other)
+        await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(12)))
+
+        async with running(deliverer(store, {"order": target}, limits=Limits(in_flight=4, poll_s=0.2))):
+            await until(lambda: len(target.effects) == 6, within_s=10)
+            await other.rollback()
+            await until_done(store)
+
+    assert target.most == 4
 
 
 async def test_key_gives_way_after_its_share(store: Store) -> None:
