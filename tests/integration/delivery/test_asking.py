@@ -51,7 +51,7 @@ async def wait_for(store: Store, *names: str) -> None:
         after(DependencyError(name, "not there"), Step.PREPARE, row, None, SLOW, 0.5)
         for row, name in zip(rows, names, strict=True)
     ]
-    await store.settle(QUEUE, "me", turns, [], 60)
+    await store.settle(QUEUE, "me", turns, [])
 
 
 def answers(dsn: str, store: Store) -> list[Outcome]:

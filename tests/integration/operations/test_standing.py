@@ -160,7 +160,7 @@ async def _refuse(dsn: str, error: BusError) -> None:
         await store.take_in("consumers", TOPIC, TOPIC_ID, 0, None, 3, [arrival(1), arrival(2)])
         (row,) = await store.claim("consumers", "worker", 1, 20.0)
         pace = Pace(settling_delay_s=5.0, longest_backoff_s=600.0)
-        await store.settle("consumers", "worker", [after(error, Step.PREPARE, row, None, pace, 0.5)], (), 20.0)
+        await store.settle("consumers", "worker", [after(error, Step.PREPARE, row, None, pace, 0.5)], ())
     finally:
         await store.close()
 
