@@ -65,9 +65,8 @@ class SalesOrderSink:
         if isinstance(foreseen, Settlement):
             return foreseen
         work = msgspec.json.decode(foreseen.body, type=Work)
-        if work.step is not Step.CANCEL and target_of(self._lookups).missing_items is MissingItems.WAIT:
-            # before a number is taken, as each look would use one up
-            await self._client.in_transaction(partial(_need_items, document=work.document))
+        # before a number is taken, as each look would use one up
+        await self._wait_for_items(work)
         if not foreseen.creates:
             return foreseen
         if work.operation != CREATE and row.code != "gp.absent":
@@ -107,9 +106,18 @@ class SalesOrderSink:
         return _settlement(work, intent)
 
     async def rehearse(self, intent: Intent) -> None:
-        """The document's transaction, never committed: every procedure says what it would say."""
+        """The document's transaction, never committed: every procedure says what it would say.
+
+        Raises:
+            DependencyError: it would wait for an item.
+        """
         work = msgspec.json.decode(intent.body, type=Work)
+        await self._wait_for_items(work)
         await self._client.in_transaction(partial(_rehearse, work=work), within_s=intent.timeout_s)
+
+    async def _wait_for_items(self, work: Work) -> None:
+        if work.step is not Step.CANCEL and target_of(self._lookups).missing_items is MissingItems.WAIT:
+            await self._client.in_transaction(partial(_need_items, document=work.document))
 
     async def find(self, intent: Intent) -> Finding:
         """The receipt tells: it stands exactly when the document does."""

@@ -194,6 +194,12 @@ async def test_order_waits_for_an_item_that_is_missing_and_takes_no_number_meanw
     assert missing.value.waits_for == "item:NOBODY-KNOWS-IT"
     assert gp.rows(next_number) == before
     assert isinstance(await waiting.prepare(row(order())), Intent)
+    # who only asks is told the same, and sees the document all the same
+    foreseen = await waiting.foresee(row(with_unknown_item()))
+    assert isinstance(foreseen, Intent)
+    with pytest.raises(DependencyError) as blocked:
+        await waiting.rehearse(foreseen)
+    assert blocked.value.waits_for == "item:NOBODY-KNOWS-IT"
 
 
 async def test_items_are_known_in_any_case(client: GpClient) -> None:
