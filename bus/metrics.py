@@ -70,6 +70,14 @@ REMAINDER = Gauge(
     ["book", "of", "target"],
 )
 UNCOUNTED = Gauge("towpath_ledger_uncounted", "Records of a topic the projector passed and never counted.", ["topic"])
+UNCAPTURED = Gauge(
+    "towpath_uncaptured",
+    "Documents a source lists as changed of which nothing arrived, by its last census.",
+    ["connection"],
+)
+CENSUS_SECONDS = Gauge(
+    "towpath_census_timestamp_seconds", "When that census was taken, in seconds since 1970.", ["connection"]
+)
 OPEN = Gauge("towpath_open", "Events a connection's store works on.", ["connection", "queue", "state", "cause"])
 OLDEST_OPEN_SECONDS = Gauge(
     "towpath_oldest_open_seconds", "How long ago the oldest of them was taken in.", ["connection", "queue"]
@@ -104,6 +112,8 @@ CATALOGUE = (
     FINDINGS_EVENTS,
     REMAINDER,
     UNCOUNTED,
+    UNCAPTURED,
+    CENSUS_SECONDS,
     OPEN,
     OLDEST_OPEN_SECONDS,
     MEASURED_SECONDS,

@@ -1,6 +1,7 @@
 """The census: what a store itself lists as changed in a time, compared with what arrived; beyond any ledger."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -8,15 +9,23 @@ import msgspec
 
 from bus.settings import Connection, Settings
 from connect.systems.clarity.client import open_client
+from delivery.asking import THING
 from errors import ConfigurationError
-from operations.projection import migrate, stories
+from operations.acting import FETCHERS, By
+from operations.ledger import wait_for_projector
+from operations.offsets import admin_of, describe, ends
+from operations.projection import books, migrate, stories
 from producers.pollers.clarity import Orders
 from producers.pollers.rounds import Listed
 from producers.routes import FETCHES, POLLS, Poll
+from schemas.bus.command import Act, Command
 from schemas.types import root_key
 
 #: Asked of the projection at once.
 BATCH = 2000
+#: Documents fetched for one census; the next one asks for the rest.
+MOST_ASKED_FOR = 200
+_COMMANDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/census")
 
 
 class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +67,26 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     lines: tuple[CensusLine, ...]
     uncaptured: tuple[Uncaptured, ...]
+    #: Of these, so many that fetchers were asked to read.
+    asked_for: int = 0
 
 
-def census(settings: Settings, since: datetime, until: datetime) -> Census:
+NOTHING = Counted(listed=0, uncaptured=())
+
+
+def census(settings: Settings, since: datetime, until: datetime, *, wait_s: float = 0.0) -> Census:
     """Ask every store we can ask.
 
     Args:
         settings: The deployment.
         since: By the source's own time of change.
         until: Exclusive; leave a poller's interval before now, or what is on its way counts as missing.
+        wait_s: For the projector to have read all that lies on the topics; what only lay on a topic that was made anew,
+            and was read by nobody, has not arrived then. 0: as the books are.
 
     Raises:
-        BusError: by kind: the time ends before it begins, a store does not answer, the projection cannot be read.
+        BusError: by kind: the time ends before it begins, a store does not answer, the projection cannot be read or is
+            behind.
     """
     if since >= until:
         raise ConfigurationError("--since", f"a census must begin before {until:%Y-%m-%dT%H:%M:%S}, where it ends")
@@ -77,21 +94,28 @@ def census(settings: Settings, since: datetime, until: datetime) -> Census:
     lines: list[CensusLine] = []
     for poll in POLLS:
         for connection in settings.of_system(poll.system):
-            listed, lost = _compared(settings, poll, connection, since, until)
+            listed, lost = _compared(settings, poll, connection, since, until, wait_s)
             missing += lost
             lines += by_hour(connection.name, poll.record, listed, {each.id for each in lost})
     return Census(since=since, until=until, complete=not missing, lines=tuple(lines), uncaptured=tuple(missing))
 
 
-def of_connection(settings: Settings, name: str, since: datetime, until: datetime) -> Counted | None:
-    """Ask one store; None where its system cannot be asked.
+def asked(settings: Settings) -> tuple[str, ...]:
+    """Connections whose systems can be asked."""
+    return tuple(dict.fromkeys(each.name for poll in POLLS for each in settings.of_system(poll.system)))
+
+
+def of_connection(
+    settings: Settings, name: str, since: datetime, until: datetime, *, wait_s: float = 0.0
+) -> Counted | None:
+    """Ask one store; None where its system cannot be asked. `wait_s` as for `census`.
 
     Raises:
-        BusError: by kind: the store does not answer, the projection cannot be read.
+        BusError: by kind: the store does not answer, the projection cannot be read or is behind.
     """
     connection = settings.connection(name)
     polls = [poll for poll in POLLS if poll.system == connection.system]
-    found = [_compared(settings, poll, connection, since, until) for poll in polls]
+    found = [_compared(settings, poll, connection, since, until, wait_s) for poll in polls]
     if not found:
         return None
     return Counted(
@@ -100,11 +124,35 @@ def of_connection(settings: Settings, name: str, since: datetime, until: datetim
     )
 
 
+def fetching(missing: Sequence[Uncaptured], by: By) -> tuple[Command, ...]:
+    """Commands that have the documents read, the oldest change first and not all of very many at once; pure.
+
+    Of one document there is one an hour, so that asking again while nobody answers does not pile them up.
+    """
+    oldest = sorted(missing, key=lambda each: each.changed_at)[:MOST_ASKED_FOR]
+    return tuple(
+        Command(
+            id=str(uuid.uuid5(_COMMANDS, f"{each.root_key}/{each.source_version}/{by.at:%Y-%m-%dT%H}")),
+            at=by.at,
+            who=by.who,
+            why=by.why,
+            connection=each.connection,
+            queue=FETCHERS,
+            act=Act.ASK.value,
+            values={THING: f"{each.record}:{each.root_key}"},
+        )
+        for each in oldest
+    )
+
+
 def _compared(
-    settings: Settings, poll: Poll, connection: Connection, since: datetime, until: datetime
+    settings: Settings, poll: Poll, connection: Connection, since: datetime, until: datetime, wait_s: float
 ) -> tuple[list[Listed], list[Uncaptured]]:
     listed = asyncio.run(_listed(connection, since, until))
-    heard = _heard(settings, topics_of(poll), [root_key(connection.name, each.id) for each in listed])
+    topics = topics_of(poll)
+    # after the store: what it lists has had its time to arrive
+    topic_ids = _read_by_the_projector(settings, topics, wait_s) if wait_s else None
+    heard = _heard(settings, topics, [root_key(connection.name, each.id) for each in listed], topic_ids)
     return listed, uncaptured(connection.name, poll.record, listed, heard)
 
 
@@ -168,11 +216,24 @@ async def _listed(connection: Connection, since: datetime, until: datetime) -> l
         return [each async for each in changed if since <= each.changed_at < until]
 
 
-def _heard(settings: Settings, topics: Sequence[str], keys: Sequence[str]) -> dict[str, tuple[datetime | None, int]]:
+def _read_by_the_projector(settings: Settings, topics: Sequence[str], within_s: float) -> tuple[str, ...]:
+    """Ids of these topics, once all that lies on them now is in the books."""
+    admin = admin_of(settings.kafka)
+    places = describe(admin, topics)
+    found = ends(admin, places)
+    wanted = {(places[name].topic_id, partition): end for (name, partition), end in found.items()}
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
+        wait_for_projector(lambda: books.positions(wire), wanted, within_s)
+    return tuple(place.topic_id for place in places.values())
+
+
+def _heard(
+    settings: Settings, topics: Sequence[str], keys: Sequence[str], topic_ids: Sequence[str] | None
+) -> dict[str, tuple[datetime | None, int]]:
     heard: dict[str, tuple[datetime | None, int]] = {}
     with migrate.opened(settings.projection_dsn.reveal()) as wire:
         for start in range(0, len(keys), BATCH):
-            heard |= stories.arrived(wire, topics, keys[start : start + BATCH])
+            heard |= stories.arrived(wire, topics, keys[start : start + BATCH], topic_ids)
     return heard
 
 

@@ -18,6 +18,7 @@ from operations.connectors import ConnectorStatus
 from operations.lag import KEPT
 from operations.ledger import Ledger
 from operations.processes import SUPERVISOR, ProcessState
+from operations.projection.census import CensusTold
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
 from operations.projection.queues import Pause, Position, StoreStanding
@@ -36,6 +37,9 @@ UNKNOWN_FOR = timedelta(minutes=1)
 BACKOFF_FOR = timedelta(minutes=5)
 #: … and is an alarm when it has lasted so long.
 TOO_LONG = timedelta(hours=1)
+
+#: A census is taken every hour.
+NO_CENSUS_FOR = timedelta(hours=3)
 
 #: What a topic that was made anew lost; longer than topics of changes keep anything.
 TOLD_FOR = timedelta(days=14)
@@ -70,6 +74,7 @@ class Kind(StrEnum):
     CAPTURE = "capture"
     LOST = "lost"
     LEDGER = "ledger"
+    CENSUS = "census"
     PROJECTOR = "projector"
     TOPIC = "topic"
     CIRCUIT = "circuit"
@@ -85,7 +90,7 @@ class Kind(StrEnum):
 
 
 #: Of one severity these are told first: the rest may follow from them.
-CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LOST, Kind.LEDGER, Kind.PROJECTOR)
+CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LOST, Kind.LEDGER, Kind.CENSUS, Kind.PROJECTOR)
 RANKS = list(Severity)
 
 
@@ -285,6 +290,44 @@ def of_ledger(ledger: Ledger | None, of: timedelta) -> Iterator[Finding]:
         since=min((each.hour for each in ledger.unaccounted), default=None),
         to_do=f"`towpath ledger --since {hours}h` names them; `towpath census` tells what the stores say.",
     )
+
+
+def of_census(told: Iterable[CensusTold], now: datetime) -> Iterator[Finding]:
+    """What the last census of each source found, whatever it is; pure."""
+    for each in told:
+        where = f"--since {each.since:%Y-%m-%dT%H:%M}"
+        severity, headline, to_do = Severity.NOTE, "", "Nothing to do: it is taken every hour."
+        if each.uncaptured:
+            severity = Severity.ALARM
+            headline = (
+                f"{_documents(each.uncaptured)} of {each.listed} that {each.connection} lists as changed never reached "
+                f"us; asked for at {_clock(each.at, now)}."
+            )
+            to_do = (
+                f"They are fetched by themselves: see that fetchers@{each.connection} runs. `towpath census {where}`"
+            )
+            to_do += " names them."
+        elif now - each.at > NO_CENSUS_FOR:
+            severity = Severity.WARNING
+            headline = (
+                f"No census of {each.connection} since {_clock(each.at, now)}: what it has changed since "
+                f"{_clock(each.until, now)} may be missing unseen."
+            )
+            to_do = f"The projector's log says why (`census.`); `towpath census {where}` asks now."
+        else:
+            headline = (
+                f"Of {each.connection} nothing is missing: {_documents(each.listed)} it lists as changed until "
+                f"{_clock(each.until, now)}."
+            )
+        yield Finding(
+            severity=severity,
+            kind=Kind.CENSUS,
+            about=each.connection,
+            headline=headline,
+            count=each.uncaptured,
+            since=each.oldest,
+            to_do=to_do,
+        )
 
 
 def of_projector(projector: Projector | None) -> Iterator[Finding]:
@@ -579,6 +622,10 @@ def _process(severity: Severity, name: str, headline: str, to_do: str) -> Findin
 def _advice(to_do: str) -> str:
     """What the catalogue advises, before the command that shows the cases."""
     return "" if to_do == NOTHING else f"{to_do} See "
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count} documents"
 
 
 def _events(count: int) -> str:

@@ -21,7 +21,8 @@ from errors import BusError
 from operations import findings, status
 from operations.findings import Finding
 from operations.ledger import Ledger, ledger
-from operations.projection import queues
+from operations.projection import census, migrate, queues
+from operations.projection.census import CensusTold
 from operations.projection.queues import OpenCount
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     #: By connection.
     open: Mapping[str, tuple[OpenCount, ...]] | None
     ledger: Ledger | None
+    #: The last of each connection.
+    census: tuple[CensusTold, ...] | None = None
 
 
 class Shown:
@@ -67,6 +70,10 @@ class Shown:
             self._set(metrics.REMAINDER, _remainders(measured.ledger))
             self._set(metrics.UNCOUNTED, {(topic,): count for topic, count in measured.ledger.uncounted.items()})
             self._at("ledger", measured.at)
+        if measured.census is not None:
+            self._set(metrics.UNCAPTURED, {(each.connection,): each.uncaptured for each in measured.census})
+            taken: Values = {(each.connection,): each.at.timestamp() for each in measured.census}
+            self._set(metrics.CENSUS_SECONDS, taken)
 
     def _set(self, gauge: Gauge, values: Values) -> None:
         for labels, value in values.items():
@@ -94,12 +101,19 @@ def measure(settings: Settings) -> Measured:
     possible = open_ is not None and rows <= MOST_ROWS and {status.KAFKA, status.PROJECTION} <= set(told.looked_at)
     books = _or_none("ledger", lambda: _ledger(settings, now)) if possible else None
     found = (*told.findings, *findings.of_ledger(books, status.LEDGER_OF))
-    return Measured(at=now, findings=found, open=open_, ledger=books)
+    return Measured(
+        at=now, findings=found, open=open_, ledger=books, census=_or_none("census", lambda: _census(settings))
+    )
 
 
 def _ledger(settings: Settings, now: datetime) -> Ledger:
     # what arrives while we ask belongs to it
     return ledger(settings, now - status.LEDGER_OF, now + timedelta(minutes=5), wait_s=LEDGER_WAITS_S)
+
+
+def _census(settings: Settings) -> tuple[CensusTold, ...]:
+    with migrate.opened(settings.projection_dsn.reveal(), status.STATEMENT_WITHIN_MS) as wire:
+        return tuple(census.told(wire).values())
 
 
 def _or_none(what: str, ask: Callable[[], T]) -> T | None:

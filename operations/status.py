@@ -138,6 +138,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             *findings.of_stuck(books.answer.stuck, now, _waits_at_most(settings)),
             *findings.of_circuits(books.answer.circuits, now),
             *findings.of_replays(books.answer.replays),
+            *findings.of_census(books.answer.census, now),
         ]
     return Status(
         as_of=now,
@@ -152,6 +153,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             [*silences, *(each.silence for each in (marks, spools) if each.silence is not None)],
             ledger,
             with_ledger=with_ledger,
+            with_census=books.answer is not None and bool(books.answer.census),
         ),
     )
 
@@ -264,7 +266,7 @@ def _where(settings: Settings, source: str) -> str:
 
 
 def _not_asked(
-    silences: Sequence[Silence], ledger: Question[Ledger] | None, *, with_ledger: bool
+    silences: Sequence[Silence], ledger: Question[Ledger] | None, *, with_ledger: bool, with_census: bool
 ) -> tuple[NotAsked, ...]:
     found = [
         NotAsked(
@@ -279,4 +281,6 @@ def _not_asked(
         found.append(NotAsked(what="ledger", why="it needs Kafka, the projection and every store"))
     elif ledger.silence is not None:
         found.append(NotAsked(what="ledger", why=f"{bare(ledger.silence.why)}; take the time with `towpath ledger`"))
-    return (*found, NotAsked(what="census", why="it asks the stores themselves: `towpath census`"))
+    if not with_census:
+        found.append(NotAsked(what="census", why="none was taken yet: `towpath census` asks the stores"))
+    return tuple(found)

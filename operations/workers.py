@@ -29,6 +29,7 @@ def run_one(settings: Settings, name: str) -> int:
         try:
             if process == "projector":
                 import_module("operations.gauges").keep_measuring(settings)
+                import_module("operations.census_rounds").keep_counting(settings)
             run = import_module(MODULES[process]).run
             if process in processes.PER_CONNECTION:
                 return cast("Callable[[Settings, str | None], int]", run)(settings, connection or None)

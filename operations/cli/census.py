@@ -1,28 +1,45 @@
 """`towpath census`: what sources list as changed, compared with what arrived."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
+import msgspec
 import typer
 
 from operations.census import census as compared
-from operations.census import window
+from operations.census import fetching, window
+from operations.cli.acts import Who, by
 from operations.cli.deployment import settings
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
+from operations.commands import ask
+
+WHY = "the source lists it as changed, and nothing of it arrived"
 
 
-def census(since: Since = "24h", until: Until = "settled", as_json: AsJson = False) -> None:
+def census(
+    since: Since = "24h",
+    until: Until = "settled",
+    fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Have what is missing fetched.")] = True,
+    wait_s: Annotated[float, typer.Option("--wait", min=1, help="Seconds to wait for the projector.")] = 30.0,
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
     """What each store lists as changed, compared with what arrived; exit code 1 if something is uncaptured.
 
-    Without --until it ends where the pollers have had their turn twice.
+    What is missing is asked for: its connection's fetchers read it. Without --until it ends where the pollers have had
+    their turn twice. The projector's process takes a census every hour by itself.
     """
     now = datetime.now(UTC)
     given = settings()
     start, end = window(now, moment(since, now), given)
-    found = compared(given, start, end if until == "settled" else moment(until, now))
+    found = compared(given, start, end if until == "settled" else moment(until, now), wait_s=wait_s)
+    asked_for = fetching(found.uncaptured, by(who, WHY)) if fetch else ()
+    if asked_for:
+        ask(given, asked_for, wait_s=0)
     if as_json:
-        print_json(found)
+        print_json(msgspec.structs.replace(found, asked_for=len(asked_for)))
     else:
         print_table(
             ("hour", "connection", "record", "listed", "captured", "uncaptured"),
@@ -36,6 +53,9 @@ def census(since: Since = "24h", until: Until = "settled", as_json: AsJson = Fal
             line = f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}"
             # a key may hold brackets that are no markup
             err().print(line, style="red", markup=False)
+        if asked_for:
+            named = ", ".join(sorted({f"fetchers@{each.connection}" for each in asked_for}))
+            out().print(f"Asked {named} for {len(asked_for)} of them: see whether they are there in a minute.")
         # the last hour is most often not over: what changes in it later is not in the table
         what = "Nothing is uncaptured" if found.complete else "Looked"
         out().print(f"{what} up to {found.until:%Y-%m-%d %H:%M:%S}Z.")

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
-from operations.projection import books, letters, parked, replays, stories
+from operations.projection import books, census, letters, parked, replays, stories
+from operations.projection.census import CensusTold
 from operations.projection.letters import Unheld
 from operations.projection.migrate import Wire
 from operations.projection.parked import Group
@@ -39,6 +40,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     positions: Mapping[tuple[str, int], int]
     #: Under way.
     replays: tuple[ReplayTold, ...] = ()
+    #: The last of each connection.
+    census: tuple[CensusTold, ...] = ()
 
 
 class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,7 @@ def read(wire: Wire) -> Standing:
         letters=letters.unheld(wire),
         circuits=open_circuits(wire),
         replays=replays.told(wire, code="replay.running"),
+        census=tuple(census.told(wire).values()),
     )
 
 

@@ -188,9 +188,12 @@ def asked_for(wire: Wire, things: Sequence[str]) -> tuple[OutcomeTold, ...]:
 
 
 def arrived(
-    wire: Wire, topics: Sequence[str], root_keys_listed: Sequence[str]
+    wire: Wire, topics: Sequence[str], root_keys_listed: Sequence[str], topic_ids: Sequence[str] | None = None
 ) -> dict[str, tuple[datetime | None, int]]:
-    """For each root key: when we last heard of it on these topics, and the newest source version heard of or read."""
+    """For each root key: when we last heard of it on these topics, and the newest source version heard of or read.
+
+    With the topics' ids of now, what lay on a topic before it was made anew counts only if something came of it.
+    """
     with wire.transaction():
         found = wire.execute(
             """
@@ -198,10 +201,15 @@ def arrived(
             LEFT JOIN LATERAL (
                 SELECT arrived_at AS at, source_version AS version FROM roots
                 WHERE root_key = k AND topic = ANY(%(topics)s)
+                    AND (%(ids)s::text[] IS NULL OR facts <> 0 OR topic_id = ANY(%(ids)s))
                 UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k AND topic = ANY(%(topics)s)
             ) AS heard ON true GROUP BY k
             """,
-            {"keys": list(root_keys_listed), "topics": list(topics)},
+            {
+                "keys": list(root_keys_listed),
+                "topics": list(topics),
+                "ids": None if topic_ids is None else list(topic_ids),
+            },
         ).fetchall()
     return {key: (at, int(version)) for key, at, version in found}
 

@@ -28,7 +28,8 @@ from mapping.port import Lookups
 from operations.causes import VERSION
 from operations.ledger import whole_hours
 from operations.offsets import admin_of, describe
-from operations.projection import books, letters, migrate, replays, stories, tables, worker
+from operations.projection import books, census, letters, migrate, replays, stories, tables, worker
+from operations.projection.census import CensusTold
 from operations.projection.open_work import OpenReplay
 from operations.projection.project import Means, Observed, hour_of, project
 from operations.projection.replay_accounts import account_of
@@ -651,6 +652,42 @@ def test_causes_told_by_another_version_are_derived_anew(
 
     assert projection.execute("SELECT id, cause, cause_version FROM dead_letters ORDER BY id").fetchall() == kept
     assert kept[0] == ("a", "gp.90023 item=SKU-77", VERSION)
+
+
+def test_change_on_a_topic_that_was_made_anew_arrived_only_if_something_came_of_it(projection: migrate.Wire) -> None:
+    change = Change(connection="shop", record="order", id="1", noticed_at=NOW, cause="poll", source_version=7)
+    read = observed(Means.FETCHED, headers={"towpath-root": b"old/0/0"}, key="shop:1")
+    write(
+        projection,
+        observed(Means.CHANGES, change, topic_id="old", key="shop:1"),
+        observed(Means.CHANGES, change, topic_id="old", key="shop:2", offset=1),
+        observed(Means.CHANGES, change, topic_id="new", key="shop:3"),
+        read,
+    )
+    keys = ["shop:1", "shop:2", "shop:3"]
+
+    assert stories.arrived(projection, ["changes"], keys, ["new"]) == {
+        "shop:1": (NOW, 7),
+        "shop:2": (None, 0),
+        "shop:3": (NOW, 7),
+    }
+    assert stories.arrived(projection, ["changes"], ["shop:2"]) == {"shop:2": (NOW, 7)}
+
+
+def test_last_census_of_each_source_is_kept_also_when_the_projection_is_rebuilt(
+    projection: migrate.Wire, stack: Addresses
+) -> None:
+    first = CensusTold(connection="shop", at=NOW, since=NOW, until=NOW, listed=9, uncaptured=2, oldest=NOW)
+    last = msgspec.structs.replace(first, uncaptured=0, oldest=None)
+
+    for each in (first, msgspec.structs.replace(first, connection="other"), last):
+        census.keep(projection, each)
+    schema = projection.execute("SELECT current_schema()").fetchone()
+    projection.commit()
+    assert schema is not None
+    migrate.empty(stack.bus_dsn, schema[0])
+
+    assert census.told(projection) == {"other": msgspec.structs.replace(first, connection="other"), "shop": last}
 
 
 def read_all(reader: Reader, records: int) -> list[Message]:

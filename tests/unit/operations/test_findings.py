@@ -13,6 +13,7 @@ from operations.connectors import ConnectorStatus, TaskStatus
 from operations.findings import Finding, Here, Kind, Projector, Severity, Waiting, worst_first
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.processes import ProcessState
+from operations.projection.census import CensusTold
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
 from operations.projection.queues import Full, Pause, StoreStanding
@@ -410,3 +411,23 @@ def test_replay_under_way_is_a_quiet_line_that_says_what_it_waits_for() -> None:
         "The replay waits because gp-two is paused."
     )
     assert found.to_do == "Go on with `towpath resume gp-two`."
+
+
+def test_last_census_is_told_whatever_it_found() -> None:
+    whole = CensusTold(
+        connection="shop", at=ago(minutes=20), since=ago(hours=5), until=ago(minutes=30), listed=40, uncaptured=0
+    )
+    lacking = msgspec.structs.replace(whole, uncaptured=2, oldest=ago(hours=4))
+    old = msgspec.structs.replace(whole, at=ago(hours=4), until=ago(hours=4, minutes=10))
+
+    noted, alarm, warning = findings.of_census((whole, lacking, old), NOW)
+
+    assert (noted.severity, noted.headline) == (
+        Severity.NOTE,
+        "Of shop nothing is missing: 40 documents it lists as changed until 11:30Z.",
+    )
+    assert (alarm.severity, alarm.count, alarm.since) == (Severity.ALARM, 2, ago(hours=4))
+    assert alarm.headline == ("2 documents of 40 that shop lists as changed never reached us; asked for at 11:40Z.")
+    assert "`towpath census --since 2026-11-21T07:00`" in alarm.to_do
+    assert (warning.severity, warning.count) == (Severity.WARNING, 0)
+    assert warning.headline.startswith("No census of shop since 08:00Z")

@@ -8,6 +8,7 @@ from bus import metrics
 from operations.findings import Finding, Kind, Severity
 from operations.gauges import Measured, Shown
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
+from operations.projection.census import CensusTold
 from operations.projection.queues import OpenCount
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -28,13 +29,14 @@ BOOKS = Ledger(
     uncounted={"bus.outcomes.v1": 4},
 )
 WAITS = OpenCount(queue="consumers", state="parked", cause="refused", count=3, since=NOW - timedelta(minutes=5))
-MEASURED = Measured(at=NOW, findings=(LOST, LOST), open={"gp-two": (WAITS,)}, ledger=BOOKS)
+CENSUS = CensusTold(connection="shop", at=NOW, since=NOW, until=NOW, listed=9, uncaptured=2)
+MEASURED = Measured(at=NOW, findings=(LOST, LOST), open={"gp-two": (WAITS,)}, ledger=BOOKS, census=(CENSUS,))
 
 
 def lines() -> set[str]:
     shown = (
         *(metrics.FINDINGS, metrics.FINDINGS_EVENTS, metrics.REMAINDER, metrics.UNCOUNTED, metrics.OPEN),
-        metrics.OLDEST_OPEN_SECONDS,
+        *(metrics.OLDEST_OPEN_SECONDS, metrics.UNCAPTURED),
     )
     return {
         f"{sample.name.removeprefix('towpath_')} {' '.join(sample.labels.values())} {sample.value:g}"
@@ -58,9 +60,10 @@ def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them(
         "ledger_uncounted bus.outcomes.v1 4",
         "open gp-two consumers parked refused 3",
         "oldest_open_seconds gp-two consumers 300",
+        "uncaptured shop 2",
     }
 
-    shown.show(msgspec.structs.replace(MEASURED, findings=(), open={}, ledger=None))
+    shown.show(msgspec.structs.replace(MEASURED, findings=(), open={}, ledger=None, census=()))
 
     # what was not asked stays as it was
     assert {line.partition(" ")[0] for line in lines()} == {"ledger_remainder", "ledger_uncounted"}

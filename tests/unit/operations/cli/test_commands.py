@@ -18,6 +18,7 @@ from operations.cli import census as census_command
 from operations.cli import ledger as ledger_command
 from operations.cli.times import moment
 from operations.ledger import DeliveryLine, IntakeLine, Ledger, SpooledLine, Unaccounted
+from schemas.bus.command import Command
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LINE = IntakeLine(topic="clarity.changes.v1", hour=NOW, accepted=3, mapped=2, remainder=1)
@@ -167,14 +168,24 @@ def test_census_names_an_uncaptured_key_with_brackets_whole(monkeypatch: pytest.
     found = Census(since=NOW, until=NOW, complete=False, lines=(), uncaptured=(lost,))
     monkeypatch.setattr(census_command, "settings", lambda: None)
     monkeypatch.setattr(census_command, "window", lambda *_given: (NOW, NOW))
-    monkeypatch.setattr(census_command, "compared", lambda *_given: found)
+    monkeypatch.setattr(census_command, "compared", lambda *_given, **_named: found)
+    asked: list[Command] = []
+    monkeypatch.setattr(census_command, "ask", lambda _settings, commands, **_named: asked.extend(commands))
     app = typer.Typer()
     app.command()(census_command.census)
 
-    answer = CliRunner().invoke(app, [])
+    answer = CliRunner().invoke(app, ["--as", "mara"])
 
     assert answer.exit_code == 1
     assert "uncaptured: shop:[red]1[/red] changed 2026-11-21 12:00:00Z, never heard of" in answer.output
+    assert "Asked fetchers@shop for 1 of them" in " ".join(answer.output.split())
+    assert [(each.connection, each.who, each.values) for each in asked] == [
+        ("shop", "mara", {"waits_for": "order:shop:[red]1[/red]"})
+    ]
+
+    CliRunner().invoke(app, ["--no-fetch"])
+
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_census_says_up_to_when_it_looked(monkeypatch: pytest.MonkeyPatch, compl
     found = Census(since=NOW, until=until, complete=complete, lines=(line,), uncaptured=())
     monkeypatch.setattr(census_command, "settings", lambda: None)
     monkeypatch.setattr(census_command, "window", lambda *_given: (NOW, until))
-    monkeypatch.setattr(census_command, "compared", lambda *_given: found)
+    monkeypatch.setattr(census_command, "compared", lambda *_given, **_named: found)
     app = typer.Typer()
     app.command()(census_command.census)
 

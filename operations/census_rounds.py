@@ -1,0 +1,102 @@
+"""The census taken by itself, beside the projector: what it finds missing is fetched, and told of by `towpath status`.
+
+It looks at what is at least ten minutes old: a poller that rests a minute is no loss. From where the last one ended, a
+little before; after one that found something from where that began, until all of it has arrived.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bus.settings import Settings
+from errors import BusError
+from operations import census, commands
+from operations.acting import By
+from operations.projection import census as kept
+from operations.projection import migrate
+from operations.projection.census import CensusTold
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 60.0
+EVERY = timedelta(hours=1)
+#: After one that found something.
+AGAIN_AFTER = timedelta(minutes=10)
+SETTLED_AFTER = timedelta(minutes=10)
+#: The first census of all, and the overlap of the others.
+LOOK_BACK = timedelta(days=1)
+OVERLAP = timedelta(hours=1)
+#: Topics of changes remember little more.
+LONGEST = timedelta(days=13)
+WAIT_S = 30.0
+WHO, WHY = "census", "the source lists it as changed, and nothing of it arrived"
+
+
+def keep_counting(settings: Settings) -> None:
+    """Take it in a thread beside the process's own work, for as long as that lives."""
+    threading.Thread(target=_count_on, args=(settings,), daemon=True).start()
+
+
+def is_due(last: CensusTold | None, now: datetime) -> bool:
+    """Whether a source is to be asked again; pure."""
+    return last is None or now - last.at >= (AGAIN_AFTER if last.uncaptured else EVERY)
+
+
+def window(last: CensusTold | None, now: datetime, poll_interval_s: float) -> tuple[datetime, datetime]:
+    """Changes of which time the next census looks at; pure."""
+    until = now - max(SETTLED_AFTER, timedelta(seconds=2 * poll_interval_s))
+    since = until - LOOK_BACK
+    if last is not None:
+        since = last.since if last.uncaptured else last.until - OVERLAP
+    return max(min(since, until - OVERLAP), until - LONGEST), until
+
+
+def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) -> CensusTold:
+    """Ask one source, and for what is missing there.
+
+    Raises:
+        BusError: by kind: the source, Kafka or the projection do not answer, or the projector is behind.
+    """
+    connection = settings.connection(name)
+    since, until = window(last, now, connection.poll_interval_s)
+    found = census.of_connection(settings, name, since, until, wait_s=WAIT_S) or census.NOTHING
+    if found.uncaptured:
+        asked = census.fetching(found.uncaptured, By(who=WHO, why=WHY, at=now))
+        commands.ask(settings, asked, wait_s=0)
+        log.warning("census.uncaptured", connection=name, documents=len(found.uncaptured), asked_for=len(asked))
+    return CensusTold(
+        connection=name,
+        at=now,
+        since=since,
+        until=until,
+        listed=found.listed,
+        uncaptured=len(found.uncaptured),
+        oldest=min((each.changed_at for each in found.uncaptured), default=None),
+    )
+
+
+def _count_on(settings: Settings) -> None:
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        try:
+            _take_due(settings)
+        except BusError as error:
+            log.info("census.waits", code=error.code, reason=error.message)
+        except Exception as error:  # noqa: BLE001  whatever it is, this look must not be the last
+            log.warning("census.failed", error=type(error).__name__)
+
+
+def _take_due(settings: Settings) -> None:
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
+        # of several projectors one asks; the lock ends with the session
+        ours = wire.execute("SELECT pg_try_advisory_lock(hashtextextended('census', 2))").fetchone()
+        wire.commit()
+        if ours is None or not ours[0]:
+            return
+        told = kept.told(wire)
+        for name in census.asked(settings):
+            now = datetime.now(UTC)
+            if is_due(told.get(name), now):
+                kept.keep(wire, take(settings, name, told.get(name), now))
