@@ -2,15 +2,20 @@
 
 import uuid
 from contextlib import closing
+from datetime import datetime
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from bus.settings import Settings
+from bus.secret import Secret
+from bus.settings import Connection, Settings
 from errors import RetryableError
-from operations import census
+from operations import census, census_rounds
+from operations.census import Counted
 from operations.offsets import admin_of, describe
+from operations.projection import census as kept
 from operations.projection import migrate, tables
 
 
@@ -32,3 +37,30 @@ def test_nothing_is_missing_before_the_projector_has_read_what_lies_on_the_topic
         assert census._read_by_the_projector(settings, [name], 10.0) == (topic_id,)
     finally:
         admin.delete_topics([name])[name].result()
+
+
+def test_each_source_is_asked_when_it_is_due_and_the_last_census_is_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Connection(name="shop", system="clarity", store_dsn=Secret(""))
+    given = msgspec.structs.replace(settings, connections={"shop": shop})
+    asked: list[str] = []
+
+    def of_connection(_settings: Settings, name: str, *_window: datetime, **_named: float) -> Counted:
+        asked.append(name)
+        return Counted(listed=9, uncaptured=())
+
+    monkeypatch.setattr(census, "of_connection", of_connection)
+
+    census_rounds._take_due(given)
+    census_rounds._take_due(given)
+
+    assert asked == ["shop"]
+    with migrate.opened(given.projection_dsn.reveal()) as wire:
+        assert [(each.connection, each.listed) for each in kept.told(wire).values()] == [("shop", 9)]
+        # another projector's process asks at this moment
+        wire.execute("DELETE FROM census")
+        wire.execute("SELECT pg_advisory_lock(hashtextextended('census', 2))")
+        wire.commit()
+        census_rounds._take_due(given)
+    assert asked == ["shop"]
