@@ -55,6 +55,16 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
         return root_of(key) if ":" in key and key.isprintable() else ""
 
 
+class Advance(msgspec.Struct, frozen=True):
+    """Of a store's position on one partition, behind events it takes in."""
+
+    partition: int
+    #: Where the position must be; None: the store knew nothing of the partition when it was asked.
+    expected: int | None
+    #: Offset of the event that is read next.
+    next_offset: int
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One record to be written, encoded."""
 

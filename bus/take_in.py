@@ -16,7 +16,7 @@ import structlog
 
 from bus import metrics
 from bus.acks import OrderedAcks, Written
-from bus.events import Incoming
+from bus.events import Advance, Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
 from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, GivenUpError, patiently
 from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
@@ -32,19 +32,16 @@ ROOM_EVERY_S = 0.5
 
 
 class Commit(Protocol[T_contra]):
-    """Takes events of one partition into the store, in one transaction."""
+    """Takes events of a topic into the store, in one transaction."""
 
-    async def __call__(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[T_contra]
-    ) -> None:
-        """Insert the events and move the position from `expected` to `next_offset`.
+    async def __call__(self, topic_id: str, moves: Sequence[Advance], events: Sequence[T_contra]) -> None:
+        """Insert the events and make all the moves.
 
-        Order: called for one batch of a partition at a time, in the order of its offsets; gaps are normal. Repeats:
-        called again with the same arguments after RetryableError. `expected` None: the store knew nothing of the
-        partition when it was asked. `events` may be empty: all of them were buried.
+        Order: called for one batch at a time, in the order of each partition's offsets; gaps are normal. Repeats:
+        called again with the same arguments after RetryableError. `events` may be empty: all of them were buried.
 
         Raises:
-            LostPartitionError: the position is not at `expected`; nothing was changed.
+            LostPartitionError: a position is not where its move begins; nothing was changed.
             RetryableError: the store is away; surely or possibly nothing was changed.
         """
 
@@ -52,10 +49,7 @@ class Commit(Protocol[T_contra]):
 class Portion(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What a batch holds of one partition."""
 
-    topic_id: str
-    partition: int
-    expected: int | None
-    next_offset: int
+    move: Advance
     events: list[T]
     #: Dead letters on their way; they must be on their topic before the position moves past them.
     burials: list[Written]
@@ -136,13 +130,12 @@ class TakeIn(Generic[T]):
         self._is_keyed = is_keyed
         self._has_room = has_room
         self._limit = limit
-        #: The last transaction of each partition: the next one waits for it.
-        self._last: dict[int, Written] = {}
         #: The generation in which a partition was lost; the rest of it is not worth taking.
         self._lost_in: int | None = None
 
     async def run(self, stream: BusStream) -> None:
-        """Take in, batch after batch, a transaction for each partition's part of it."""
+        """Take in, a transaction for each batch; what comes during one is the next, so that they grow with the work."""
+        last: Written | None = None
         async for batch in stream.batches(BATCH):
             epoch = self._acks.epoch
             generation = batch[0].message.generation_id
@@ -155,16 +148,22 @@ class TakeIn(Generic[T]):
             by_partition: dict[int, list[Any]] = {}
             for event in batch:
                 by_partition.setdefault(event.message.partition, []).append(event)
+            portions: list[Portion[T]] = []
+            taken: list[Any] = []
             for partition, events in by_partition.items():
                 incoming = [self._app.incoming(event) for event in events]
                 try:
-                    portion = await self._portion(partition, incoming, wanted)
+                    portions.append(await self._portion(partition, incoming, wanted))
                 except GivenUpError:
                     self._app.forget(events)  # the cursor is no longer ours to move
                     continue
-                work = asyncio.create_task(self._take(portion, self._last.get(partition), generation))
-                self._last[partition] = work
-                await self._acks.add(events, [work], epoch)
+                taken += events
+            if not taken:
+                continue
+            last = asyncio.create_task(self._take(incoming[0].topic_id, portions, last, generation))
+            await self._acks.add(taken, [last], epoch)
+            if len(batch) < BATCH:
+                await asyncio.wait({last})
 
     def _is_ours(self, epoch: int, generation: int | None) -> bool:
         return epoch == self._acks.epoch and generation == self._app.consumer_generation_id
@@ -193,10 +192,7 @@ class TakeIn(Generic[T]):
                 if taken is not None:
                     events.append(taken)
         return Portion(
-            topic_id=incoming[0].topic_id,
-            partition=partition,
-            expected=expected,
-            next_offset=next_offset,
+            move=Advance(partition=partition, expected=expected, next_offset=next_offset),
             events=events,
             burials=burials,
         )
@@ -206,44 +202,45 @@ class TakeIn(Generic[T]):
             raise RejectedError("no_root_key", "the key names no connection and document", key=event.key_text)
         return self._read(event)
 
-    async def _take(self, portion: Portion[T], previous: Written | None, generation: int | None) -> None:
+    async def _take(
+        self, topic_id: str, portions: Sequence[Portion[T]], previous: Written | None, generation: int | None
+    ) -> None:
         if previous is not None and not previous.done():
             await asyncio.wait({previous})
-        if portion.burials:
-            await asyncio.gather(*portion.burials)
-        if portion.next_offset == portion.expected:
+        await asyncio.gather(*(burial for portion in portions for burial in portion.burials))
+        moves = [portion.move for portion in portions if portion.move.next_offset != portion.move.expected]
+        if not moves:
             return
+        events = [event for portion in portions for event in portion.events]
         started = time.perf_counter()
         try:
-            await self._commit_until_done(portion)
-        except LostPartitionError:
-            self._lose(portion, generation)
+            await self._commit_until_done(topic_id, moves, events)
+        except LostPartitionError as error:
+            self._lose(error, generation)
             return
         metrics.COMMIT_SECONDS.labels(agent=self._name).observe(time.perf_counter() - started)
-        metrics.EVENTS_IN.labels(agent=self._name).inc(len(portion.events))
-        log.debug("take_in.batch", agent=self._name, partition=portion.partition, events=len(portion.events))
+        metrics.EVENTS_IN.labels(agent=self._name).inc(len(events))
+        log.debug("take_in.batch", agent=self._name, partitions=len(moves), events=len(events))
 
-    async def _commit_until_done(self, portion: Portion[T]) -> None:
+    async def _commit_until_done(self, topic_id: str, moves: Sequence[Advance], events: Sequence[T]) -> None:
         """Try again while the store is away; only giving up, by a rebalance or a stop, ends it."""
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                await self._commit(
-                    portion.topic_id, portion.partition, portion.expected, portion.next_offset, portion.events
-                )
+                await self._commit(topic_id, moves, events)
                 return
             except RetryableError as error:
-                log.warning("take_in.store_away", agent=self._name, partition=portion.partition, reason=str(error))
+                log.warning("take_in.store_away", agent=self._name, reason=str(error))
                 await asyncio.sleep(error.retry_after_s or pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _lose(self, portion: Portion[T], generation: int | None) -> None:
+    def _lose(self, error: LostPartitionError, generation: int | None) -> None:
         """Drop everything in hand and read from the store's positions again.
 
         The new assignment makes sure that nothing read before it is taken for what comes after; seeking alone would
         not.
         """
-        log.warning("take_in.partition_lost", agent=self._name, partition=portion.partition, expected=portion.expected)
+        log.warning("take_in.partition_lost", agent=self._name, reason=str(error))
         metrics.PARTITIONS_LOST.labels(agent=self._name).inc()
         self._lost_in = generation
         self._acks.give_up()  # cancels this very task, too: nobody waits for it any more

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from bus.events import Advance
 from bus.partitioner import partition_of
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement
@@ -123,10 +124,8 @@ class Acts:
         self._buried = buried
         self._log = log.bind(connection=store.connection, queue=queue)
 
-    async def __call__(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[Command]
-    ) -> None:
-        """Carry out the commands of a batch, then move the position behind it.
+    async def __call__(self, topic_id: str, moves: Sequence[Advance], events: Sequence[Command]) -> None:
+        """Carry out the commands of a batch, then move the positions behind it.
 
         Raises:
             LostPartitionError: another worker carried them out.
@@ -134,7 +133,7 @@ class Acts:
         """
         for command in events:
             await self.carry_out(command)
-        await self._store.take_in(self._queue, self._topic, topic_id, partition, expected, next_offset, [])
+        await self._store.take_in(self._queue, self._topic, topic_id, moves, [])
 
     async def carry_out(self, command: Command) -> None:
         """Do what the command asks and answer it; a repeat does nothing."""

@@ -8,6 +8,7 @@ import msgspec
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 
+from bus.events import Advance
 from delivery import announcements
 from delivery.announcements import Announcement, What
 from delivery.arrays import Booleans, bigints, booleans, byte_strings, floats, texts
@@ -22,8 +23,17 @@ Cursor: TypeAlias = AsyncCursor[TupleRow]
 ROOT_KEY: Final = 7
 
 
+def of_moves(moves: Sequence[Advance]) -> dict[str, object]:
+    return {
+        "partitions": bigints([move.partition for move in moves]),
+        "expected": bigints([move.expected or 0 for move in moves]),
+        "nexts": bigints([move.next_offset for move in moves]),
+    }
+
+
 def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
     return {
+        "partitions": bigints([one.partition for one in arrivals]),
         "offsets": bigints([one.offset for one in arrivals]),
         "roots": texts([_kept(one.root) for one in arrivals]),
         "root_keys": texts([one.root_key for one in arrivals]),
@@ -40,6 +50,14 @@ def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
         "replays": texts([one.replay for one in arrivals]),
         "amounts": texts([str(one.amount) for one in arrivals]),
         "currencies": texts([_kept(one.currency) for one in arrivals]),
+    }
+
+
+def of_queued(arrivals: Sequence[Arrival], doubts: Sequence[bool]) -> dict[str, object]:
+    return {
+        **of_arrivals(arrivals),
+        "payloads": byte_strings([one.payload for one in arrivals]),
+        "doubts": booleans(doubts),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from bus.events import Advance
 from delivery.ports import Arrival
 from delivery.store import Store
 
@@ -21,18 +22,16 @@ class Positions:
 
 
 class Commit:
-    """Takes a batch of one partition in: rows and position together."""
+    """Takes a batch in: rows and positions together."""
 
     def __init__(self, store: Store, queue: str, topic: str) -> None:
         self._store = store
         self._queue = queue
         self._topic = topic
 
-    async def __call__(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[Arrival]
-    ) -> None:
-        """One transaction; LostPartitionError when another worker took events of the partition meanwhile."""
-        await self._store.take_in(self._queue, self._topic, topic_id, partition, expected, next_offset, events)
+    async def __call__(self, topic_id: str, moves: Sequence[Advance], events: Sequence[Arrival]) -> None:
+        """One transaction; LostPartitionError when another worker took events of a partition meanwhile."""
+        await self._store.take_in(self._queue, self._topic, topic_id, moves, events)
 
 
 class Sightings:
@@ -43,9 +42,6 @@ class Sightings:
         self._queue = queue
         self._topic = topic
 
-    async def __call__(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[str]
-    ) -> None:
-        """One transaction; LostPartitionError when another worker noted those of the partition meanwhile."""
-        place = (self._queue, self._topic, topic_id, partition)
-        await self._store.take_in(*place, expected, next_offset, [], brought=frozenset(events))
+    async def __call__(self, topic_id: str, moves: Sequence[Advance], events: Sequence[str]) -> None:
+        """One transaction; LostPartitionError when another worker noted those of a partition meanwhile."""
+        await self._store.take_in(self._queue, self._topic, topic_id, moves, [], brought=frozenset(events))

@@ -100,11 +100,13 @@ class Relay:
         """
         pause_s = FIRST_PAUSE_S
         turn: CursorLease | None = None
+        begin_by = 0.0
         while not self._stopping.is_set():
             try:
-                asked_at = time.monotonic()
-                turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
-                carried = await self._carry(asked_at + MARGIN_S) if turn is not None else 0
+                if turn is None or time.monotonic() > begin_by - MARGIN_S / 2:
+                    begin_by = time.monotonic() + MARGIN_S
+                    turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
+                carried = await self._carry(begin_by) if turn is not None else 0
                 await self._tell_mark()
                 pause_s = FIRST_PAUSE_S
                 if carried == 0:
@@ -112,6 +114,7 @@ class Relay:
                     longest_s = MARK_EVERY_S if self._reached is not None else POLL_S
                     await self._store.wait_for_announcements(min(longest_s, self._turn_s / 2))
             except RetryableError as error:
+                begin_by = 0.0
                 self._log.warning("relay.waits", code=error.code, pause_s=pause_s)
                 await self._wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -247,10 +247,9 @@ class Replays:
         await wire.execute(statements.LOCK_KEYS, of_queue)
         sorted_ = sorted_out(arrivals, await self._standing(wire, arrivals))
         if sorted_.queued:
-            payloads = {"payloads": [one.payload for one in sorted_.queued]}
             # behind the key's open rows, and none of them in doubt by itself
-            inserting = {**of_queue, **of_place, **columns.of_arrivals(sorted_.queued), **payloads, "doubt_below": 0}
-            await wire.execute(statements.INSERT_ROWS, inserting)
+            queued = columns.of_queued(sorted_.queued, [False] * len(sorted_.queued))
+            await wire.execute(statements.INSERT_ROWS, {**of_queue, **of_place, **queued})
         if sorted_.ended:
             await wire.execute(statements.INSERT_ENDED, {**of_queue, **of_place, **columns.of_ended(sorted_.ended)})
             at, speaker = self.store.now(), self.store.speaker(self.queue)

@@ -39,22 +39,34 @@ INCARNATION = f"SELECT {_INCARNATION}"
 # ---- take in
 
 #: Events below it may have been worked on by a store that was lost.
-_HORIZON = """(SELECT until FROM horizons
-    WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s)"""
+_HORIZON = """(SELECT until FROM horizons h
+    WHERE h.queue = p.queue AND h.topic_id = p.topic_id AND h.partition = p.partition)"""
 
 POSITIONS = "SELECT partition, next FROM positions WHERE queue = %(queue)s AND topic_id = %(topic_id)s"
 
-FIRST_POSITION = f"""
-INSERT INTO positions (queue, topic_id, partition, topic, next, moved_at)
-VALUES (%(queue)s, %(topic_id)s, %(partition)s, %(topic)s, %(next)s, statement_timestamp())
+_MOVES = """unnest(%(partitions)b::bigint[], %(expected)b::bigint[], %(nexts)b::bigint[])
+    AS m (partition, expected, next)"""
+FIRST_POSITIONS = f"""
+INSERT INTO positions AS p (queue, topic_id, partition, topic, next, moved_at)
+SELECT %(queue)s, %(topic_id)s, m.partition, %(topic)s, m.next, statement_timestamp() FROM {_MOVES} ORDER BY 3
 ON CONFLICT DO NOTHING
-RETURNING {_INCARNATION}, {_HORIZON}
+RETURNING p.partition, {_HORIZON}, {_INCARNATION}
 """
 
-MOVE_POSITION = f"""
-UPDATE positions SET next = %(next)s, moved_at = statement_timestamp()
-WHERE queue = %(queue)s AND topic_id = %(topic_id)s AND partition = %(partition)s AND next = %(expected)s
-RETURNING {_INCARNATION}, {_HORIZON}
+# locked in one order: two workers that believe to own the same partitions wait for each other in vain otherwise
+MOVE_POSITIONS = f"""
+WITH here AS MATERIALIZED (
+    SELECT p.partition, m.next
+    FROM {_MOVES}
+    JOIN positions p
+    ON p.queue = %(queue)s AND p.topic_id = %(topic_id)s AND p.partition = m.partition AND p.next = m.expected
+    ORDER BY p.partition
+    FOR UPDATE OF p
+)
+UPDATE positions p SET next = here.next, moved_at = statement_timestamp()
+FROM here
+WHERE p.queue = %(queue)s AND p.topic_id = %(topic_id)s AND p.partition = here.partition
+RETURNING p.partition, {_HORIZON}, {_INCARNATION}
 """
 
 # WHERE false: an entry that exists is locked and not written.
@@ -112,21 +124,22 @@ WITH newer AS MATERIALIZED (
 SELECT {ROW}, r.new_state, r.new_merged_into FROM replaced r
 """
 
-_ARRIVALS = """unnest(%(offsets)b::bigint[], %(roots)b::text[], %(root_keys)b::text[], %(message_keys)b::text[],
+_ARRIVALS = """unnest(%(partitions)b::bigint[], %(offsets)b::bigint[],
+    %(roots)b::text[], %(root_keys)b::text[], %(message_keys)b::text[],
     %(records)b::text[], %(kinds)b::text[], %(source_versions)b::bigint[], %(payload_digests)b::text[],
     %(mappings_in)b::text[], %(origins)b::text[], %(hops)b::bigint[], %(traceparents)b::text[],
     %(command_ids)b::text[], %(replays)b::text[], %(amounts)b::text[], %(currencies)b::text[], {more})
     WITH ORDINALITY
-    AS a (event_offset, root, root_key, message_key, record, kind, source_version, payload_digest, mapping_in, origin,
-          hops, traceparent, command_id, replay, amount, currency, {names}, place)"""
-_EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, %(partition)s, event_offset, root, root_key, message_key, record,
+    AS a (partition, event_offset, root, root_key, message_key, record, kind, source_version, payload_digest,
+          mapping_in, origin, hops, traceparent, command_id, replay, amount, currency, {names}, place)"""
+_EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, partition, event_offset, root, root_key, message_key, record,
     kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount::numeric,
     currency"""
 
 INSERT_ROWS = f"""
 INSERT INTO rows ({EVENT}, state, due, payload, doubt)
-SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload, event_offset < %(doubt_below)s
-FROM {_ARRIVALS.format(more="%(payloads)b::bytea[]", names="payload")}
+SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload, doubt
+FROM {_ARRIVALS.format(more="%(payloads)b::bytea[], %(doubts)b::boolean[]", names="payload, doubt")}
 ORDER BY place
 """
 
@@ -632,8 +645,8 @@ RESUME = "DELETE FROM pauses WHERE queue = %(queue)s"
 
 # ---- relay
 
-OUTBOX = """
-SELECT id, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, written_at
+OUTBOX = f"""
+SELECT {_INCARNATION}, id, row_id, what, topic, key, value, digest, root, origin, mapping, hops, traceparent, written_at
 FROM outbox WHERE refused IS NULL ORDER BY id LIMIT %(limit)s
 """
 OUTBOX_SENT = """

@@ -17,6 +17,7 @@ import structlog
 from psycopg import sql
 
 from bus.clock import Clock, now
+from bus.events import Advance
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
 from delivery.batch import Batch, Ended, sorted_out
@@ -64,13 +65,6 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
 
     row: Row
     intent: Intent
-
-
-class _Moved(msgspec.Struct, frozen=True):
-    """A position that was where it was expected."""
-
-    #: Events below it may have been worked on by a store that was lost.
-    horizon: int
 
 
 class OpenRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +118,7 @@ class Store(Database):
         self._announced = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         #: Take-ins whose answer was lost, so that a repeat can be told from another worker's doing.
-        self._doubtful: set[tuple[str, str, int, int | None, int]] = set()
+        self._doubtful: set[tuple[str, str, tuple[Advance, ...]]] = set()
 
     async def open(self) -> None:
         """Connect and listen for what other processes take in.
@@ -155,39 +149,48 @@ class Store(Database):
         queue: str,
         topic: str,
         topic_id: str,
-        partition: int,
-        expected: int | None,
-        next_offset: int,
+        moves: Sequence[Advance],
         arrivals: Sequence[Arrival],
         brought: Collection[str] = (),
     ) -> TakenIn:
-        """Take a batch of one partition into the queue and move its position from `expected` behind it.
+        """Take a batch of a topic into the queue and move the positions of its partitions behind it.
 
-        Order: rows of a key are delivered in the order of these calls. Repeats: events below `expected` are dropped;
-        the same call after a RetryableError takes in once. `expected` is None where `positions` knew nothing.
-        Whoever waits for a thing of `brought`, by name, is woken.
+        Order: rows of a key are delivered in the order of these calls. Repeats: events below what their partition is
+        expected at are dropped; the same call after a RetryableError takes in once. Whoever waits for a thing of
+        `brought`, by name, is woken.
 
         Raises:
-            LostPartitionError: the position is not at `expected`; another worker owns the partition.
+            LostPartitionError: a position is not where it is expected; another worker owns the partition.
         """
+        places = {move.partition: move for move in moves}
         for arrival in arrivals:
-            if (arrival.topic_id, arrival.partition) != (topic_id, partition) or arrival.offset >= next_offset:
+            move = places.get(arrival.partition)
+            if arrival.topic_id != topic_id or move is None or arrival.offset >= move.next_offset:
                 raise ValueError(f"{arrival.root} does not belong to this batch")
-        fresh: Sequence[Arrival] = [one for one in arrivals if expected is None or one.offset >= expected]
-        place = {"queue": queue, "topic": topic, "topic_id": topic_id, "partition": partition, "next": next_offset}
-        attempt = (queue, topic_id, partition, expected, next_offset)
+        fresh: Sequence[Arrival] = [one for one in arrivals if one.offset >= (places[one.partition].expected or 0)]
+        place = {"queue": queue, "topic": topic, "topic_id": topic_id}
+        attempt = (queue, topic_id, tuple(moves))
         try:
             async with self.transaction() as wire:
-                moved = await self._move(wire, place, expected)
-                if moved is None:
-                    at = dict(await columns.rows(wire, statements.POSITIONS, place)).get(partition)
-                    if attempt in self._doubtful and at == next_offset:
+                horizons = await self._move(wire, place, moves)
+                if len(horizons) < len(moves):
+                    at = dict(await columns.rows(wire, statements.POSITIONS, place))
+                    if attempt in self._doubtful and all(at[one.partition] == one.next_offset for one in moves):
                         self._doubtful.discard(attempt)
                         return TakenIn(repeats=len(arrivals))
-                    raise LostPartitionError("lost_partition", "the position moved", expected=expected, found=at)
-                if moved.horizon:
-                    fresh = await self._without_ended(wire, place, fresh)
-                taken = await self._insert(wire, place, fresh, moved.horizon) if fresh else TakenIn()
+                    lost = next(one for one in moves if one.partition not in horizons)
+                    raise LostPartitionError(
+                        "lost_partition",
+                        "the position moved",
+                        partition=lost.partition,
+                        expected=lost.expected,
+                        found=at.get(lost.partition),
+                    )
+                for partition in (partition for partition, until in horizons.items() if until):
+                    fresh = await self._without_ended(
+                        wire, {**place, "partition": partition, "next": places[partition].next_offset}, fresh
+                    )
+                taken = await self._insert(wire, place, fresh, horizons) if fresh else TakenIn()
                 await waiting.meet(wire, self.schema, frozenset(brought), frozenset())
         except RetryableError:
             self._doubtful.add(attempt)
@@ -210,26 +213,26 @@ class Store(Database):
         }
         if await columns.rows(wire, statements.IS_KNOWN, place):
             return None
-        return await self._insert(wire, place, [arrival], 0)
+        return await self._insert(wire, place, [arrival], {arrival.partition: 0})
 
-    async def _move(self, wire: Connection, place: Parameters, expected: int | None) -> "_Moved | None":
+    async def _move(self, wire: Connection, place: Parameters, moves: Sequence[Advance]) -> dict[int, int]:
+        """The horizon of each partition that was where it is expected; 0 for those without one."""
         known = self.known
-        if expected is None:
-            moved = await columns.rows(wire, statements.FIRST_POSITION, place)
-        else:
-            moved = await columns.rows(wire, statements.MOVE_POSITION, {**place, "expected": expected})
-        if not moved:
-            return None
-        incarnation, horizon = moved[0]
-        self.met(incarnation, known)
-        return _Moved(horizon or 0)
+        moved: list[tuple[int, int | None, Sequence[str]]] = []
+        if first := [move for move in moves if move.expected is None]:
+            moved += await columns.rows(wire, statements.FIRST_POSITIONS, {**place, **columns.of_moves(first)})
+        if further := [move for move in moves if move.expected is not None]:
+            moved += await columns.rows(wire, statements.MOVE_POSITIONS, {**place, **columns.of_moves(further)})
+        for _, _, incarnation in moved[:1]:
+            self.met(incarnation, known)
+        return {partition: horizon or 0 for partition, horizon, _ in moved}
 
     async def _without_ended(
         self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival]
     ) -> Sequence[Arrival]:
         """Those that a store that was lost had not ended; the ends of the others are known and said already."""
         heard = await columns.rows(wire, statements.TAKE_HEARD, place)
-        by_offset = {arrival.offset: arrival for arrival in arrivals}
+        by_offset = {arrival.offset: arrival for arrival in arrivals if arrival.partition == place["partition"]}
         ended = [
             Ended(arrival=by_offset[offset], state=State(state), code=code, merged_into="")
             for offset, state, code in heard
@@ -237,10 +240,12 @@ class Store(Database):
         ]
         if ended:
             await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(ended)})
-        known = {offset for offset, _, _ in heard}
-        return [arrival for arrival in arrivals if arrival.offset not in known]
+        known = {by_offset[offset].root for offset, _, _ in heard if offset in by_offset}
+        return [arrival for arrival in arrivals if arrival.root not in known]
 
-    async def _insert(self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival], horizon: int) -> TakenIn:
+    async def _insert(
+        self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival], horizons: Mapping[int, int]
+    ) -> TakenIn:
         queue = str(place["queue"])
         root_keys = sorted({arrival.root_key for arrival in arrivals})
         await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": root_keys})
@@ -252,15 +257,8 @@ class Store(Database):
         for row, state, merged_into in replaced:
             announced.append(announcements.of_replaced(speaker, row, state, state.value, merged_into, at))
         if batch.queued:
-            await wire.execute(
-                statements.INSERT_ROWS,
-                {
-                    **place,
-                    **columns.of_arrivals(batch.queued),
-                    "payloads": [arrival.payload for arrival in batch.queued],
-                    "doubt_below": horizon,
-                },
-            )
+            doubts = [arrival.offset < horizons[arrival.partition] for arrival in batch.queued]
+            await wire.execute(statements.INSERT_ROWS, {**place, **columns.of_queued(batch.queued, doubts)})
         if batch.ended:
             await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(batch.ended)})
             announced += [
@@ -535,8 +533,11 @@ class Store(Database):
     async def outbox_batch(self, limit: int) -> list[Announcement]:
         """What the broker does not have yet, in the order it was written."""
         self._announced.clear()
+        known = self.known
         found = await self.fetch(statements.OUTBOX, {"limit": limit})
-        return [columns.announcement_of(values) for values in found]
+        for incarnation, *_ in found[:1]:
+            self.met(incarnation, known)
+        return [columns.announcement_of(values) for _, *values in found]
 
     async def outbox_sent(self, ids: Sequence[int]) -> Incarnation:
         """The broker has them; how far the store has come by that, which is to be told now and not before."""

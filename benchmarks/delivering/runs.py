@@ -19,6 +19,7 @@ import uvloop
 from benchmarks.delivering import stores
 from benchmarks.delivering.stores import QUEUE
 from benchmarks.delivering.target import DONE, Target
+from bus.events import Advance
 from delivery import statements
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after, settled
@@ -237,7 +238,13 @@ async def _park(store: Store, root_keys: Collection[str]) -> None:
     template = stores.arrivals(topic_id, 0, 0, 1, 1)[0]
     for offset, root_key in enumerate(root_keys):
         arrival = msgspec.structs.replace(template, root_key=root_key, message_key=root_key, offset=offset)
-        await store.take_in(QUEUE, stores.TOPIC, topic_id, 0, offset or None, offset + 1, [arrival])
+        await store.take_in(
+            QUEUE,
+            stores.TOPIC,
+            topic_id,
+            [Advance(0, offset or None, offset + 1)],
+            [arrival],
+        )
     for row in await store.claim(QUEUE, "worker", len(root_keys), 60.0):
         # a release is about what waits for a person, a skip about any
         turn = after(RefusedError("gp.refused", "no"), Step.DELIVER, row, None, PACE, 0.5)

@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
+from bus.events import Advance
 from delivery.migrate import migrate, schema_of
 from delivery.ports import Arrival
 from delivery.states import Kind
@@ -126,7 +127,7 @@ async def take_in(store: Store, partitions: Sequence[Sequence[Sequence[Arrival]]
         expected = (await store.positions(QUEUE, topic_id)).get(partition)
         for batch in taking:
             next_offset = batch[-1].offset + 1
-            await store.take_in(QUEUE, TOPIC, topic_id, partition, expected, next_offset, batch)
+            await store.take_in(QUEUE, TOPIC, topic_id, [Advance(partition, expected, next_offset)], batch)
             expected = next_offset
 
     await asyncio.gather(*map(of_partition, partitions))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from bus.events import Incoming, Outgoing
+from bus.events import Advance, Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
 from bus.take_in import attach_take_in
@@ -72,15 +72,14 @@ class Store:
     async def positions(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:  # noqa: ARG002 - one topic
         return {partition: self.position[partition] for partition in partitions if partition in self.position}
 
-    async def commit(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[bytes]
-    ) -> None:
+    async def commit(self, topic_id: str, moves: Sequence[Advance], events: Sequence[Incoming]) -> None:
         assert topic_id
-        if self.position.get(partition) != expected:
+        if any(self.position.get(move.partition) != move.expected for move in moves):
             self.lost += 1
             raise LostPartitionError("lost_partition", "moved")
-        self.rows[partition] += events
-        self.position[partition] = next_offset
+        for event in events:
+            self.rows[event.partition].append(event.value or b"")
+        self.position |= {move.partition: move.next_offset for move in moves}
 
 
 class AgentsSuite:
@@ -208,10 +207,7 @@ def piped(app: BusApp, cluster: Cluster, transform: Callable[[Incoming], list[Ou
 
 
 def taken_in(app: BusApp, cluster: Cluster, store: Store) -> None:
-    def value(event: Incoming) -> bytes:
-        return event.value or b""
-
-    attach_take_in(app, "take-in", cluster.source, store.positions, value, bury_in(cluster), store.commit)
+    attach_take_in(app, "take-in", cluster.source, store.positions, lambda event: event, bury_in(cluster), store.commit)
 
 
 def bury_in(cluster: Cluster) -> Callable[[Incoming, RejectedError], list[Outgoing]]:

@@ -8,7 +8,7 @@ import pytest
 from faust.types import TP
 
 from bus import take_in
-from bus.events import Incoming, Outgoing
+from bus.events import Advance, Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
 from errors import ConfigurationError, FatalError, LostPartitionError, RejectedError, RetryableError
@@ -43,17 +43,16 @@ class MemoryStore:
         await asyncio.sleep(0)
         return {partition: self.position[partition] for partition in partitions if partition in self.position}
 
-    async def commit(
-        self, topic_id: str, partition: int, expected: int | None, next_offset: int, events: Sequence[int]
-    ) -> None:
+    async def commit(self, topic_id: str, moves: Sequence[Advance], events: Sequence[tuple[int, int]]) -> None:
         assert topic_id == "id"
         self.before()
         await asyncio.sleep(self.pause_s)
-        if self.position.get(partition) != expected:
+        if any(self.position.get(move.partition) != move.expected for move in moves):
             self.lost += 1
             raise LostPartitionError("lost_partition", "moved")
-        self.rows[partition] += events
-        self.position[partition] = next_offset
+        for partition, value in events:
+            self.rows[partition].append(value)
+        self.position |= {move.partition: move.next_offset for move in moves}
         self.after()
 
 
@@ -119,10 +118,10 @@ class Run:
         )
 
 
-def read(event: Incoming) -> int:
+def read(event: Incoming) -> tuple[int, int]:
     if event.value == b"poison":
         raise RejectedError("poison", "as it is")
-    return event.offset
+    return event.partition, event.offset
 
 
 def bury(event: Incoming, error: RejectedError) -> list[Outgoing]:

@@ -10,7 +10,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from bus.events import Incoming
+from bus.events import Advance, Incoming
 from bus.partitioner import partition_of
 from bus.read_range import RangeReader
 from bus.verify import topic_ids
@@ -102,7 +102,13 @@ class Past:
                 if events:
                     following = events[-1].offset + 1
                     arrivals = [self.arrival(event, kind) for event in events]
-                    await store.take_in(QUEUE, self.topic, self.topic_id, partition, first, following, arrivals)
+                    await store.take_in(
+                        QUEUE,
+                        self.topic,
+                        self.topic_id,
+                        [Advance(partition, first, following)],
+                        arrivals,
+                    )
                     taken += len(arrivals)
         return taken
 

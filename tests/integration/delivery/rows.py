@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from bus.events import Advance
 from delivery.migrate import schema_of
 from delivery.ports import Arrival, Intent, Reference, Row, Settlement
 from delivery.states import Kind, State
@@ -62,7 +63,13 @@ async def take_in(store: Store, *arrivals: Arrival, queue: str = QUEUE) -> None:
     """Each batch follows the last one of its partition."""
     partition = arrivals[0].partition
     expected = (await store.positions(queue, TOPIC_ID)).get(partition)
-    await store.take_in(queue, TOPIC, TOPIC_ID, partition, expected, arrivals[-1].offset + 1, arrivals)
+    await store.take_in(
+        queue,
+        TOPIC,
+        TOPIC_ID,
+        [Advance(partition, expected, arrivals[-1].offset + 1)],
+        arrivals,
+    )
 
 
 def command(act: str, *, id_: str = "c-1", **more: Any) -> Command:

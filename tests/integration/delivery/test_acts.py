@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bus.events import Advance
 from delivery.acts import CAUSES_OF, PORTION, Acts, Portion
 from delivery.announcements import What
 from delivery.decide import Pace, Step, after, for_a_person
@@ -341,11 +342,11 @@ async def test_unknown_act_is_answered(store: Store, acts: Acts, bus_dsn: str) -
 
 
 async def test_batch_moves_the_position_once(store: Store, acts: Acts, bus_dsn: str) -> None:
-    await acts(COMMANDS_ID, 0, None, 2, [command(Act.PAUSE)])
+    await acts(COMMANDS_ID, [Advance(0, None, 2)], [command(Act.PAUSE)])
     assert await store.positions(QUEUE, COMMANDS_ID) == {0: 2}
 
     with pytest.raises(LostPartitionError):
-        await acts(COMMANDS_ID, 0, None, 2, [command(Act.PAUSE)])
+        await acts(COMMANDS_ID, [Advance(0, None, 2)], [command(Act.PAUSE)])
     assert len(answers(bus_dsn, store.connection)) == 1
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from bus.events import Advance
 from bus.secret import Secret
 from bus.settings import Connection
 from delivery.acts import Acts
@@ -73,7 +74,9 @@ async def test_a_command_needs_no_room_and_the_status_tells_of_the_full_queue(st
     await store.settle(QUEUE, OWNER, [refused], [])
     full = not await capacity(store)()
 
-    await Acts(store, QUEUE, "bus.commands.v1")("id", 0, None, 1, [command("skip", root_key="clarity-main:0")])
+    await Acts(store, QUEUE, "bus.commands.v1")(
+        "id", [Advance(0, None, 1)], [command("skip", root_key="clarity-main:0")]
+    )
     standing = queues.standing(
         Connection(name=store.connection, system="dynamics-gp", store_dsn=Secret(bus_dsn, reference="env:DSN"))
     )

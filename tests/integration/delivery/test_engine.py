@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from structlog.testing import capture_logs
 
+from bus.events import Advance
 from delivery import engine
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after
@@ -479,7 +480,7 @@ async def test_late_echo_answers_at_once_and_an_early_absence_is_not_believed(st
     async with running(deliverer(store, {"order": target}, pace=pace)):
         await until(lambda: len(look(bus_dsn, store.connection, "SELECT 1 FROM rows WHERE state = 'unknown'")) == 2)
         assert target.found == []
-        await store.take_in("fetchers", TOPIC, "captured", 0, None, 1, [], ["order:s:0", "order:s:1"])
+        await store.take_in("fetchers", TOPIC, "captured", [Advance(0, None, 1)], [], ["order:s:0", "order:s:1"])
         await until(lambda: len(target.found) == 2, within_s=10)
         await until(lambda: len(look(bus_dsn, store.connection, "SELECT 1 FROM rows")) == 1)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.events import Advance
 from delivery.acts import Acts
 from delivery.decide import Pace
 from delivery.engine import Limits
@@ -262,7 +263,7 @@ async def _insisting(store: Store, events: int) -> None:
         batch = [arrival(first + n, f"s:{(first + n) % KEYS}") for n in range(6)]
         while True:
             try:
-                await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, expected, first + 6, batch)
+                await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, expected, first + 6)], batch)
                 break
             except RetryableError:
                 await asyncio.sleep(0.05)

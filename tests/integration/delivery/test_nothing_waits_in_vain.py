@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from bus.events import Advance
 from delivery.acts import Acts
 from delivery.decide import Pace
 from delivery.engine import Limits
@@ -52,7 +53,7 @@ class Needy(Target):
             offset = len(self.there)
             self.there.add(name)
             told = asyncio.create_task(
-                self._store.take_in("fetchers", TOPIC, "captured", 0, offset or None, offset + 1, [], [name])
+                self._store.take_in("fetchers", TOPIC, "captured", [Advance(0, offset or None, offset + 1)], [], [name])
             )
             await asyncio.shield(told)  # who looks may be killed meanwhile; who tells is another process
 

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from bus.events import Advance
 from delivery.edges import Edges
 from delivery.incarnation import Incarnation
 from delivery.migrate import schema_of
@@ -56,9 +57,9 @@ async def test_nothing_is_begun_in_a_store_put_back_under_a_running_worker(bus_d
     with REFUSED:
         await store.claim(QUEUE, "me", 10, 60)
     with REFUSED:
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, 11, 12, [arrival(11, "s:9")])
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, 11, 12)], [arrival(11, "s:9")])
     with REFUSED:
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, 1, None, 1, [arrival(0, "s:9", partition=1)])
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(1, None, 1)], [arrival(0, "s:9", partition=1)])
     with REFUSED:
         await Relay(store, Broker(), headers_of(store.connection), "relay", send_within_s=4.0).run()
     with REFUSED:

@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
+from bus.events import Advance
 from delivery.decide import Pace, Step, after, settled
 from delivery.ports import Arrival
 from delivery.states import Kind, ParkedFor, State
@@ -38,7 +39,11 @@ def thin(offset: int) -> Arrival:
 
 async def test_position_moves_with_the_rows(store: Store) -> None:
     taken = await store.take_in(
-        QUEUE, TOPIC, TOPIC_ID, 3, None, 12, [arrival(7, partition=3), arrival(10, partition=3)]
+        QUEUE,
+        TOPIC,
+        TOPIC_ID,
+        [Advance(3, None, 12)],
+        [arrival(7, partition=3), arrival(10, partition=3)],
     )
 
     assert (taken.queued, taken.ended, taken.repeats) == (2, 0, 0)
@@ -47,8 +52,8 @@ async def test_position_moves_with_the_rows(store: Store) -> None:
 
 
 async def test_partition_without_events_moves_on(store: Store) -> None:
-    await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, None, 5, [])
-    await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, 5, 9, [])
+    await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 5)], [])
+    await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, 5, 9)], [])
 
     assert await store.positions(QUEUE, TOPIC_ID) == {0: 9}
 
@@ -56,7 +61,7 @@ async def test_partition_without_events_moves_on(store: Store) -> None:
 async def test_offsets_below_the_position_are_repeats(store: Store, bus_dsn: str) -> None:
     await take_in(store, arrival(0), arrival(1))
 
-    taken = await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, 2, 4, [arrival(1), arrival(3)])
+    taken = await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, 2, 4)], [arrival(1), arrival(3)])
 
     assert (taken.queued, taken.repeats) == (1, 1)
     assert [one["event_offset"] for one in look(bus_dsn, store.connection, "SELECT * FROM rows ORDER BY id")] == [
@@ -68,7 +73,7 @@ async def test_offsets_below_the_position_are_repeats(store: Store, bus_dsn: str
 
 async def test_events_beyond_the_batch_are_a_bug(store: Store) -> None:
     with pytest.raises(ValueError, match="does not belong"):
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, None, 4, [arrival(4)])
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 4)], [arrival(4)])
 
 
 @pytest.mark.parametrize("expected", [None, 1, 3])
@@ -78,10 +83,25 @@ async def test_worker_whose_position_moved_has_lost_the_partition(
     await take_in(store, arrival(0), arrival(1))
 
     with pytest.raises(LostPartitionError):
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, expected, 4, [arrival(3)])
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, expected, 4)], [arrival(3)])
 
     assert await store.positions(QUEUE, TOPIC_ID) == {0: 2}
     assert len(look(bus_dsn, store.connection, "SELECT 1 FROM rows")) == 2
+
+
+async def test_with_one_partition_lost_nothing_of_a_batch_is_taken_in(store: Store, bus_dsn: str) -> None:
+    await take_in(store, arrival(0))
+    mine = [arrival(0, partition=1), arrival(1), arrival(2)]
+
+    with pytest.raises(LostPartitionError) as lost:
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(1, None, 1), Advance(0, 2, 3)], mine)
+
+    assert lost.value.facts == {"partition": 0, "expected": 2, "found": 1}
+    assert await store.positions(QUEUE, TOPIC_ID) == {0: 1}
+    await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(1, None, 1), Advance(0, 1, 3)], mine)
+    assert await store.positions(QUEUE, TOPIC_ID) == {0: 3, 1: 1}
+    taken = look(bus_dsn, store.connection, "SELECT partition, event_offset FROM rows ORDER BY id")
+    assert [(one["partition"], one["event_offset"]) for one in taken] == [(0, 0), (1, 0), (0, 1), (0, 2)]
 
 
 async def test_of_two_workers_with_one_partition_each_event_is_taken_once(bus_dsn: str, store: Store) -> None:
@@ -95,7 +115,7 @@ async def test_of_two_workers_with_one_partition_each_event_is_taken_once(bus_ds
             first = at or 0
             events = [arrival(offset, f"clarity-main:{offset % 7}") for offset in range(first, min(first + batch, 200))]
             try:
-                await mine.take_in(QUEUE, TOPIC, TOPIC_ID, 0, at, events[-1].offset + 1, events)
+                await mine.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, at, events[-1].offset + 1)], events)
             except LostPartitionError:
                 lost += 1
 
@@ -119,10 +139,10 @@ async def test_answer_lost_on_the_way_back_is_not_another_worker(
 
     monkeypatch.setattr(psycopg.AsyncTransaction, "__aexit__", commit_and_lose)
     with pytest.raises(RetryableError):
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, None, 1, [arrival(0)])
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 1)], [arrival(0)])
     monkeypatch.setattr(psycopg.AsyncTransaction, "__aexit__", real)
 
-    again = await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, None, 1, [arrival(0)])
+    again = await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 1)], [arrival(0)])
 
     assert again.repeats == 1
     assert len(look(bus_dsn, store.connection, "SELECT 1 FROM rows")) == 1
@@ -136,7 +156,7 @@ async def test_rows_of_a_key_keep_the_order_of_commits(store: Store, bus_dsn: st
         expected = None
         for first in range(0, 60, 4):
             events = [arrival(first + n, f"clarity-main:{n % 3}", partition=number) for n in range(4)]
-            await store.take_in(QUEUE, TOPIC, TOPIC_ID, number, expected, first + 4, events)
+            await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(number, expected, first + 4)], events)
             expected = first + 4
 
     await asyncio.gather(*(partition(number) for number in range(6)))
@@ -154,7 +174,11 @@ async def test_older_source_version_ends_at_once(store: Store, bus_dsn: str) -> 
     await take_in(store, arrival(0, source_version=7))
 
     taken = await store.take_in(
-        QUEUE, TOPIC, TOPIC_ID, 0, 1, 4, [arrival(1, source_version=6), arrival(2, source_version=7), arrival(3)]
+        QUEUE,
+        TOPIC,
+        TOPIC_ID,
+        [Advance(0, 1, 4)],
+        [arrival(1, source_version=6), arrival(2, source_version=7), arrival(3)],
     )
 
     assert (taken.queued, taken.ended) == (2, 1)
@@ -182,9 +206,7 @@ async def test_source_versions_are_compared_within_a_message_key_and_record(stor
         QUEUE,
         TOPIC,
         TOPIC_ID,
-        0,
-        1,
-        3,
+        [Advance(0, 1, 3)],
         [
             arrival(1, "clarity-main:1/b", source_version=6),
             arrival(2, "clarity-main:1/a", record="x", source_version=6),
@@ -211,7 +233,7 @@ async def test_newer_state_makes_waiting_ones_needless(store: Store, bus_dsn: st
 
 
 async def test_thin_changes_of_one_batch_are_merged_into_the_last(store: Store, bus_dsn: str) -> None:
-    taken = await store.take_in(QUEUE, TOPIC, TOPIC_ID, 0, None, 3, [thin(n) for n in range(3)])
+    taken = await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 3)], [thin(n) for n in range(3)])
 
     assert (taken.queued, taken.ended) == (1, 2)
     assert [one["event_offset"] for one in look(bus_dsn, store.connection, "SELECT * FROM rows")] == [2]

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from bus.events import Advance
 from delivery import waiting
 from delivery.decide import Pace, Step, Turn, after, settled
 from delivery.intake import Sightings
@@ -152,13 +153,13 @@ async def test_what_is_seen_there_wakes_and_is_noted_once(store: Store) -> None:
     await settle(store, lacks(row))
     sightings = Sightings(store, "fetchers", "dynamics-gp.cdc.IV00102.v1")
 
-    await sightings("captured", 0, None, 3, [ITEM, "item:OTHER", ITEM])
+    await sightings("captured", [Advance(0, None, 3)], [ITEM, "item:OTHER", ITEM])
 
     assert await store.wake_waiting() == 1
     assert len(await claim(store)) == 1
     assert await store.positions("fetchers", "captured") == {0: 3}
     with pytest.raises(LostPartitionError):
-        await sightings("captured", 0, None, 3, [ITEM])
+        await sightings("captured", [Advance(0, None, 3)], [ITEM])
 
 
 async def test_waiting_for_another_thing_is_said(bus_dsn: str, store: Store) -> None:

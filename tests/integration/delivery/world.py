@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 import msgspec
 
+from bus.events import Advance
 from delivery.acts import Acts
 from delivery.announcements import Announcement
 from delivery.decide import Pace, Step, Turn, after, settled
@@ -147,7 +148,7 @@ class Worker:
             return
         end = events[-1].offset + 1
         try:
-            await self._store.take_in(QUEUE, TOPIC, TOPIC_ID, partition, expected, end, events)
+            await self._store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(partition, expected, end)], events)
         except LostPartitionError:
             del self.positions[partition]
             return

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import Gauge
 
 from bus import metrics
+from bus.events import Advance
 from bus.secret import Secret
 from bus.settings import Connection, Gateway, Pair, Settings
 from delivery.acts import Acts
@@ -157,7 +158,7 @@ async def _refuse(dsn: str, error: BusError) -> None:
     store = Store(dsn, "gp", code_version="0")
     await store.open()
     try:
-        await store.take_in("consumers", TOPIC, TOPIC_ID, 0, None, 3, [arrival(1), arrival(2)])
+        await store.take_in("consumers", TOPIC, TOPIC_ID, [Advance(0, None, 3)], [arrival(1), arrival(2)])
         (row,) = await store.claim("consumers", "worker", 1, 20.0)
         pace = Pace(settling_delay_s=5.0, longest_backoff_s=600.0)
         await store.settle("consumers", "worker", [after(error, Step.PREPARE, row, None, pace, 0.5)], ())

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from bus import store_marks
 from bus.codec import Codecs
-from bus.events import Headers
+from bus.events import Advance, Headers
 from bus.producer import BusProducer
 from bus.registry import Registry
 from bus.secret import Secret
@@ -127,7 +127,9 @@ class World:
             expected = stands.get(partition)
             arrivals = [self._arrival(partition, offset, key) for offset, key in enumerate(keys)][expected or 0 :]
             if arrivals:
-                await store.take_in(QUEUE, self.source, self.topic_id, partition, expected, len(keys), arrivals)
+                await store.take_in(
+                    QUEUE, self.source, self.topic_id, [Advance(partition, expected, len(keys))], arrivals
+                )
 
     def _arrival(self, partition: int, offset: int, key: str) -> Arrival:
         return Arrival(
