@@ -50,10 +50,11 @@ PER_SECOND = 60.0
 STALL_S = 150.0
 MOST_S = 1800.0
 LOOK_EVERY_S = 1.0
+TELL_EVERY_S = 5.0
 LOOKS = 2
 MAILS = "mails of shipping"
 
-#: Told what is going on, about once a second.
+#: Told what is going on, now and then.
 Watch = Callable[[str], None]
 
 
@@ -270,7 +271,7 @@ class Run:
                 f"{self._doing}: orders {len(board.orders)} of {self._asked.orders}, {self._at_gp} in GP, "
                 f"{len(trouble.happened)} faults over, now: {broken}"
             )
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 async def _patiently(ask: Callable[[], Awaitable[datetime]]) -> datetime:
