@@ -54,6 +54,11 @@ CIRCUIT = Gauge(
     "Circuit of a connection's queue: 0 closed, 1 ramp, 2 half open, 3 open as the target is away.",
     ["connection", "queue"],
 )
+STRANGER = Gauge(
+    "towpath_stranger",
+    "1 while nothing is delivered, as another system or an older copy is behind the connection.",
+    ["connection"],
+)
 FULL = Gauge(
     "towpath_full", "1 while nothing more is taken in, as the connection's queue is full.", ["connection", "queue"]
 )
@@ -107,6 +112,7 @@ CATALOGUE = (
     POLLED,
     POLL_CURSOR_SECONDS,
     CIRCUIT,
+    STRANGER,
     FULL,
     FINDINGS,
     FINDINGS_EVENTS,

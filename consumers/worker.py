@@ -75,7 +75,7 @@ async def target_at(
                 orders = SalesOrderSink(
                     company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
                 )
-                yield AtTarget({"order": orders}, company.probe)
+                yield AtTarget({"order": orders}, company.probe, there=company)
         case "clarity":
             async with open_client(connection) as site:
                 sinks: dict[str, Sink] = {

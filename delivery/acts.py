@@ -13,7 +13,7 @@ import structlog
 
 from bus.events import Advance
 from bus.partitioner import partition_of
-from delivery import announcements, columns, statements, waiting
+from delivery import announcements, columns, identity, statements, waiting
 from delivery.announcements import Announcement
 from delivery.asking import THING, Owner, ask
 from delivery.database import Connection
@@ -259,9 +259,8 @@ class Acts:
                 pause = {"until": command.until, "who": command.who, "why": command.why, "id": command.id}
                 await wire.execute(statements.PAUSE, {**queue, **pause})
                 return "command.paused_until" if command.until else "command.paused", _until(command)
-            case Act.RESUME:
-                resumed = (await wire.execute(statements.RESUME, queue)).rowcount
-                return "command.resumed" if resumed else "command.was_not_paused", {}
+            case Act.RESUME | Act.ACCEPT:
+                return await self._resume(wire, command)
             case Act.REPLAY:
                 return await self._begin_replay(wire, command)
             case Act.STOP:
@@ -271,6 +270,16 @@ class Acts:
             case act if act in ENDS_OF or act in QUESTIONS:
                 return "", {}
         return "command.unknown", {}
+
+    async def _resume(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
+        """End a pause, and with it what keeps us from a stranger where a person says that he is the right one."""
+        resumed = (await wire.execute(statements.RESUME, {"queue": self._queue})).rowcount
+        if command.act == Act.ACCEPT:
+            code, values = await identity.accept(wire, command.id)
+            return code, dict(values)
+        if (stranger := await identity.held(wire)) is not None:
+            return "identity.still_held", dict(stranger)
+        return "command.resumed" if resumed else "command.was_not_paused", {}
 
     async def _begin_replay(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
         """Only written down here: other commands must not wait for it."""

@@ -18,13 +18,15 @@ from bus.faust_app import BusApp
 from bus.producer import BusProducer, Publisher
 from bus.settings import Connection, Settings
 from connect import paced
+from connect.identity import StrangerError
 from delivery.acts import Acts
 from delivery.asking import Asking, Owner
 from delivery.circuit import Rules
 from delivery.decide import Pace
-from delivery.engine import Deliverer, Limits
+from delivery.engine import Deliverer, Limits, nobody_remembers
+from delivery.identity import Watch
 from delivery.migrate import check_version
-from delivery.ports import Sink
+from delivery.ports import Identifies, Sink
 from delivery.recognition import marking, recognise
 from delivery.relay import Relay, headers_of
 from delivery.replay_reading import Origin
@@ -49,6 +51,8 @@ class AtTarget(msgspec.Struct, frozen=True):
     probe: Callable[[], Awaitable[None]]
     #: Asked for things that rows wait for; None: nobody can be.
     owner: Owner | None = None
+    #: Where the target can tell who it is: the client, which is kept from strangers.
+    there: Identifies | None = None
 
 
 def chosen(settings: Settings, name: str | None, process: str) -> Connection:
@@ -102,19 +106,23 @@ async def at_work(
         longest_delay_s=connection.circuit_longest_delay_s,
         longest_wait_s=connection.longest_retry_after_s,
     )
-    deliverer = Deliverer(
-        store,
-        queue,
-        target.sinks,
-        owner,
-        random=random.random,
-        limits=limits,
-        pace=pace,
-        rules=rules,
-        probe=target.probe,
-        closed_until=closed_until(connection),
-    )
-    async with BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer:
+    async with (
+        _kept_from_strangers(app, store, queue, target.there) as estranged,
+        BusProducer(settings.kafka, delivery_timeout_s=_SEND_WITHIN_S) as producer,
+    ):
+        deliverer = Deliverer(
+            store,
+            queue,
+            target.sinks,
+            owner,
+            random=random.random,
+            limits=limits,
+            pace=pace,
+            rules=rules,
+            probe=target.probe,
+            estranged=estranged,
+            closed_until=closed_until(connection),
+        )
         publisher = Publisher(producer, codecs)
         relay = Relay(
             store,
@@ -186,6 +194,25 @@ def closed_until(connection: Connection) -> Callable[[datetime], datetime | None
         return windows.open_until(listed, at.astimezone(zone)) if listed else None
 
     return ends
+
+
+@asynccontextmanager
+async def _kept_from_strangers(
+    app: BusApp, store: Store, queue: str, there: Identifies | None
+) -> AsyncIterator[Callable[[StrangerError], Awaitable[None]]]:
+    """A client that can tell who is at its other end works with the system that is remembered, or not at all."""
+    if there is None:
+        yield nobody_remembers
+        return
+    watch = Watch(store, queue, there)
+    await watch.begin()
+    watching = asyncio.create_task(_or_die(app, watch.run()))
+    try:
+        yield watch.estranged
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+        await watch.end()
 
 
 async def _or_die(app: BusApp, work: Coroutine[None, None, None]) -> None:

@@ -20,6 +20,7 @@ import structlog
 
 from bus import metrics
 from bus.clock import Clock, now
+from connect.identity import StrangerError
 from delivery import decide
 from delivery.circuit import Circuit, Position, Rules, Word, word_of, word_of_code
 from delivery.decide import Pace, Step, Turn
@@ -100,6 +101,10 @@ async def nothing_to_ask() -> None:
     """A probe of a target that cannot be asked: the first row is the probe."""
 
 
+async def nobody_remembers(_: StrangerError) -> None:
+    """A target that cannot tell who it is: there are no strangers."""
+
+
 def always_open(_: datetime) -> None:
     """No maintenance windows."""
 
@@ -119,6 +124,7 @@ class Deliverer:
         pace: Pace | None = None,
         rules: Rules | None = None,
         probe: Callable[[], Awaitable[None]] = nothing_to_ask,
+        estranged: Callable[[StrangerError], Awaitable[None]] = nobody_remembers,
         closed_until: Callable[[datetime], datetime | None] = always_open,
         clock: Clock = now,
     ) -> None:
@@ -134,6 +140,7 @@ class Deliverer:
             pace: How long between tries.
             rules: Of the circuit.
             probe: A read of the target that works exactly when the target does; raises as sinks do.
+            estranged: Told that somebody else is there than is remembered, before the row is given back.
             closed_until: When a maintenance window ends, at a moment inside of one: nothing new is started then.
             clock: For the days of history, and for maintenance windows.
 
@@ -151,6 +158,7 @@ class Deliverer:
         self._pace = pace or Pace()
         self._rules = rules or Rules()
         self._probe = probe
+        self._estranged = estranged
         self._closed_until = closed_until
         self._clock = clock
         self._closed = False
@@ -370,9 +378,9 @@ class Deliverer:
                 settlement = await sink.deliver(intent)
         except TimeoutError:
             error = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
-            return self._after(error, Step.DELIVER, row, intent)
+            return await self._after(error, Step.DELIVER, row, intent)
         except BusError as error:
-            return self._after(error, Step.DELIVER, row, intent)
+            return await self._after(error, Step.DELIVER, row, intent)
         return self._works(decide.settled(row, settlement, intent))
 
     async def _ask(self, asking: Awaitable[T], row: Row, intent: Intent | None, step: Step) -> T | Turn:
@@ -382,15 +390,18 @@ class Deliverer:
                 return await asking
         except TimeoutError:
             error: BusError = RetryableError(f"{step.value}_timed_out", "no answer in time")
-            return self._after(error, step, row, intent)
+            return await self._after(error, step, row, intent)
         except BusError as error:
-            return self._after(error, step, row, intent)
+            return await self._after(error, step, row, intent)
 
     # ---- the target as a whole
 
-    def _after(self, error: BusError, step: Step, row: Row, intent: Intent | None) -> Turn:
+    async def _after(self, error: BusError, step: Step, row: Row, intent: Intent | None) -> Turn:
         """What a sink's error makes of the row, and of the circuit."""
         turn = decide.after(error, step, row, intent, self._pace, self._random())
+        if isinstance(error, StrangerError):
+            await self._estranged(error)
+            return self._uncounted(turn, error.retry_after_s or 0.0)
         retry_after_s = error.retry_after_s if isinstance(error, RetryableError) else None
         return self._heard(turn, word_of(error), error.code, retry_after_s)
 
@@ -422,6 +433,8 @@ class Deliverer:
         try:
             async with asyncio.timeout(self._limits.read_timeout_s):
                 await self._probe()
+        except StrangerError as error:
+            await self._estranged(error)  # somebody answers: that nothing is sent to him is not the circuit's affair
         except (TimeoutError, RetryableError, UnknownOutcomeError) as error:
             code = error.code if isinstance(error, BusError) else "timed_out"
             at = time.monotonic()

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from connect.identity import Known, Seen, Verdict
 from delivery.states import Kind, ParkedFor, Repeats, State
 from errors import FatalError
 from schemas.bus.fetched import Fetched
@@ -261,6 +262,26 @@ class Foresees(Protocol):
 
     async def foresee(self, row: Row) -> Intent | Settlement:
         """As `prepare`, and nothing is used up; the intent is only rehearsed."""
+
+
+class Identifies(Protocol):
+    """A client of a system that can tell who it is, and that does nothing at any other.
+
+    What it does not do raises StrangerError. Each new session is asked before it is used; `who` is always answered.
+    """
+
+    @property
+    def known(self) -> Known | None:
+        """Whom it expects, with the newest proof it has written there; None: nobody has said."""
+
+    async def who(self) -> Seen:
+        """Who is there now."""
+
+    def expect(self, known: Known | None) -> None:
+        """Nothing is done at any other system from now on; None: at none before one is remembered."""
+
+    def refuse(self, why: Verdict) -> None:
+        """Nothing at all is done until `expect`."""
 
 
 class Requests(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ QUEUES: Final = ("fetchers", "consumers")
 STATES: Final = frozenset(State)
 SEQUENCES: Final = ["row_ids", "epochs", "outbox_id_seq"]
 _BEYOND: Final = 1 << 36
+#: Acts that end a pause.
+RESUMING: Final = frozenset({Act.RESUME, Act.ACCEPT})
 
 #: Where a queue's events may have been worked on: (queue, topic id, partition) to the offset behind them.
 Horizons = Mapping[tuple[str, str, int], int]
@@ -169,11 +171,11 @@ class Listener:
         if outcome.command_id:
             done = [outcome.command_id, outcome.stage, act, outcome.who, outcome.why, _rows(outcome), outcome.at]
             self._wire.execute(sql.ANSWER, [*done, outcome.at])
-        if act in {Act.PAUSE, Act.RESUME}:
+        if act in {Act.PAUSE, *RESUMING}:
             self._switches.append(outcome)
 
     def _switch(self, outcome: Outcome) -> None:
-        if outcome.values.get("act") == Act.RESUME:
+        if outcome.values.get("act") in RESUMING:
             self._wire.execute("DELETE FROM pauses WHERE queue = %s", [outcome.stage])
             return
         until = outcome.values.get("until")

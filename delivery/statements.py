@@ -182,8 +182,10 @@ NOTIFY = "SELECT pg_notify(%(channel)s, %(queue)s)"
 
 # ---- claim
 
+# Nobody paused it, and no stranger is behind the connection.
 _NOT_PAUSED = """NOT EXISTS (
-    SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp()))"""
+    SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp()))
+    AND NOT EXISTS (SELECT 1 FROM identity WHERE the_one AND held <> '')"""
 
 CLAIM = f"""
 WITH due AS MATERIALIZED (
@@ -643,6 +645,16 @@ ON CONFLICT (queue) DO UPDATE SET until = excluded.until, who = excluded.who, wh
 """
 RESUME = "DELETE FROM pauses WHERE queue = %(queue)s"
 
+# ---- who is behind the connection
+
+IDENTITY = "SELECT known, life, seen, held, accepted_by FROM identity"
+LOCK_IDENTITY = f"{IDENTITY} FOR UPDATE"
+FIRST_IDENTITY = "INSERT INTO identity (known) VALUES (%(known)s) ON CONFLICT DO NOTHING"
+REMEMBER_IDENTITY = """
+UPDATE identity SET known = %(known)s, life = %(life)s, seen = %(seen)s, held = %(held)s, accepted_by = %(accepted_by)s,
+    since = CASE WHEN held <> %(held)s OR life <> %(life)s THEN statement_timestamp() ELSE since END
+"""
+
 # ---- relay
 
 OUTBOX = f"""
@@ -663,11 +675,6 @@ UNDER_WAY = "SELECT intent FROM rows WHERE root_key = %(root_key)s AND state IN 
 KNOWN_AS = """
 SELECT id_there FROM cross_references WHERE canonical_id = %(canonical_id)s AND record = %(record)s
 ORDER BY since DESC, id_there LIMIT 1
-"""
-IDENTITY = "SELECT identity FROM identity"
-REMEMBER_IDENTITY = """
-INSERT INTO identity (identity, since) VALUES (%(identity)s, statement_timestamp())
-ON CONFLICT (the_one) DO UPDATE SET identity = excluded.identity, since = excluded.since
 """
 SEEN_WEBHOOK = "SELECT 1 FROM webhook_ids WHERE id = %(id)s"
 REMEMBER_WEBHOOK = """

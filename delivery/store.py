@@ -583,15 +583,6 @@ class Store(Database):
         found = await self.fetch(statements.KNOWN_AS, {"canonical_id": canonical_id, "record": record})
         return str(found[0][0]) if found else None
 
-    async def identity(self) -> str | None:
-        """Who was behind the connection when it was last remembered."""
-        found = await self.fetch(statements.IDENTITY, {})
-        return str(found[0][0]) if found else None
-
-    async def remember_identity(self, identity: str) -> None:
-        """From now on this is who is behind the connection."""
-        await self.execute(statements.REMEMBER_IDENTITY, {"identity": identity})
-
     # ---- looking in, keeping house
 
     async def counts(self) -> Counts:

@@ -65,6 +65,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str
     #: The replay it is part of; empty: live.
     replay: str = ""
+    #: Why nothing is delivered to the connection at all: another system is behind it than is remembered.
+    stranger: str = ""
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +239,7 @@ def waiting_of(
         for head in listed:
             if head.root_key == key:
                 told = since.get((connection, _event(head)))
-                found.append(_from_store(connection, head, told, stores[connection].pauses, circuits))
+                found.append(_from_store(connection, head, told, stores[connection], circuits))
     open_elsewhere: dict[tuple[str, str], DeliveryTold] = {}
     for each in deliveries:
         if each.connection not in heads and each.state not in ENDS:
@@ -285,13 +287,9 @@ def moves_of(
 
 
 def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> list[Move]:
-    moves = []
+    moves = _resumes(each, now)
     process = f"{each.queue}@{each.connection}"
     name = shlex.quote(key)
-    if each.pause is not None:
-        until = f", else it goes on at {_clock(each.pause.until, now)}" if each.pause.until is not None else ""
-        says = f"{each.connection} is paused by {each.pause.who}{until}"
-        moves.append(Move(command=f"towpath resume {each.connection}", says=says))
     if each.state == State.PARKED and each.cause == ParkedFor.REFUSED:
         redrive = f"towpath dead-letters redrive {each.dead_letter} --why ..."
         moves.append(Move(command=redrive, says="once what it names is corrected; it is tried again in its place"))
@@ -312,7 +310,7 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
         if each.waits_for:
             asks = f"towpath parked ask {shlex.quote(each.waits_for)} --why ..."
             moves.append(Move(command=asks, says="asks its owner for it, in case the event that told of it was lost"))
-    if each.pause is not None:
+    if each.pause is not None or each.stranger:
         return moves
     if each.circuit_open_since is not None:
         says = f"nothing: it goes on by itself when {each.connection} answers again"
@@ -330,6 +328,18 @@ def _moves(key: str, each: Waiting, running: Collection[str], now: datetime) -> 
     moves.append(_run(process, running, f"nothing: {what} {at}"))
     if each.cause == ParkedFor.BACKOFF:
         moves.append(Move(command=f"towpath parked release {name}", says="has it tried at once"))
+    return moves
+
+
+def _resumes(each: Waiting, now: datetime) -> list[Move]:
+    moves = []
+    if each.stranger:
+        command = f"towpath resume {each.connection} --accept-identity --why ..."
+        moves.append(Move(command=command, says="once it is sure that this is the right system, and not a mistake"))
+    if each.pause is not None:
+        until = f", else it goes on at {_clock(each.pause.until, now)}" if each.pause.until is not None else ""
+        says = f"{each.connection} is paused by {each.pause.who}{until}"
+        moves.append(Move(command=f"towpath resume {each.connection}", says=says))
     return moves
 
 
@@ -352,7 +362,7 @@ def _from_store(
     connection: str,
     head: Head,
     told: DeliveryTold | None,
-    pauses: Iterable[Pause],
+    store: StoreStanding,
     circuits: Iterable[OpenCircuit],
 ) -> Waiting:
     happened, to_do = _sentence(head.code, head.code_values, connection, head.document_number)
@@ -373,13 +383,14 @@ def _from_store(
         lease_owner=head.lease_owner,
         lease_until=head.lease_until,
         behind=head.behind,
-        pause=next((each for each in pauses if each.queue == head.queue), None),
+        pause=next((each for each in store.pauses if each.queue == head.queue), None),
         circuit_open_since=_open_since(connection, head.queue, circuits),
         money={head.currency: head.amount} if head.currency and head.amount else {},
         document_number=head.document_number,
         dead_letter=_dead_letter(connection, head.queue, _event(head)) if head.cause == ParkedFor.REFUSED else "",
         told_by="store",
         replay=head.replay,
+        stranger=_sentence(store.stranger.code, store.stranger.values, connection, "")[0] if store.stranger else "",
     )
 
 

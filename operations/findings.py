@@ -70,6 +70,7 @@ class Kind(StrEnum):
 
     SERVER = "server"
     STORE = "store"
+    STRANGER = "stranger"
     PROCESS = "process"
     CAPTURE = "capture"
     LOST = "lost"
@@ -90,7 +91,10 @@ class Kind(StrEnum):
 
 
 #: Of one severity these are told first: the rest may follow from them.
-CAUSES = (Kind.SERVER, Kind.STORE, Kind.PROCESS, Kind.CAPTURE, Kind.LOST, Kind.LEDGER, Kind.CENSUS, Kind.PROJECTOR)
+CAUSES = (
+    *(Kind.SERVER, Kind.STORE, Kind.STRANGER, Kind.PROCESS, Kind.CAPTURE, Kind.LOST),
+    *(Kind.LEDGER, Kind.CENSUS, Kind.PROJECTOR),
+)
 RANKS = list(Severity)
 
 
@@ -176,6 +180,22 @@ def of_stores(stores: Iterable[StoreStanding], announced: Mapping[str, Incarnati
             kind=Kind.STORE,
             about=store.connection,
             headline=said.happened,
+            to_do=said.to_do,
+        )
+
+
+def of_strangers(stores: Iterable[StoreStanding]) -> Iterator[Finding]:
+    """Connections behind which another system is than is remembered, or an older copy of it; pure."""
+    for store in stores:
+        if store.stranger is None:
+            continue
+        said = sentence(store.stranger.code, store.stranger.values | {"connection": store.connection})
+        yield Finding(
+            severity=Severity.ALARM,
+            kind=Kind.STRANGER,
+            about=store.connection,
+            headline=said.happened,
+            since=store.stranger.since,
             to_do=said.to_do,
         )
 

@@ -8,6 +8,10 @@ import msgspec
 from bus.settings import Connection, Settings
 from operations import local, processes
 from operations.processes import ProcessState
+from operations.projection import queues
+from operations.projection.queues import StoreStanding
+from operations.sentences import sentence
+from operations.side_by_side import Question, wait_for
 
 
 class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +34,8 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     user: str = ""
     password: str = ""
     odbc: str = ""
+    #: Why nothing is delivered to it: another system is behind it than is remembered. Not told where its store is away.
+    stopped: str = ""
 
 
 class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +55,8 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, ProcessState]
 
 
+#: For the stores; whoever asks wants the addresses.
+ASK_WITHIN_S = 2.0
 #: Simulator to the variable its control API's address is kept in.
 CONTROLS = {"clarity": "TOWPATH_CLARITY_CONTROL", "dynamics-gp": "TOWPATH_GP_CONTROL"}
 
@@ -58,6 +66,7 @@ def info(settings: Settings) -> Info:
     made_here = local.read(settings.root, "sandbox")
     known = frozenset(made_here.values())
     address = f"http://{settings.gateway.host}:{settings.gateway.port}"
+    stopped = _stopped(settings)
     return Info(
         deployment=settings.deployment,
         kafka=settings.kafka,
@@ -74,7 +83,9 @@ def info(settings: Settings) -> Info:
                 if each.webhook_secrets
             },
         ),
-        connections={each.name: _connection(each, known) for each in settings.connections.values()},
+        connections={
+            each.name: _connection(each, known, stopped.get(each.name, "")) for each in settings.connections.values()
+        },
         sandbox=_simulators(settings, made_here),
         processes={each.name: each for each in processes.states(settings.root, list(settings.connections))},
     )
@@ -90,13 +101,30 @@ def _simulators(settings: Settings, made_here: Mapping[str, str]) -> dict[str, S
     return own | {each.name: own[each.system] for each in settings.connections.values() if each.system in own}
 
 
-def _connection(connection: Connection, known: frozenset[str]) -> ConnectionInfo:
+def _stopped(settings: Settings) -> dict[str, str]:
+    """By connection, what was found behind it instead of the system that is remembered."""
+    asked = {each.name: _store(each) for each in settings.connections.values()}
+    wait_for(asked.values(), ASK_WITHIN_S)
+    strangers = {name: each.answer.stranger for name, each in asked.items() if each.answer is not None}
+    return {
+        name: sentence(stranger.code, stranger.values | {"connection": name}).happened
+        for name, stranger in strangers.items()
+        if stranger is not None
+    }
+
+
+def _store(connection: Connection) -> Question[StoreStanding]:
+    return Question(f"store of {connection.name}", lambda: queues.standing(connection))
+
+
+def _connection(connection: Connection, known: frozenset[str], stopped: str) -> ConnectionInfo:
     return ConnectionInfo(
         system=connection.system,
         url=connection.url,
         user=connection.user,
         password=_shown(connection.password, known) if connection.password else "",
         odbc=_shown(connection.odbc, known) if connection.odbc else "",
+        stopped=stopped,
     )
 
 

@@ -10,6 +10,12 @@ from collections.abc import Mapping
 import msgspec
 
 NOTHING = "Nothing to do."
+#: When a connection's system is not the one that is remembered.
+RIGHT_ONE = (
+    "If it was restored, or swapped for good: `towpath resume {connection} --accept-identity --why ...`, then replay "
+    "what it has lost and have its changes captured anew (docs/how-to/when-an-erp-was-restored.md). If by mistake: put "
+    "the right one back, and it goes on within a minute."
+)
 PLACEHOLDER = re.compile(r"\{([a-z_0-9]+)\}")
 
 
@@ -412,6 +418,38 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "command.resumed": ("{connection} goes on.", NOTHING),
     "command.was_not_paused": ("{connection} was not paused.", NOTHING),
+    "identity.unmet": (
+        "Which system is behind {connection} is being asked before anything is done there.",
+        "Nothing to do: it goes on at once.",
+    ),
+    "identity.other": (
+        "Another database than before is behind {connection}: {seen} instead of {known}. Nothing is written to it or "
+        "read from it, and all that comes waits in order.",
+        RIGHT_ONE,
+    ),
+    "identity.behind": (
+        "The database of {connection} was set back: the newest of our documents in it is {seen_newest}, though "
+        "{known_newest} was delivered. Nothing is written to it or read from it, and all that comes waits in order.",
+        RIGHT_ONE,
+    ),
+    "identity.recognised": (
+        "The database that is remembered is behind {connection} again, with all that was delivered: {known}.",
+        NOTHING,
+    ),
+    "identity.accepted": (
+        "{connection} goes on with {known}. What was delivered after it had been copied is not in it.",
+        "Have that sent again: `towpath replay --to {connection} --since ... --why ...`; what is there is left alone. "
+        "Have the connector of its change data capture make a new snapshot, as it follows the log of the old database.",
+    ),
+    "identity.not_held": (
+        "{connection} works with the system that is remembered: there was nothing to accept.",
+        NOTHING,
+    ),
+    "identity.still_held": (
+        "{connection} stays stopped: {seen} is there, our newest document in it {seen_newest}; remembered is {known} "
+        "with {known_newest}.",
+        RIGHT_ONE,
+    ),
     "fetched": ("The document was read whole from its system.", NOTHING),
     "unchanged": ("Read again, it was the same as before.", NOTHING),
     "nothing_to_deliver": (

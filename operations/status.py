@@ -120,6 +120,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     found = [
         *findings.of_silences(silences, lambda source: _where(settings, source)),
         *findings.of_stores(told.values(), marks.answer or {}),
+        *findings.of_strangers(told.values()),
         *_recreated(told.values(), kafka.answer, books.answer, now),
         *findings.of_processes(here),
         *findings.of_connectors(connect.answer or ()),

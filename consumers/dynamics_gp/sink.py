@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from bus.clock import Clock
+from connect.identity import StrangerError
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from consumers.dynamics_gp import econnect
 from consumers.dynamics_gp.econnect import Call
@@ -124,6 +125,8 @@ class SalesOrderSink:
         work = msgspec.json.decode(intent.body, type=Work)
         try:
             receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(work.reference))
+        except StrangerError:
+            raise
         except RetryableError as error:
             return CannotTell(reason=error.code)
         for receipt in receipts:

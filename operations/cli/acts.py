@@ -26,6 +26,8 @@ Rate = Annotated[int, typer.Option("--per-minute", min=0, help="So many of a que
 WAIT_S = 15.0
 #: What cannot be taken back.
 FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
+#: Answers that say no.
+REFUSALS = frozenset({"identity.still_held", "command.unknown"})
 
 
 def by(who: str, why: str) -> By:
@@ -50,21 +52,30 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
         return
     if not (yes or plan.named) and (plan.count > 1 or plan.act in FINAL):
         _confirm(plan)
-    tell(commands.ask(settings, plan.commands, wait_s), as_json=as_json)
+    answered = commands.ask(settings, plan.commands, wait_s)
     if plan.later:
         err().print(f"{plan.later} more that hold no key are left: say it once more for the next", style="yellow")
+    tell(answered, as_json=as_json)
 
 
 def tell(answered: commands.Answers, *, as_json: bool) -> None:
-    """What was answered, and who has not yet."""
+    """What was answered, and who has not yet.
+
+    Raises:
+        typer.Exit: with 1, as an answer says no.
+    """
+    refused = [answer for answer in answered.answers if answer.code in REFUSALS]
     if as_json:
         print_json(
             {"asked": answered.asked, "rows": answered.rows, "answers": answered.answers, "silent": answered.silent}
         )
-        return
-    for answer in answered.answers:
-        out().print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
-    tell_silent(answered)
+    else:
+        for answer in answered.answers:
+            to = err() if answer in refused else out()
+            to.print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
+        tell_silent(answered)
+    if refused:
+        raise typer.Exit(1)
 
 
 def tell_silent(answered: commands.Answers) -> None:

@@ -70,6 +70,7 @@ def _facts(waiting: Waiting) -> list[tuple[str, object]]:
         ("in the hands of", lease),
         ("behind it", waiting.behind),
         ("paused", f"by {pause.who}, {pause.why or 'no reason given'}" if pause else ""),
+        ("stopped", waiting.stranger),
         ("target away since", waiting.circuit_open_since),
         ("money", ", ".join(f"{amount:,.2f} {currency}" for currency, amount in waiting.money.items())),
         ("document", waiting.document_number),

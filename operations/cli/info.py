@@ -24,6 +24,8 @@ def _lines(found: Info) -> list[tuple[str, str]]:
         lines += [(f"  signed with {number}", secret) for number, secret in enumerate(target.secrets, start=1)]
     for name, each in found.connections.items():
         lines.append((name, each.url or each.odbc))
+        if each.stopped:
+            lines.append(("  stopped", each.stopped))
         if each.user:
             lines.append(("  user, password", f"{each.user} {each.password}"))
     # first under their own names, then under those of connections

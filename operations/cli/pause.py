@@ -37,13 +37,24 @@ def pause(
 
 def resume(
     connection: ConnectionArgument,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept-identity", help="The restored or other database behind it is the right one from now on."
+        ),
+    ] = False,
     why: acts.Why = "",
     who: acts.Who = "",
     wait: acts.Wait = acts.WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Go on where a pause stopped it."""
-    _switch(Act.RESUME, connection, None, acts.by(who, why), wait, as_json=as_json)
+    """Go on where a pause stopped it, or where another database than is remembered did.
+
+    Exit code 1 if it stays stopped.
+    """
+    if accept:
+        acts.need_reason(why)
+    _switch(Act.ACCEPT if accept else Act.RESUME, connection, None, acts.by(who, why), wait, as_json=as_json)
 
 
 def _switch(act: Act, connection: str, until: datetime | None, by: acting.By, wait_s: float, *, as_json: bool) -> None:

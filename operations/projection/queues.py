@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from bus.settings import Connection
+from delivery.acquaintance import Acquaintance, read, values_of
 from delivery.incarnation import Incarnation
 from delivery.migrate import schema_of
 from errors import RetryableError
@@ -48,6 +49,15 @@ class Full(msgspec.Struct, frozen=True, kw_only=True):
     most_bytes: int
 
 
+class Stranger(msgspec.Struct, frozen=True, kw_only=True):
+    """Another system than is remembered is behind the connection: nothing is delivered."""
+
+    #: Of the sentence that says what was found.
+    code: str
+    values: dict[str, str]
+    since: datetime
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far a queue has taken in a partition of a topic of that id."""
 
@@ -72,6 +82,7 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
     stood: tuple[Position, ...] = ()
     #: Which store it is, and how far it has come; None: it does not know.
     incarnation: Incarnation | None = None
+    stranger: Stranger | None = None
 
 
 class OpenCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +194,7 @@ def opened(connection: Connection, statement_within_ms: int = STATEMENT_WITHIN_M
         raise RetryableError("store.slow", f"the store of {connection.name} does not answer in time") from error
     except psycopg.OperationalError as error:
         raise RetryableError("store.away", f"the store of {connection.name} cannot be read") from error
-    except psycopg.errors.UndefinedTable as error:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise RetryableError("store.absent", f"{connection.name} has no store: run `towpath migrate`") from error
 
 
@@ -191,6 +202,7 @@ def _standing(wire: Wire, connection: str) -> StoreStanding:
     moved = wire.execute("SELECT queue, topic, topic_id, partition, next, moved_at FROM positions").fetchall()
     stood = tuple(Position(**dict(zip(Position.__struct_fields__, row, strict=True))) for row in moved)
     names, of_full = Pause.__struct_fields__, Full.__struct_fields__
+    held = wire.execute("SELECT known, life, seen, held, accepted_by, since FROM identity WHERE held <> ''").fetchone()
     which = wire.execute("SELECT store_id, counter, held FROM incarnation").fetchone()
     return StoreStanding(
         connection=connection,
@@ -199,4 +211,9 @@ def _standing(wire: Wire, connection: str) -> StoreStanding:
         pauses=tuple(Pause(**dict(zip(names, row, strict=True))) for row in wire.execute(PAUSES)),
         full=tuple(Full(**dict(zip(of_full, row, strict=True))) for row in wire.execute(FULL)),
         incarnation=Incarnation(store_id=which[0], counter=which[1], held=which[2]) if which is not None else None,
+        stranger=_stranger(read(held[:-1]), held[-1]) if held is not None else None,
     )
+
+
+def _stranger(found: Acquaintance, since: datetime) -> Stranger:
+    return Stranger(code=found.held, values=values_of(found), since=since)

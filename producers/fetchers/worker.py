@@ -113,7 +113,7 @@ async def source_at(
                 agents.attach_router(app, connection, company, codecs, code_version)
                 changes = codecs.of(topics.GP_CHANGES)
                 fetcher = SalesOrderFetcher(company, changes, store, connection.name, delay_s)
-                yield AtTarget({"sales_order": fetcher}, company.probe, GpOwner(company))
+                yield AtTarget({"sales_order": fetcher}, company.probe, GpOwner(company), there=company)
         case "clarity":
             async with open_client(connection) as site:
                 changes = codecs.of(topics.CLARITY_CHANGES)

@@ -26,6 +26,8 @@ class Act(StrEnum):
     #: Start nothing new until `until`, or until resumed.
     PAUSE = "pause"
     RESUME = "resume"
+    #: The system that is behind the connection now is the right one, though another is remembered; go on, with it.
+    ACCEPT = "accept"
     #: Take events of the past once more into this one connection's queue, or tell what that would come to.
     REPLAY = "replay"
     #: End a replay; what of it was not tried yet is not sent.

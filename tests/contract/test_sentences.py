@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connect.identity import Verdict
 from consumers.clarity.rules import StatusStep
 from delivery.acts import CODES
 from delivery.states import State
@@ -14,12 +15,21 @@ from operations.sentences import CATALOGUE, PLACEHOLDER, sentence
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("bus", "connect", "consumers", "delivery", "errors.py", "producers", "streams")
 #: Raised with a code of their own as the first argument.
-ERRORS = {"RetryableError", "UnknownOutcomeError", "RejectedError", "RefusedError", "TooLateError", "FatalError"}
+ERRORS = {
+    "RetryableError",
+    "UnknownOutcomeError",
+    "RejectedError",
+    "RefusedError",
+    "TooLateError",
+    "FatalError",
+    "StrangerError",
+}
 #: Functions that are told a code among their arguments.
 TOLD = {"still_unknown", "for_a_person", "of_expired", "of_replaced"}
 #: These say something in a log, where a code is a field like any other.
 LOGS = {"debug", "info", "warning", "error", "exception", "critical"}
 CODE = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z0-9_]+)?")
+STRANGERS = {each.value for each in Verdict} - {Verdict.SAME.value}
 #: Codes that are put together: where that is done, and what can come out.
 PUT_TOGETHER = {
     "step.value": {step.value for step in StatusStep} - {StatusStep.ACT.value},
@@ -27,6 +37,9 @@ PUT_TOGETHER = {
     "f'{step.value}_timed_out'": {"prepare_timed_out", "find_timed_out"},
     "f'gp.{reported[0]}'": {"gp.67", "gp.90023"},
     "CODES[command.act]": set(CODES.values()),
+    "found.value": STRANGERS,
+    "met.value": STRANGERS,
+    "Verdict.BEHIND.value": STRANGERS,
     "_DONE[work.step]": {"created", "updated", "voided"},
 }
 #: Handed on from an error or a decision, whose codes are found where they are made.

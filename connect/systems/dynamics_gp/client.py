@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import pyodbc
 
 from bus.settings import Connection
+from connect.expected import Expected
+from connect.identity import Known, Seen, Verdict
 from connect.systems.dynamics_gp import statements
 from connect.systems.dynamics_gp.dialect import (
     NODE_OUTPUTS,
@@ -40,9 +43,12 @@ _NUMBER_OUTPUTS = (Output(name="O_vSopNumber", type="varchar(21)"), Output(name=
 class GpTransaction:
     """One open transaction: every procedure called on it stands or falls with the others."""
 
-    def __init__(self, session: Session, dialect: Dialect) -> None:
+    def __init__(self, session: Session, dialect: Dialect, expected: Expected) -> None:
         self._session = session
         self._dialect = dialect
+        self._expected = expected
+        #: Number and document of the receipt that was added.
+        self._added: tuple[int, str] | None = None
 
     def call(self, procedure: str, parameters: Mapping[str, Parameter]) -> None:
         """Call an eConnect node procedure; parameters by their names without the @.
@@ -81,7 +87,9 @@ class GpTransaction:
 
         Raises:
             UnknownOutcomeError: it is there already: the operation was carried out before, find it.
+            StrangerError: its number was drawn before: the database was set back.
         """
+        before = self._expected.high_water
         values = (
             receipt.reference,
             receipt.operation,
@@ -91,9 +99,12 @@ class GpTransaction:
             receipt.digest,
         )
         try:
-            self._session.execute(Statement(text=statements.ADD_RECEIPT, parameters=values))
+            rows = self._session.query(Statement(text=self._dialect.add_receipt, parameters=values))
         except DuplicateKeyError as error:
             raise UnknownOutcomeError("gp.receipt_exists", "this operation has a receipt already") from error
+        number = int(rows[0][0])
+        self._expected.drawn(number, before)
+        self._added = number, receipt.document_number
 
     def receipts_of(self, reference: str) -> tuple[Receipt, ...]:
         """All receipts of one business reference, oldest first."""
@@ -178,8 +189,16 @@ class GpTransaction:
         return moment
 
     def commit(self) -> None:
-        """Make all of it stand; UnknownOutcomeError when the answer was lost."""
+        """Make all of it stand.
+
+        Raises:
+            UnknownOutcomeError: the answer was lost.
+            StrangerError: somebody met another database than is expected meanwhile; nothing stands.
+        """
+        self._expected.still()
         self._session.commit()
+        if self._added is not None:
+            self._expected.stands(*self._added)
 
     def _whole(self, row: pyodbc.Row, *, in_history: bool) -> SalesDocument:
         text = statements.LINES_IN_HISTORY if in_history else statements.LINES_IN_WORK
@@ -215,7 +234,15 @@ class GpClient:
 
     def __init__(self, odbc: str, dialect: str, *, in_flight: int, code_page: str = CODE_PAGE) -> None:
         self._dialect = dialect_of(dialect)
-        self._sessions = Sessions(odbc, self._dialect, in_flight=in_flight, code_page=code_page)
+        self._expected = Expected()
+        self._sessions = Sessions(
+            odbc,
+            self._dialect,
+            in_flight=in_flight,
+            code_page=code_page,
+            who=partial(_who, dialect=self._dialect),
+            expected=self._expected,
+        )
 
     async def aclose(self) -> None:
         """Let running transactions end, for a while, then hang up."""
@@ -223,7 +250,7 @@ class GpClient:
 
     async def in_transaction(self, work: Callable[[GpTransaction], T], within_s: float = READ_WITHIN_S) -> T:
         """Run `work` in one transaction of its own; it commits itself, and nothing later than `within_s` from now."""
-        return await self._sessions.run(lambda session: work(GpTransaction(session, self._dialect)), within_s)
+        return await self._sessions.run(lambda session: work(self._transaction(session)), within_s)
 
     async def probe(self) -> None:
         """The cheapest read that needs a session: whether the company database works again."""
@@ -236,12 +263,34 @@ class GpClient:
             try:
                 for text in self._dialect.snapshot:
                     session.execute(Statement(text=text))
-                return work(GpTransaction(session, self._dialect))
+                return work(self._transaction(session))
             finally:
                 session.rollback()
                 session.restore(self._dialect.after_snapshot)
 
         return await self._sessions.run(reading, READ_WITHIN_S)
+
+    # ---- which company it is
+
+    async def who(self) -> Seen:
+        """Which database answers, and the newest of our receipts there; whatever is expected."""
+        return await self._sessions.who(READ_WITHIN_S)
+
+    @property
+    def known(self) -> Known | None:
+        """Whom it expects, with the newest receipt it has written."""
+        return self._expected.known
+
+    def expect(self, known: Known | None) -> None:
+        """Nothing is read from or written to any other database from now on; None: to none before one is remembered."""
+        self._expected.expect(known)
+
+    def refuse(self, why: Verdict) -> None:
+        """Nothing is read or written until `expect`."""
+        self._expected.refuse(why)
+
+    def _transaction(self, session: Session) -> GpTransaction:
+        return GpTransaction(session, self._dialect, self._expected)
 
 
 def open_company(connection: Connection) -> GpClient:
@@ -262,6 +311,18 @@ def open_company(connection: Connection) -> GpClient:
         in_flight=connection.in_flight,
         code_page=connection.options.get("code_page", CODE_PAGE),
     )
+
+
+def _who(session: Session, dialect: Dialect) -> Seen:
+    """The receipts only where there are any: a database without the table is not ours, which its identity says."""
+    name, has_receipts, *values = session.query(Statement(text=dialect.who))[0]
+    parts = {part: str(value) for part, value in zip(dialect.parts, values, strict=True) if value is not None}
+    if not has_receipts:
+        return Seen(name=str(name), parts=parts)
+    for number, document in session.query(Statement(text=dialect.newest_receipt)):
+        return Seen(name=str(name), parts=parts, high_water=int(number), newest=str(document).strip())
+    drawn = session.query(Statement(text=dialect.last_drawn))
+    return Seen(name=str(name), parts=parts, high_water=int(drawn[0][0] or 0) if drawn else 0)
 
 
 def _by_type(documents: Sequence[DocumentId]) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -13,6 +13,8 @@ import pyodbc
 
 from errors import BusError, ConfigurationError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
 
+RECEIPT_COLUMNS = '"reference", "operation", "record", "document_type", "document_number", "digest"'
+
 Parameter = str | int | Decimal | date | datetime | None
 
 
@@ -49,6 +51,26 @@ class Dialect(Protocol):
     def now(self) -> str:
         """The database's clock, UTC without a zone."""
 
+    @property
+    def add_receipt(self) -> str:
+        """Adds a receipt and answers its number."""
+
+    @property
+    def who(self) -> str:
+        """One row: the database's name, 1 if it has our receipts, the values of `parts` or NULL where not readable."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What another database, or this one once restored, has otherwise, and a failover that lost nothing has not."""
+
+    @property
+    def newest_receipt(self) -> str:
+        """Number and document of the newest receipt that is committed; no row where there is none."""
+
+    @property
+    def last_drawn(self) -> str:
+        """The last number drawn for a receipt, kept or not."""
+
     def call(self, procedure: str, parameters: Mapping[str, Parameter], outputs: tuple[Output, ...]) -> Statement:
         """Call an eConnect procedure by parameter name; its one result row holds the outputs in their order."""
 
@@ -66,6 +88,21 @@ class SqlServer:
     #: Here the level is the session's, not the transaction's.
     after_snapshot = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED",)
     now = "SYSUTCDATETIME()"
+    add_receipt = f'INSERT INTO towpath."receipts" ({RECEIPT_COLUMNS}) OUTPUT inserted."id" VALUES (?, ?, ?, ?, ?, ?)'  # noqa: S608
+    # A restore begins a new recovery fork. Not database_guid: each replica of an availability group has its own.
+    who = (
+        "SELECT DB_NAME(), CASE WHEN OBJECT_ID('towpath.receipts') IS NULL THEN 0 ELSE 1 END, "
+        "CONVERT(varchar(36), d.service_broker_guid), CONVERT(varchar(36), r.recovery_fork_guid) "
+        "FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id "
+        "WHERE d.database_id = DB_ID()"
+    )
+    parts = ("broker", "recovery fork")
+    # Nobody waits here for documents that are being written: what is committed is enough.
+    newest_receipt = 'SELECT TOP (1) "id", "document_number" FROM towpath."receipts" WITH (READPAST) ORDER BY "id" DESC'
+    last_drawn = (
+        "SELECT COALESCE(CAST(last_value AS bigint), 0) FROM sys.identity_columns "
+        "WHERE object_id = OBJECT_ID('towpath.receipts')"
+    )
 
     _RETRY = frozenset({1205, 1222, 3960})
     _REFUSED = frozenset({547, 515, 8152, 2628, 245, 8115})
@@ -110,6 +147,18 @@ class PostgreSql:
     snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",)
     after_snapshot: tuple[str, ...] = ()
     now = "(clock_timestamp() AT TIME ZONE 'UTC')"
+    add_receipt = f'INSERT INTO towpath."receipts" ({RECEIPT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) RETURNING "id"'  # noqa: S608
+    # Not the timeline, which is another after a failover that lost nothing.
+    who = (
+        "SELECT current_database(), CASE WHEN to_regclass('towpath.receipts') IS NULL THEN 0 ELSE 1 END, "
+        "CAST((SELECT system_identifier FROM pg_control_system()) AS varchar(40)), CAST(d.oid AS varchar(40)) "
+        "FROM pg_database AS d WHERE d.datname = current_database()"
+    )
+    parts = ("cluster", "database")
+    newest_receipt = 'SELECT "id", "document_number" FROM towpath."receipts" ORDER BY "id" DESC LIMIT 1'
+    last_drawn = (
+        "SELECT COALESCE(pg_sequence_last_value(CAST(pg_get_serial_sequence('towpath.receipts', 'id') AS regclass)), 0)"
+    )
 
     _RETRY_CLASSES = ("40",)
     _FATAL_CLASSES = ("28", "3D", "42")

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import pyodbc
 
+from connect.expected import Expected
+from connect.identity import Seen
 from connect.systems.dynamics_gp.dialect import Dialect, DuplicateKeyError, Statement
 from errors import BusError, RefusedError, RetryableError, UnknownOutcomeError
 
@@ -33,6 +35,8 @@ class Session:
         self._connection = connection
         self._dialect = dialect
         self.broken = False
+        #: Who is at its other end, once it was asked; a session stays with the database it began in.
+        self.system: Seen | None = None
         #: On the monotonic clock: nothing is begun after it, so that nobody who gave up waiting is surprised later.
         self.deadline = math.inf
 
@@ -130,9 +134,23 @@ class Session:
 
 
 class Sessions:
-    """A few connections, each used by one thread at a time; opened when needed, thrown away when broken."""
+    """A few connections, each used by one thread at a time; opened when needed, thrown away when broken.
 
-    def __init__(self, odbc: str, dialect: Dialect, *, in_flight: int, code_page: str) -> None:
+    None is used before it has said which database it is with, where somebody wants to know (`expected`).
+    """
+
+    def __init__(
+        self,
+        odbc: str,
+        dialect: Dialect,
+        *,
+        in_flight: int,
+        code_page: str,
+        who: Callable[[Session], Seen],
+        expected: Expected,
+    ) -> None:
+        self._who = who
+        self._expected = expected
         self._odbc = odbc
         self._dialect = dialect
         self._code_page = code_page
@@ -151,6 +169,11 @@ class Sessions:
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(running)
+
+    async def who(self, within_s: float) -> Seen:
+        """Which database new sessions come to, asked by one that is used for nothing else."""
+        deadline = time.monotonic() + within_s
+        return await asyncio.wrap_future(self._threads.submit(self._ask, deadline))
 
     async def aclose(self) -> None:
         """Let running work end, for a while, then hang up; what is still at it then hangs up by itself."""
@@ -179,11 +202,35 @@ class Sessions:
                 # its neighbours were connected to the same dead server
                 self._hang_up()
 
+    def _ask(self, deadline: float) -> Seen:
+        with closing(self._open()) as session:
+            session.deadline = deadline
+            return self._who(session)
+
     def _take(self) -> Session:
+        self._expected.still()
+        while True:
+            try:
+                session = self._idle.get_nowait()
+            except Empty:
+                return self._admitted()
+            if self._expected.is_still(session.system):
+                return session
+            session.close()
+
+    def _admitted(self) -> Session:
+        session = self._open()
+        if not self._expected.watched:
+            return session
         try:
-            return self._idle.get_nowait()
-        except Empty:
-            return self._open()
+            session.system = self._who(session)
+            self._expected.admit(session.system)
+        except BusError:
+            session.close()
+            raise
+        # a transaction that has begun would keep its isolation level
+        session.rollback()
+        return session
 
     def _open(self) -> Session:
         try:

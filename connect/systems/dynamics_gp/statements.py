@@ -28,10 +28,6 @@ LINES_MARKED = (
 )
 TAX_ROWS = 'SELECT "LNITMSEQ", "TAXDTLID" FROM dbo."SOP10105" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'
 
-ADD_RECEIPT = (
-    'INSERT INTO towpath."receipts" ("reference", "operation", "record", "document_type", "document_number", "digest") '
-    "VALUES (?, ?, ?, ?, ?, ?)"
-)
 RECEIPTS_OF_REFERENCE = f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "reference" = ? ORDER BY "id"'  # noqa: S608
 
 

@@ -6,9 +6,10 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+from connect.identity import StrangerError
 from delivery.circuit import Rules
 from delivery.decide import Pace
-from delivery.engine import Deliverer, Limits, nothing_to_ask
+from delivery.engine import Deliverer, Limits, nobody_remembers, nothing_to_ask
 from delivery.ports import Sink
 from delivery.store import Store
 from tests.integration.delivery.rows import QUEUE
@@ -34,11 +35,23 @@ def deliverer(
     pace: Pace = PACE,
     seed: int = 0,
     probe: Callable[[], Awaitable[None]] = nothing_to_ask,
+    estranged: Callable[[StrangerError], Awaitable[None]] = nobody_remembers,
 ) -> Deliverer:
     """As a worker would build one."""
     owner = f"worker-{next(_owners)}"
     chance = random.Random(seed).random
-    return Deliverer(store, QUEUE, sinks, owner, random=chance, limits=limits, pace=pace, rules=RULES, probe=probe)
+    return Deliverer(
+        store,
+        QUEUE,
+        sinks,
+        owner,
+        random=chance,
+        limits=limits,
+        pace=pace,
+        rules=RULES,
+        probe=probe,
+        estranged=estranged,
+    )
 
 
 @contextlib.asynccontextmanager

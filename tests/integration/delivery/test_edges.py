@@ -9,10 +9,11 @@ import pytest
 from psycopg.pq import PipelineStatus
 
 from bus.settings import ROOT
+from delivery import identity
 from delivery.decide import settled
 from delivery.edges import Edges
 from delivery.migrate import check_version, migrate, schema_of
-from delivery.statements import REMEMBER_IDENTITY
+from delivery.statements import FIRST_IDENTITY
 from delivery.store import Store
 from errors import ConfigurationError, FatalError, RetryableError
 from tests.integration.delivery.rows import QUEUE, arrival, change, delivered, history, look, take_in
@@ -59,13 +60,6 @@ async def test_webhook_is_remembered_once(edges: Edges) -> None:
     assert await edges.forget_webhooks(3600) == 0
     assert await edges.forget_webhooks(-1) == 1
     assert not await edges.seen_webhook("msg_1")
-
-
-async def test_identity_is_one(store: Store) -> None:
-    assert await store.identity() is None
-    await store.remember_identity("TWO@server/2026")
-    await store.remember_identity("TWO@server/2027")
-    assert await store.identity() == "TWO@server/2027"
 
 
 async def test_days_of_history_come_and_go(store: Store, bus_dsn: str) -> None:
@@ -177,17 +171,17 @@ def test_names_become_schemas() -> None:
 async def test_what_went_wrong_half_way_is_not_committed(store: Store) -> None:
     async def work() -> None:
         async with store.in_one_go() as wire:
-            await wire.execute(REMEMBER_IDENTITY, {"identity": "half"})
+            await wire.execute(FIRST_IDENTITY, {"known": "{}"})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await work()
 
-    assert await store.identity() is None
+    assert await identity.look(store) is None
 
     async with store.in_one_go() as wire:
-        await wire.execute(REMEMBER_IDENTITY, {"identity": "whole"})
-    assert await store.identity() == "whole"
+        await wire.execute(FIRST_IDENTITY, {"known": "{}"})
+    assert await identity.look(store) is not None
 
 
 async def test_connection_of_work_that_was_cancelled_is_given_back_sound_or_not_at_all(store: Store) -> None:

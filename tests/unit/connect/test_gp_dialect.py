@@ -34,6 +34,19 @@ def test_plain_statements_are_one_text_for_both_databases(name: str, dialect: st
     assert len(list(statement.find_all(exp.Placeholder))) == TEXTS[name].count("?")
 
 
+@pytest.mark.parametrize(("dialect", "read"), [(SqlServer(), "tsql"), (PostgreSql(), "postgres")])
+def test_statements_that_differ_parse(dialect: SqlServer | PostgreSql, read: str) -> None:
+    for text in (dialect.who, dialect.newest_receipt, dialect.last_drawn):
+        assert [type(each) for each in parsed(text, read)] == [exp.Select]
+    (added,) = parsed(dialect.add_receipt, read)
+    assert isinstance(added, exp.Insert)
+    assert added.args["returning"]
+    assert len(list(added.find_all(exp.Placeholder))) == 6
+    (asked,) = parsed(dialect.who, read)
+    assert isinstance(asked, exp.Select)
+    assert len(asked.selects) == 2 + len(dialect.parts)
+
+
 def test_procedure_is_called_by_names_in_one_batch_that_selects_its_outputs() -> None:
     called = SqlServer().call("taSopVoidDocument", {"I_vSOPTYPE": 2, "I_vSOPNUMBE": "ORD1"}, NODE_OUTPUTS)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from operations.explain import Buried, Move, Waiting, candidates_of, delivered_of, moves_of, waiting_of
-from operations.projection.queues import Head, Pause, StoreStanding
+from operations.projection.queues import Head, Pause, StoreStanding, Stranger
 from operations.projection.standing import DeliveryTold, OpenCircuit
 from operations.unread import NotRead
 
@@ -128,6 +128,15 @@ def test_paused_connection_is_resumed() -> None:
 
     assert paused.pause == pause
     assert moves(paused) == [("towpath resume gp-two", "gp-two is paused by mara")]
+
+
+def test_connection_with_a_stranger_behind_it_waits_for_a_person() -> None:
+    stranger = Stranger(code="identity.behind", values={"seen_newest": "ORD97 (receipt 97)"}, since=NOW)
+
+    stopped = waiting(HEAD, msgspec.structs.replace(STORE, stranger=stranger))
+
+    assert "the newest of our documents in it is ORD97 (receipt 97)" in stopped.stranger
+    assert [command for command, _ in moves(stopped)] == ["towpath resume gp-two --accept-identity --why ..."]
 
 
 def test_open_circuit_needs_nothing() -> None:

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from delivery.incarnation import Incarnation
-from operations.findings import Kind, Severity, of_recreated, of_stores, worst_first
-from operations.projection.queues import Position, StoreStanding
+from operations.findings import Kind, Severity, of_recreated, of_stores, of_strangers, worst_first
+from operations.projection.queues import Position, StoreStanding, Stranger
 
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
 
@@ -35,6 +37,18 @@ def test_restored_store_is_an_alarm_with_what_to_do() -> None:
 
 def test_store_that_knows_what_it_announced_is_no_finding() -> None:
     assert list(of_stores([store(counter=7)], {"gp-two": Incarnation(store_id="a", counter=7)})) == []
+
+
+def test_stranger_is_the_first_alarm_after_the_servers_and_says_what_was_there_and_what_to_do() -> None:
+    seen = {"known": "TWO (database 1)", "seen": "TWO (database 2)"}
+    stranger = Stranger(code="identity.other", values=seen, since=NOW)
+    (found,) = of_strangers([store(), msgspec.structs.replace(store(), stranger=stranger)])
+
+    assert (found.severity, found.kind, found.about, found.since) == (Severity.ALARM, Kind.STRANGER, "gp-two", NOW)
+    assert "behind gp-two: TWO (database 2) instead of TWO (database 1)" in found.headline
+    assert "towpath resume gp-two --accept-identity --why" in found.to_do
+    stands = msgspec.structs.replace(found, kind=Kind.LEDGER, about="ledger")
+    assert worst_first([stands, found])[0] == found
 
 
 def test_events_of_an_old_topic_that_were_never_taken_in_are_an_alarm() -> None:

@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,11 +13,14 @@ import typer
 from typer.testing import CliRunner
 
 from errors import ConfigurationError
+from operations import commands
 from operations.census import Census, CensusLine, Uncaptured
 from operations.cli import app as command_line
 from operations.cli import census as census_command
 from operations.cli import ledger as ledger_command
+from operations.cli import pause as pause_command
 from operations.cli.times import moment
+from operations.commands import Answer, Answers
 from operations.ledger import DeliveryLine, IntakeLine, Ledger, SpooledLine, Unaccounted
 from schemas.bus.command import Command
 
@@ -56,6 +60,39 @@ def run_main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         command_line.main()
     return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "act", "code", "ends_with"),
+    [
+        ((), "resume", "command.resumed", 0),
+        ((), "resume", "identity.still_held", 1),
+        (("--accept-identity", "--why", "restored"), "accept", "identity.accepted", 0),
+        (("--accept-identity",), "", "", 2),
+    ],
+)
+def test_resume_goes_on_with_a_stranger_only_where_a_person_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    act: str,
+    code: str,
+    ends_with: int,
+) -> None:
+    asked: list[Command] = []
+
+    def ask(_settings: object, sent: Sequence[Command], _wait_s: float) -> Answers:
+        asked.extend(sent)
+        answer = Answer(command_id="c", connection="gp-two", queue="consumers", code=code, values={}, says=code)
+        return Answers(asked=("c",), answers=(answer,), silent=())
+
+    monkeypatch.setattr(commands, "ask", ask)
+    monkeypatch.setattr(pause_command, "settings", lambda: SimpleNamespace(connections={"gp-two": None}))
+
+    assert run_main(monkeypatch, "resume", "gp-two", *words) == ends_with
+    assert [command.act for command in asked] == [act] * bool(act)
+    said = capsys.readouterr()
+    assert code in (said.err if ends_with else said.out)
 
 
 def test_every_command_says_what_it_does() -> None:
