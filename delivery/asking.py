@@ -27,8 +27,8 @@ BY_ITSELF: Final = "towpath"
 THING: Final = "waits_for"
 ASK_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 30.0
-#: Things asked for at one look.
-AT_ONCE: Final = 100
+#: Things asked for at one look: of a target that does not answer each takes its time.
+AT_ONCE: Final = 20
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,24 +86,15 @@ class Asking:
         self._queue = queue
         self._carry_out = carry_out
         self._every_min = every_min
-        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Ask until stopped; while the store is away, later."""
-        while not self._stopping.is_set():
+        """Ask until cancelled; while the store is away, later."""
+        while True:
             try:
                 await self.look()
             except RetryableError as error:
                 log.warning("asking.store_away", connection=self._store.connection, code=error.code)
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
-    def stop(self) -> None:
-        """Ask nothing more."""
-        self._stopping.set()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> int:
         """Ask for what nobody was asked for lately; how many things.

@@ -182,7 +182,7 @@ async def asking(app: BusApp, connection: Connection, store: Store, queue: str, 
     try:
         yield
     finally:
-        asker.stop()
+        task.cancel()
         await asyncio.wait({task})
 
 

@@ -14,7 +14,7 @@ from connect.systems.clarity.client import open_client
 from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
 from tests.end_to_end.outside import ROOT, Outside, towpath, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 ITEMS = ("MUG-WHT-300", "ESP-GSK-58", "CLN-BRUSH")
 SITE = "NORTH"

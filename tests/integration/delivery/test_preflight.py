@@ -139,7 +139,7 @@ async def test_large_selection_is_asked_in_portions_until_its_time_is_over(
                 await asyncio.Event().wait()
             return await super().prepare(row)
 
-    monkeypatch.setattr(preflight, "ALL_WITHIN_S", 0.5)
+    monkeypatch.setattr(preflight, "ALL_WITHIN_S", 2.0)
     await Acts(store, QUEUE, COMMANDS.name, {"order": Slow()}).carry_out(command(Act.PREFLIGHT, id_="c-2"))
 
     asked = [one.root_key for one in told(bus_dsn, store.connection) if one.command_id == "c-2"]
