@@ -247,6 +247,12 @@ def _git(*arguments: str) -> str:
 
 
 def _told(result: Result) -> int:
+    for name, each in result.contenders.items():
+        here, server = each["cpu_us_per_event"].median, each["server_cpu_us_per_event"].median
+        rate = each["events_per_s"].median
+        _say(
+            f"{name:18} {rate:8.0f}/s  CPU/event: {here + server:5.0f} us, {here:.0f} here and {server:.0f} PostgreSQL"
+        )
     missed = 0
     for name, value in result.ratios.items():
         wanted = result.wanted.get(name)
