@@ -37,8 +37,8 @@ PLAN_ANEW: Final = "force_custom_plan"
 #: For statements that are right whatever the tables hold: planning takes longer than a small batch.
 PLAN_ONCE: Final = "force_generic_plan"
 _SET_PLAN: Final[LiteralString] = "SELECT set_config('plan_cache_mode', %s, false)"
-#: Connections for these: one for what is intended, one for what is settled.
-AT_ONCE: Final = 2
+#: Connections for these: for what is claimed, what is intended and what is settled.
+AT_ONCE: Final = 3
 
 
 class Database:

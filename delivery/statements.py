@@ -8,9 +8,9 @@ What all of it rests on:
   is older than the locks it waited for.
 - `statement_timestamp()` is the time: `now()` stands still inside a transaction, and `clock_timestamp()` is no index
   condition. It is PostgreSQL's clock everywhere, so that workers' clocks may differ.
-- A batch is a statement: columns go in as arrays. What intends and settles is planned once (`Database.in_one_go`),
-  maybe while the tables are empty. So it leaves the planner no way but by index, whatever it believes of their sizes:
-  leases and heads are looked up in lateral subqueries, rows are named by `= ANY` beside the join, keys by their place.
+- A batch is a statement: columns go in as arrays. What claims, intends and settles is planned once
+  (`Database.in_one_go`), maybe while the tables are empty. So it leaves the planner no way but by index, whatever it
+  believes of their sizes: leases, rows and heads are looked up in lateral subqueries, and written by their place.
 """
 # ruff: noqa: S608 - what is put together here are constants of this page; values are always parameters
 
@@ -187,9 +187,10 @@ _NOT_PAUSED = """NOT EXISTS (
     SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp()))
     AND NOT EXISTS (SELECT 1 FROM identity WHERE the_one AND held <> '')"""
 
+# A key that was written since the statement began is not found in its place: it is claimed the next time.
 CLAIM = f"""
 WITH due AS MATERIALIZED (
-    SELECT queue, root_key FROM keys
+    SELECT ctid AS place FROM keys
     WHERE queue = %(queue)s AND state = 'ready' AND due <= statement_timestamp() AND {_NOT_PAUSED}
     ORDER BY due LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -197,7 +198,7 @@ WITH due AS MATERIALIZED (
 UPDATE keys k
 SET state = 'leased', due = NULL, lease_owner = %(owner)s, epoch = nextval('epochs'),
     lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-FROM due WHERE k.queue = due.queue AND k.root_key = due.root_key
+FROM due WHERE k.ctid = due.place
 RETURNING k.root_key, k.epoch, {_INCARNATION}
 """
 

@@ -20,6 +20,7 @@ from bus.clock import Clock, now
 from bus.events import Advance
 from delivery import announcements, columns, statements, waiting
 from delivery.announcements import Announcement, Speaker
+from delivery.arrays import texts
 from delivery.batch import Batch, Ended, sorted_out
 from delivery.database import Connection, Database, Parameters
 from delivery.decide import Turn
@@ -320,13 +321,13 @@ class Store(Database):
         """
         lease = {"queue": queue, "owner": owner, "limit": limit, "lease_s": lease_s}
         known = self.known
-        async with self.transaction() as wire:
+        async with self.in_one_go() as wire:
             claimed = await columns.rows(wire, statements.CLAIM, lease)
             if not claimed:
                 return []
             self.met(claimed[0][2], known)
             epochs = {root_key: epoch for root_key, epoch, _ in claimed}
-            found = await columns.rows(wire, statements.HEADS, {"queue": queue, "root_keys": list(epochs)})
+            found = await columns.rows(wire, statements.HEADS, {"queue": queue, "root_keys": texts(list(epochs))})
             rows = [columns.row_of(values, owner, epochs[values[columns.ROOT_KEY]]) for values in found]
             empty = epochs.keys() - {row.root_key for row in rows}
             if empty:
