@@ -1,6 +1,7 @@
 """A topic whose events were all taken in and delivered, and a shelf they were delivered to; for tests of replays."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -43,7 +44,9 @@ class Past:
         topic = f"replay-{uuid.uuid4().hex[:8]}"
         admin = AdminClient({"bootstrap.servers": kafka})
         admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
-        return cls(kafka, topic, topic_ids(kafka, [topic])[topic])
+        while topic not in (known := topic_ids(kafka, [topic])):
+            time.sleep(0.05)  # a topic that was made is not known at once
+        return cls(kafka, topic, known[topic])
 
     def remove(self) -> None:
         self._admin.delete_topics([self.topic])[self.topic].exception()
