@@ -20,6 +20,7 @@ class Expected:
         self._known: Known | None = None
         #: What was met since it was last said whom to expect.
         self._met = Verdict.SAME
+        self._refusals = 0
 
     @property
     def watched(self) -> bool:
@@ -36,17 +37,34 @@ class Expected:
         """Number of the newest proof that surely stands; 0: none is known."""
         return self._known.system.high_water if self._known is not None else 0
 
-    def expect(self, known: Known | None) -> None:
-        """From now on only this system will do; None: none before it was remembered."""
+    @property
+    def refusals(self) -> int:
+        """How often a stranger was met."""
+        return self._refusals
+
+    def expect(self, known: Known | None, refusals: int) -> bool:
+        """From now on only this system will do; None: none before it was remembered.
+
+        Args:
+            known: The system.
+            refusals: As they were before it was found out. Where a stranger was met since, nothing is changed.
+
+        Returns:
+            Whether none was.
+        """
         with self._lock:
+            if refusals != self._refusals:
+                return False
             if known is not None and self._known is not None and known.life == self._known.life:
                 known = msgspec.structs.replace(known, system=together(known.system, self._known.system))
             self._known, self._watched, self._met = known, True, Verdict.SAME
+            return True
 
     def refuse(self, why: Verdict) -> None:
         """A stranger was met, here or by another process: until `expect`, nothing is done."""
         with self._lock:
             self._watched, self._met = True, why
+            self._refusals += 1
 
     def still(self) -> None:
         """Before anything is begun, and before it is made to stand.

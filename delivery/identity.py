@@ -97,14 +97,14 @@ class Watch:
         Raises:
             RetryableError: the store is away.
         """
-        self._there.expect(None)
+        self._there.expect(None, self._there.refusals)
         now = await look(self._store)
         if now is not None:
-            self._follow(now)
+            self._follow(now, self._there.refusals)
         else:
             with contextlib.suppress(TimeoutError, BusError):
                 async with asyncio.timeout(FIRST_WITHIN_S):
-                    await self._meet(await self._there.who())
+                    await self.ask()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -113,13 +113,22 @@ class Watch:
             try:
                 if self._met is None and time.monotonic() - asked_at >= ASK_EVERY_S:
                     asked_at = time.monotonic()
-                    await self._meet(await self._there.who())
+                    await self.ask()
                 else:
                     await self._look()
             except BusError as error:
                 # whoever has something to deliver there meets the same and acts on it
                 self._log.info("delivery.identity_not_asked", code=error.code)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def ask(self) -> None:
+        """Who is there now, and do as that is to be judged.
+
+        Raises:
+            BusError: the system or the store cannot be asked.
+        """
+        refusals = self._there.refusals
+        await self._meet(await self._there.who(), refusals)
 
     async def end(self) -> None:
         """At a clean stop: what was written last is remembered exactly."""
@@ -136,8 +145,9 @@ class Watch:
 
     async def _look(self) -> None:
         """Write down what is not yet, and do as the store says."""
+        refusals = self._there.refusals
         if self._met is not None:
-            await self._meet(self._met)
+            await self._meet(self._met, refusals)
             return
         now, reached = await look(self._store), self._there.known
         if now is None:
@@ -146,20 +156,21 @@ class Watch:
             now = await meet(self._store, self._queue, None, reached) or now
         # A client that has met a stranger by itself stays shut until that is written, too.
         if now.held or self._held or reached is None or reached.life != now.known.life:
-            self._follow(now)
+            self._follow(now, refusals)
 
-    async def _meet(self, seen: Seen) -> None:
+    async def _meet(self, seen: Seen, refusals: int) -> None:
         now = await meet(self._store, self._queue, seen, self._there.known)
-        self._met = None
+        if self._met is seen:
+            self._met = None
         if now is not None:
-            self._follow(now)
+            self._follow(now, refusals)
 
-    def _follow(self, now: Acquaintance) -> None:
-        """Have the client do as is written."""
+    def _follow(self, now: Acquaintance, refusals: int) -> None:
+        """Have the client do as is written; `refusals` are those from before it was."""
         if now.held:
             self._there.refuse(Verdict(now.held))
-        else:
-            self._there.expect(now.known)
+        elif not self._there.expect(now.known, refusals):
+            return  # whoever met the stranger says so next
         if bool(now.held) != self._held:
             self._log.warning("delivery.identity", why=now.held or "identity.recognised", **values_of(now))
         self._held = bool(now.held)

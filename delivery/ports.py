@@ -277,8 +277,16 @@ class Identifies(Protocol):
     async def who(self) -> Seen:
         """Who is there now."""
 
-    def expect(self, known: Known | None) -> None:
-        """Nothing is done at any other system from now on; None: at none before one is remembered."""
+    @property
+    def refusals(self) -> int:
+        """How often it was told, or found out by itself, that somebody else is there."""
+
+    def expect(self, known: Known | None, refusals: int) -> bool:
+        """Nothing is done at any other system from now on; None: at none before one is remembered.
+
+        `refusals` are those from before it was found out that this is right: with one since, nothing changes, and the
+        answer is False.
+        """
 
     def refuse(self, why: Verdict) -> None:
         """Nothing at all is done until `expect`."""

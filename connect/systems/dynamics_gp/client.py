@@ -281,9 +281,14 @@ class GpClient:
         """Whom it expects, with the newest receipt it has written."""
         return self._expected.known
 
-    def expect(self, known: Known | None) -> None:
-        """Nothing is read from or written to any other database from now on; None: to none before one is remembered."""
-        self._expected.expect(known)
+    @property
+    def refusals(self) -> int:
+        """How often it met another database than it expects."""
+        return self._expected.refusals
+
+    def expect(self, known: Known | None, refusals: int) -> bool:
+        """Nothing is read from or written to any other database from now on; as `Expected.expect`."""
+        return self._expected.expect(known, refusals)
 
     def refuse(self, why: Verdict) -> None:
         """Nothing is read or written until `expect`."""

@@ -234,7 +234,7 @@ async def test_company_set_back_under_living_sessions_gets_nothing(
                 "INSERT INTO towpath.receipts (reference, operation, record, document_type, document_number, digest)"
                 " VALUES ('r', 'o', 'order', 2, 'ORD', '')"
             )
-        await worker.watch._meet(await worker.client.who())
+        await worker.watch.ask()
         await until(lambda: [count() for count in waiting] == [1] * 6)
     assert told(bus_dsn, store, "identity") == ["identity.behind", "identity.recognised"]
 
@@ -245,7 +245,7 @@ async def test_sandbox_that_is_emptied_is_the_same_company(store: Store, bus_dsn
     async with at_work(store, sandbox.proxied) as worker:
         await orders.delivered()
         sandbox.control.post("/control/reset").raise_for_status()
-        await worker.watch._meet(await worker.client.who())
+        await worker.watch.ask()
         await orders.delivered()
     assert (held(bus_dsn, store), told(bus_dsn, store, "identity")) == ("", [])
 
@@ -267,7 +267,7 @@ async def test_company_whose_server_crashed_is_the_same(store: Store, sandbox: S
             with pytest.raises(RetryableError, match="away"):
                 await client.probe()
 
-            await watch._meet(await client.who())
+            await watch.ask()
             await client.in_transaction(partial(write_receipt, number=100, commits=True))
             await watch.end()
         known = await identity.look(store)

@@ -42,14 +42,14 @@ def test_only_a_proof_that_stands_is_remembered() -> None:
 
 def expecting(known: Seen = TWO, life: int = 1) -> Expected:
     expected = Expected()
-    expected.expect(Known(system=known, life=life))
+    expected.expect(Known(system=known, life=life), 0)
     return expected
 
 
 def test_nobody_is_admitted_before_one_is_remembered() -> None:
     expected = Expected()
     expected.admit(seen(database="1"))
-    expected.expect(None)
+    expected.expect(None, 0)
 
     with pytest.raises(StrangerError) as met:
         expected.admit(TWO)
@@ -68,7 +68,12 @@ def test_after_a_stranger_nothing_is_done_until_it_is_said_whom_to_expect() -> N
             attempt()
         assert (again.value.code, again.value.seen) == ("identity.other", None)
 
-    expected.expect(Known(system=other, life=2))
+    # what was found out before it was met says nothing
+    assert not expected.expect(Known(system=TWO, life=1), 0)
+    with pytest.raises(StrangerError):
+        expected.still()
+
+    assert expected.expect(Known(system=other, life=2), expected.refusals)
     expected.still()
     expected.admit(other)
     assert not expected.is_still(TWO)
@@ -94,9 +99,9 @@ def test_what_this_process_wrote_is_not_forgotten_for_what_was_written_down_befo
     expected = expecting()
     expected.stands(105, "ORD105")
 
-    expected.expect(Known(system=TWO, life=1))
+    expected.expect(Known(system=TWO, life=1), 0)
     assert expected.high_water == 105
 
     # but nothing of it is said of a system that was accepted since
-    expected.expect(Known(system=seen(90), life=2))
+    expected.expect(Known(system=seen(90), life=2), 0)
     assert expected.high_water == 90
