@@ -153,10 +153,11 @@ class Sender:
             try:
                 while True:
                     self._news.clear()
-                    self._start_due(client)
+                    now = time.time()
+                    self._start_due(client, now)
                     # asyncio.wait_for of Python 3.11 can swallow a cancellation that comes together with news.
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(self._idle_s()):
+                        async with asyncio.timeout(self._idle_s(now)):
                             await self._news.wait()
             finally:
                 tasks = list(self._in_flight.values())
@@ -205,21 +206,23 @@ class Sender:
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(timeout=_TIMEOUT_S, transport=self._wires.transport, trust_env=False)
 
-    def _start_due(self, client: httpx.AsyncClient) -> None:
+    def _start_due(self, client: httpx.AsyncClient, now: float) -> None:
         target = self._outbox.target()
         if target is None or self._outbox.refusal() or not self._board.faults.webhooks.enabled:
             return
-        for webhook in self._store.due_webhooks(time.time(), 2 * _MOST_IN_FLIGHT):
+        for webhook in self._store.due_webhooks(now, 2 * _MOST_IN_FLIGHT):
             if len(self._in_flight) >= _MOST_IN_FLIGHT:
                 return
             if webhook.id not in self._in_flight:
                 self._in_flight[webhook.id] = asyncio.create_task(self._send(client, target, webhook))
 
-    def _idle_s(self) -> float | None:
-        """How long nothing can fall due; what is due now waits for a task to end or for news."""
-        now = time.time()
-        due = self._store.next_due(now)
-        return None if due is None else max(due - now, 0.001)
+    def _idle_s(self, looked_at: float) -> float | None:
+        """How long nothing can fall due; what was due at the look waits for a task to end or for news.
+
+        Asked for a later moment than the look, what fell due in between would be seen by neither.
+        """
+        due = self._store.next_due(looked_at)
+        return None if due is None else max(due - time.time(), 0.001)
 
     async def _send(self, client: httpx.AsyncClient, target: Target, webhook: StoredWebhook) -> None:
         moment = self._now()

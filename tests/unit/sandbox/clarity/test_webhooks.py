@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from sandbox.clarity.app import Settings, Simulator
-from sandbox.clarity.webhooks import RETRY_DELAYS_S, Wires, retry_delay_s
+from sandbox.clarity.webhooks import RETRY_DELAYS_S, Sender, Wires, retry_delay_s
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.clarity.conftest import Client, Receiver
@@ -193,6 +193,24 @@ async def test_delayed_webhooks_wait(sending: "Client", receiver: "Receiver") ->
     await wait_for(sending, "sent", 1)
 
     assert time.monotonic() - started >= 0.08
+
+
+async def test_what_falls_due_just_after_a_look_is_not_forgotten(
+    sending: "Client", receiver: "Receiver", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Sender._start_due
+
+    def slow_look(sender: Sender, *given: Any) -> None:
+        look(sender, *given)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(Sender, "_start_due", slow_look)
+    await sending.control("PUT", "/faults", json={"webhooks": {"delay_ms": 30}})
+    await sending.place(seed=1)
+
+    await wait_for(sending, "sent", 1)
+
+    assert len(receiver.received) == 1
 
 
 async def test_reordered_webhooks_all_arrive(sending: "Client", receiver: "Receiver") -> None:
