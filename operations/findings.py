@@ -28,6 +28,7 @@ from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
 from operations.unread import Lost, Unread
 from producers.gateway.spool_file import Waits
+from schemas.topics import CLARITY_CHANGES
 
 #: What waits for a missing thing is an alarm after this, where the connection says nothing else.
 WAITS_AT_MOST = timedelta(hours=72)
@@ -38,6 +39,8 @@ BACKOFF_FOR = timedelta(minutes=5)
 #: … and is an alarm when it has lasted so long.
 TOO_LONG = timedelta(hours=1)
 
+#: Topics of what a census counts.
+LISTED_AT_THEIR_SOURCE = frozenset({CLARITY_CHANGES.name})
 #: A census is taken every hour.
 NO_CENSUS_FOR = timedelta(hours=3)
 
@@ -205,6 +208,7 @@ def of_recreated(
     topic_ids: Mapping[str, str],
     projected: Mapping[tuple[str, int], int],
     now: datetime,
+    censuses: Iterable[CensusTold] = (),
 ) -> Iterator[Finding]:
     """Topics that were deleted and made anew, and what of the old ones was never taken in; pure.
 
@@ -213,7 +217,9 @@ def of_recreated(
         topic_ids: Of the topics as they are now, by name.
         projected: (topic id, partition) to how far the projector had read, the old topics too: there were so many.
         now: What is long past is not told any more.
+        censuses: The last of each source: one that misses nothing since says that all has been brought again.
     """
+    whole = {each.connection: each for each in censuses if not each.uncaptured}
     old: dict[tuple[str, str], list[Position]] = {}
     for store in stores:
         for each in store.stood:
@@ -221,6 +227,20 @@ def of_recreated(
                 old.setdefault((store.connection, each.topic), []).append(each)
     for (connection, topic), positions in old.items():
         lost = sum(max(projected.get((each.topic_id, each.partition), 0) - each.next, 0) for each in positions)
+        since = max(each.moved_at for each in positions)
+        census = whole.get(connection) if topic in LISTED_AT_THEIR_SOURCE else None
+        if lost and census is not None and census.since < since < census.until:
+            yield Finding(
+                severity=Severity.NOTE,
+                kind=Kind.TOPIC,
+                about=connection,
+                headline=f"{topic} was deleted and made anew with {_events(lost)} not taken in. They came again: by a "
+                f"census since then {connection} misses nothing.",
+                count=lost,
+                since=since,
+                to_do="Nothing to do.",
+            )
+            continue
         yield Finding(
             severity=Severity.ALARM if lost else Severity.NOTE,
             kind=Kind.TOPIC,
@@ -228,7 +248,7 @@ def of_recreated(
             headline=f"{topic} was deleted and made anew; {connection} reads it from its beginning. Of the old one "
             + (f"{_events(lost)} were never taken in." if lost else "all that is known of was taken in."),
             count=lost,
-            since=max(each.moved_at for each in positions),
+            since=since,
             to_do="`towpath census` names what stores list as changed and nobody has; have that sent again."
             if lost
             else "Nothing to do.",

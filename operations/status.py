@@ -186,7 +186,9 @@ def _recreated(
     stores: Iterable[StoreStanding], found: Log | None, books: Standing | None, now: datetime
 ) -> Iterator[Finding]:
     ids = {name: place.topic_id for name, place in found.places.items()} if found is not None else {}
-    return findings.of_recreated(stores, ids, books.positions if books is not None else {}, now)
+    return findings.of_recreated(
+        stores, ids, books.positions if books is not None else {}, now, books.census if books is not None else ()
+    )
 
 
 def _marks(settings: Settings) -> Mapping[str, Incarnation]:

@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
 from delivery.incarnation import Incarnation
 from operations.findings import Kind, Severity, of_recreated, of_stores, of_strangers, worst_first
+from operations.projection.census import CensusTold
 from operations.projection.queues import Position, StoreStanding, Stranger
 
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def store(*stood: Position, counter: int = 0) -> StoreStanding:
@@ -21,9 +24,11 @@ def store(*stood: Position, counter: int = 0) -> StoreStanding:
     )
 
 
-def stood(topic_id: str, next_: int, *, partition: int = 0, moved_at: datetime = NOW) -> Position:
+def stood(
+    topic_id: str, next_: int, *, partition: int = 0, moved_at: datetime = NOW, topic: str = "orders"
+) -> Position:
     return Position(
-        queue="consumers", topic="orders", topic_id=topic_id, partition=partition, next=next_, moved_at=moved_at
+        queue="consumers", topic=topic, topic_id=topic_id, partition=partition, next=next_, moved_at=moved_at
     )
 
 
@@ -57,6 +62,27 @@ def test_events_of_an_old_topic_that_were_never_taken_in_are_an_alarm() -> None:
     (found,) = of_recreated([standing], {"orders": "new"}, {("old", 0): 13, ("old", 1): 4, ("new", 0): 2}, NOW)
 
     assert (found.severity, found.count) == (Severity.ALARM, 3)
+
+
+@pytest.mark.parametrize(
+    ("topic", "missing", "until", "severity"),
+    [
+        ("clarity.changes.v1", 0, NOW + HOUR, Severity.NOTE),
+        ("clarity.changes.v1", 1, NOW + HOUR, Severity.ALARM),
+        ("clarity.changes.v1", 0, NOW - HOUR, Severity.ALARM),
+        ("canonical.orders.v1", 0, NOW + HOUR, Severity.ALARM),
+    ],
+    ids=["all-came-again", "some-did-not", "taken-before", "not-of-what-a-census-counts"],
+)
+def test_census_since_then_says_whether_they_came_again(
+    topic: str, missing: int, until: datetime, severity: Severity
+) -> None:
+    standing = store(stood("old", 10, topic=topic))
+    told = CensusTold(connection="gp-two", at=until, since=NOW - 24 * HOUR, until=until, listed=90, uncaptured=missing)
+
+    (found,) = of_recreated([standing], {topic: "new"}, {("old", 0): 13}, NOW, [told])
+
+    assert (found.severity, found.count) == (severity, 3)
 
 
 def test_topic_made_anew_after_all_was_taken_in_is_a_note_for_a_while() -> None:
