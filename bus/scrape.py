@@ -24,11 +24,15 @@ def served(host: str, port: int) -> Iterator[str]:
         port: The wanted one; 0: any.
 
     Raises:
-        ConfigurationError: the host is none of this machine's.
+        ConfigurationError: the host is none of this machine's, or the port none this user may take.
     """
     try:
         server, thread = start_http_server(port, host)
+    except OverflowError as error:
+        raise ConfigurationError("metrics.port", f"{port} is no port: 1 to 65535, one for each process") from error
     except OSError as error:
+        if error.errno == errno.EACCES:
+            raise ConfigurationError("metrics.port", f"{port}: {error.strerror}; take one above 1023") from error
         if error.errno != errno.EADDRINUSE or not port:
             raise ConfigurationError("metrics.host", f"{host}: {error.strerror}") from error
         server, thread = start_http_server(0, host)

@@ -148,6 +148,7 @@ class TakeIn(Generic[T]):
             by_partition: dict[int, list[Any]] = {}
             for event in batch:
                 by_partition.setdefault(event.message.partition, []).append(event)
+            topic_id = self._app.incoming(batch[0]).topic_id
             portions: list[Portion[T]] = []
             taken: list[Any] = []
             for partition, events in by_partition.items():
@@ -160,7 +161,7 @@ class TakeIn(Generic[T]):
                 taken += events
             if not taken:
                 continue
-            last = asyncio.create_task(self._take(incoming[0].topic_id, portions, last, generation))
+            last = asyncio.create_task(self._take(topic_id, portions, last, generation))
             await self._acks.add(taken, [last], epoch)
             if len(batch) < BATCH:
                 await asyncio.wait({last})

@@ -76,8 +76,8 @@ class Expected:
         if met is not Verdict.SAME:
             raise StrangerError(met.value, "the system is not the one that is remembered")
 
-    def admit(self, seen: Seen) -> None:
-        """A new session says who is there.
+    def admit(self, seen: Seen, proven: int | None = None) -> None:
+        """A new session says who is there; `proven` is the high water from before it was asked.
 
         Raises:
             StrangerError: somebody else than is expected.
@@ -87,7 +87,7 @@ class Expected:
             return
         if known is None:
             raise StrangerError("identity.unmet", "nobody has remembered yet which system this is", seen)
-        if (found := verdict(known.system, seen)) is not Verdict.SAME:
+        if (found := verdict(known.system, seen, proven)) is not Verdict.SAME:
             self.refuse(found)
             raise StrangerError(found.value, "the system is not the one that is remembered", seen)
 

@@ -54,11 +54,18 @@ def differs(known: Seen, seen: Seen) -> bool:
     return any(known.parts[name] != seen.parts[name] for name in known.parts.keys() & seen.parts.keys())
 
 
-def verdict(known: Seen, seen: Seen) -> Verdict:
-    """What a system is to the one that is remembered."""
+def verdict(known: Seen, seen: Seen, proven: int | None = None) -> Verdict:
+    """What a system is to the one that is remembered.
+
+    Args:
+        known: The one that is remembered.
+        seen: What was answered.
+        proven: High water that was known when it was asked; what was written since is not missing from the answer.
+    """
     if differs(known, seen):
         return Verdict.OTHER
-    return Verdict.BEHIND if seen.high_water < known.high_water else Verdict.SAME
+    there = known.high_water if proven is None else min(known.high_water, proven)
+    return Verdict.BEHIND if seen.high_water < there else Verdict.SAME
 
 
 def remembered(seen: Seen) -> Seen:

@@ -19,13 +19,14 @@ class Acquaintance(msgspec.Struct, frozen=True, kw_only=True):
     accepted_by: str = ""
 
 
-def after(before: Acquaintance, seen: Seen | None, reached: Known | None) -> Acquaintance:
+def after(before: Acquaintance, seen: Seen | None, reached: Known | None, proven: int | None = None) -> Acquaintance:
     """What is known once a system was met; pure.
 
     Args:
         before: What was known.
         seen: Who was met; None: nobody was asked.
         reached: What a process knows of it by its own writing.
+        proven: High water from before `seen` was asked for; None: it was held against what is known already.
     """
     known = before.known
     if reached is not None and reached.life == known.life:
@@ -33,7 +34,7 @@ def after(before: Acquaintance, seen: Seen | None, reached: Known | None) -> Acq
     now = msgspec.structs.replace(before, known=known)
     if seen is None:
         return now
-    found = verdict(known.system, seen)
+    found = verdict(known.system, seen, proven)
     if found is not Verdict.SAME:
         return msgspec.structs.replace(now, held=found.value, seen=seen)
     if before.held == Verdict.BEHIND and not seen.newest:

@@ -273,10 +273,12 @@ class Acts:
 
     async def _resume(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
         """End a pause, and with it what keeps us from a stranger where a person says that he is the right one."""
-        resumed = (await wire.execute(statements.RESUME, {"queue": self._queue})).rowcount
         if command.act == Act.ACCEPT:
             code, values = await identity.accept(wire, command.id)
+            if code == identity.ACCEPTED:
+                await wire.execute(statements.RESUME, {"queue": self._queue})
             return code, dict(values)
+        resumed = (await wire.execute(statements.RESUME, {"queue": self._queue})).rowcount
         if (stranger := await identity.held(wire)) is not None:
             return "identity.still_held", dict(stranger)
         return "command.resumed" if resumed else "command.was_not_paused", {}

@@ -52,7 +52,10 @@ class BuriedLetters:
             value = await asyncio.to_thread(self._read, command.topic_id, command.partition, command.offset)
         except NotFoundError as error:
             return Answered(code=error.code)
-        letter = self._codec.decode(value)
+        try:
+            letter = self._codec.decode(value)
+        except RejectedError as error:
+            return Answered(code="command.failed_again", values={"why": error.code, **values_of(error)})
         if (letter.stage, letter.connection) != (self._queue, command.connection):
             return Answered(code="command.nothing")
         if command.act == Act.REDRIVE:

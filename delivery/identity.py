@@ -25,6 +25,8 @@ from errors import BusError, RetryableError, UnknownOutcomeError
 
 log = structlog.get_logger(__name__)
 
+#: Answer of a command that had a stranger accepted.
+ACCEPTED: Final = "identity.accepted"
 #: What is known here is written down, and what others found out is heard of.
 LOOK_EVERY_S: Final = 5.0
 #: The system is asked.
@@ -41,7 +43,9 @@ async def look(store: Store) -> Acquaintance | None:
     return read(found[0]) if found else None
 
 
-async def meet(store: Store, queue: str, seen: Seen | None, reached: Known | None) -> Acquaintance | None:
+async def meet(
+    store: Store, queue: str, seen: Seen | None, reached: Known | None, proven: int | None = None
+) -> Acquaintance | None:
     """Write down who was met, and tell everybody where that changes something; None: nobody was met yet."""
     async with store.transaction() as wire:
         if seen is not None:
@@ -50,7 +54,7 @@ async def meet(store: Store, queue: str, seen: Seen | None, reached: Known | Non
         before = await _locked(wire)
         if before is None:
             return None
-        now = after(before, seen, reached)
+        now = after(before, seen, reached, proven)
         await _write(wire, before, now)
         if now.held != before.held:
             code = now.held or "identity.recognised"
@@ -65,11 +69,13 @@ async def meet(store: Store, queue: str, seen: Seen | None, reached: Known | Non
 async def accept(wire: Connection, command_id: str) -> tuple[str, Mapping[str, str]]:
     """Carry out the command; code and values of its answer, the same for each queue that carries it out."""
     before = await _locked(wire)
-    if before is None or (not before.held and before.accepted_by != command_id):
+    if before is not None and before.accepted_by == command_id:
+        return ACCEPTED, values_of(before)
+    if before is None or not before.held:
         return "identity.not_held", {}
     now = accepted(before, command_id)
     await _write(wire, before, now)
-    return "identity.accepted", values_of(now)
+    return ACCEPTED, values_of(now)
 
 
 async def held(wire: Connection) -> Mapping[str, str] | None:
@@ -128,7 +134,10 @@ class Watch:
             BusError: the system or the store cannot be asked.
         """
         refusals = self._there.refusals
-        await self._meet(await self._there.who(), refusals)
+        standing = await look(self._store)
+        known = (self._there.known, standing.known if standing is not None else None)
+        proven = max((each.system.high_water for each in known if each is not None), default=0)
+        await self._meet(await self._there.who(), refusals, proven)
 
     async def end(self) -> None:
         """At a clean stop: what was written last is remembered exactly."""
@@ -158,8 +167,8 @@ class Watch:
         if now.held or self._held or reached is None or reached.life != now.known.life:
             self._follow(now, refusals)
 
-    async def _meet(self, seen: Seen, refusals: int) -> None:
-        now = await meet(self._store, self._queue, seen, self._there.known)
+    async def _meet(self, seen: Seen, refusals: int, proven: int | None = None) -> None:
+        now = await meet(self._store, self._queue, seen, self._there.known, proven)
         if self._met is seen:
             self._met = None
         if now is not None:

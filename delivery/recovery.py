@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from delivery import announcements, arrays, columns, statements
+from delivery import announcements, arrays, columns, identity, statements
 from delivery import recovery_statements as sql
 from delivery.announcements import ANSWERED, Announcement, Speaker
 from delivery.incarnation import Held, Incarnation
@@ -171,7 +171,7 @@ class Listener:
         if outcome.command_id:
             done = [outcome.command_id, outcome.stage, act, outcome.who, outcome.why, _rows(outcome), outcome.at]
             self._wire.execute(sql.ANSWER, [*done, outcome.at])
-        if act in {Act.PAUSE, *RESUMING}:
+        if act in {Act.PAUSE, Act.RESUME} or (act == Act.ACCEPT and outcome.code == identity.ACCEPTED):
             self._switches.append(outcome)
 
     def _switch(self, outcome: Outcome) -> None:

@@ -106,6 +106,8 @@ class Relay:
                 if turn is None or time.monotonic() > begin_by - MARGIN_S / 2:
                     begin_by = time.monotonic() + MARGIN_S
                     turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
+                if turn is None:
+                    self._reached = None  # whoever speaks now tells of more
                 carried = await self._carry(begin_by) if turn is not None else 0
                 await self._tell_mark()
                 pause_s = FIRST_PAUSE_S

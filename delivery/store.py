@@ -176,7 +176,9 @@ class Store(Database):
                 horizons = await self._move(wire, place, moves)
                 if len(horizons) < len(moves):
                     at = dict(await columns.rows(wire, statements.POSITIONS, place))
-                    if attempt in self._doubtful and all(at[one.partition] == one.next_offset for one in moves):
+                    # committed whole or not at all: with any of them moved just now, the attempt was not ours
+                    done = not horizons and all(at.get(one.partition) == one.next_offset for one in moves)
+                    if attempt in self._doubtful and done:
                         self._doubtful.discard(attempt)
                         return TakenIn(repeats=len(arrivals))
                     lost = next(one for one in moves if one.partition not in horizons)
@@ -203,7 +205,7 @@ class Store(Database):
         return msgspec.structs.replace(taken, repeats=len(arrivals) - len(fresh))
 
     async def admit(self, wire: Connection, queue: str, arrival: Arrival) -> TakenIn | None:
-        """Take in one event whose position was passed without it; None where it is known."""
+        """Take in one event that was passed without it; None where it is known, or is still to come by itself."""
         place = {
             "queue": queue,
             "topic": arrival.topic,
@@ -212,7 +214,9 @@ class Store(Database):
             "offset": arrival.offset,
             "root_key": arrival.root_key,
         }
-        if await columns.rows(wire, statements.IS_KNOWN, place):
+        await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": [arrival.root_key]})
+        passed = dict(await columns.rows(wire, statements.POSITIONS, place)).get(arrival.partition, 0)
+        if passed <= arrival.offset or await columns.rows(wire, statements.IS_KNOWN, place):
             return None
         return await self._insert(wire, place, [arrival], {arrival.partition: 0})
 
@@ -241,8 +245,8 @@ class Store(Database):
         ]
         if ended:
             await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(ended)})
-        known = {by_offset[offset].root for offset, _, _ in heard if offset in by_offset}
-        return [arrival for arrival in arrivals if arrival.root not in known]
+        known = {offset for offset, _, _ in heard}
+        return [one for one in arrivals if one.partition != place["partition"] or one.offset not in known]
 
     async def _insert(
         self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival], horizons: Mapping[int, int]

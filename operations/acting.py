@@ -121,6 +121,8 @@ def on_causes(settings: Settings, act: str, filters: Mapping[str, str], by: By, 
             later += sum(group.count for group in letters.grouped(wire, of_stage)) - len(kept)
     if not held:
         raise NotFoundError("dead_letters.none", "no dead letter that stands fits: look at `towpath dead-letters list`")
+    if not commands:
+        raise NotFoundError("dead_letters.no_key", f"those that fit hold no key, so that there is nothing to {act}")
     return Plan(
         act=act,
         reached=tuple(

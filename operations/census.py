@@ -127,12 +127,12 @@ def of_connection(
 def fetching(missing: Sequence[Uncaptured], by: By) -> tuple[Command, ...]:
     """Commands that have the documents read, the oldest change first and not all of very many at once; pure.
 
-    Of one document there is one an hour, so that asking again while nobody answers does not pile them up.
+    Of one document there is one in six hours: who was away finds few of them when he comes back.
     """
     oldest = sorted(missing, key=lambda each: each.changed_at)[:MOST_ASKED_FOR]
     return tuple(
         Command(
-            id=str(uuid.uuid5(_COMMANDS, f"{each.root_key}/{each.source_version}/{by.at:%Y-%m-%dT%H}")),
+            id=str(uuid.uuid5(_COMMANDS, f"{each.root_key}/{each.source_version}/{by.at:%Y-%m-%d}/{by.at.hour // 6}")),
             at=by.at,
             who=by.who,
             why=by.why,

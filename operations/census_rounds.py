@@ -78,17 +78,19 @@ def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) 
 
 
 def _count_on(settings: Settings) -> None:
+    failed: dict[str, datetime] = {}
     while True:
         time.sleep(LOOK_EVERY_S)
         try:
-            _take_due(settings)
+            _take_due(settings, failed)
         except BusError as error:
             log.info("census.waits", code=error.code, reason=error.message)
         except Exception as error:  # noqa: BLE001  whatever it is, this look must not be the last
             log.warning("census.failed", error=type(error).__name__)
 
 
-def _take_due(settings: Settings) -> None:
+def _take_due(settings: Settings, failed: dict[str, datetime]) -> None:
+    """Of each source that is due; one that cannot be counted keeps no other waiting, and is left alone for a while."""
     with migrate.opened(settings.projection_dsn.reveal()) as wire:
         # of several projectors one asks; the lock ends with the session
         ours = wire.execute("SELECT pg_try_advisory_lock(hashtextextended('census', 2))").fetchone()
@@ -98,5 +100,12 @@ def _take_due(settings: Settings) -> None:
         told = kept.told(wire)
         for name in census.asked(settings):
             now = datetime.now(UTC)
-            if is_due(told.get(name), now):
-                kept.keep(wire, take(settings, name, told.get(name), now))
+            if not is_due(told.get(name), now) or (name in failed and now - failed[name] < AGAIN_AFTER):
+                continue
+            try:
+                counted = take(settings, name, told.get(name), now)
+            except BusError as error:
+                failed[name] = now
+                log.info("census.waits", connection=name, code=error.code, reason=error.message)
+            else:
+                kept.keep(wire, counted)

@@ -5,7 +5,7 @@ after an hour it is an alarm. A *note* is worth knowing.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -208,7 +208,7 @@ def of_recreated(
     topic_ids: Mapping[str, str],
     projected: Mapping[tuple[str, int], int],
     now: datetime,
-    censuses: Iterable[CensusTold] = (),
+    counted: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Topics that were deleted and made anew, and what of the old ones was never taken in; pure.
 
@@ -217,9 +217,8 @@ def of_recreated(
         topic_ids: Of the topics as they are now, by name.
         projected: (topic id, partition) to how far the projector had read, the old topics too: there were so many.
         now: What is long past is not told any more.
-        censuses: The last of each source: one that misses nothing since says that all has been brought again.
+        counted: Connections a census is taken of: their pollers bring again what a topic of changes held.
     """
-    whole = {each.connection: each for each in censuses if not each.uncaptured}
     old: dict[tuple[str, str], list[Position]] = {}
     for store in stores:
         for each in store.stood:
@@ -227,32 +226,26 @@ def of_recreated(
                 old.setdefault((store.connection, each.topic), []).append(each)
     for (connection, topic), positions in old.items():
         lost = sum(max(projected.get((each.topic_id, each.partition), 0) - each.next, 0) for each in positions)
-        since = max(each.moved_at for each in positions)
-        census = whole.get(connection) if topic in LISTED_AT_THEIR_SOURCE else None
-        if lost and census is not None and census.since < since < census.until:
-            yield Finding(
-                severity=Severity.NOTE,
-                kind=Kind.TOPIC,
-                about=connection,
-                headline=f"{topic} was deleted and made anew with {_events(lost)} not taken in. They came again: by a "
-                f"census since then {connection} misses nothing.",
-                count=lost,
-                since=since,
-                to_do="Nothing to do.",
-            )
-            continue
+        again = topic in LISTED_AT_THEIR_SOURCE and connection in counted
         yield Finding(
-            severity=Severity.ALARM if lost else Severity.NOTE,
+            severity=Severity.ALARM if lost and not again else Severity.NOTE,
             kind=Kind.TOPIC,
             about=connection,
             headline=f"{topic} was deleted and made anew; {connection} reads it from its beginning. Of the old one "
             + (f"{_events(lost)} were never taken in." if lost else "all that is known of was taken in."),
             count=lost,
-            since=since,
-            to_do="`towpath census` names what stores list as changed and nobody has; have that sent again."
-            if lost
-            else "Nothing to do.",
+            since=max(each.moved_at for each in positions),
+            to_do=_after_loss(again=again) if lost else "Nothing to do.",
         )
+
+
+def _after_loss(*, again: bool) -> str:
+    if again:
+        return "Nothing to do: the poller brings them again, and the next census tells whether any is missing."
+    return (
+        "`towpath ledger --explain` names those that never came to an end; `towpath census` fetches what a store lists "
+        "as changed and nobody has."
+    )
 
 
 def of_processes(here: Here) -> Iterator[Finding]:
@@ -429,7 +422,7 @@ def of_spools(spools: Mapping[str, Waits], now: datetime) -> Iterator[Finding]:
                 about=connection,
                 headline=f"{_events(waits.refused)} of {connection} in the gateway's spool can never be sent.",
                 count=waits.refused,
-                to_do=f"`towpath census --connection {connection}` tells what is missing; the gateway's log tells why.",
+                to_do="`towpath census` fetches what is missing; the gateway's log tells why.",
             )
 
 

@@ -19,6 +19,7 @@ from bus import metrics
 from bus.settings import Settings
 from errors import BusError
 from operations import findings, status
+from operations.census import asked
 from operations.findings import Finding
 from operations.ledger import Ledger, ledger
 from operations.projection import census, migrate, queues
@@ -113,7 +114,8 @@ def _ledger(settings: Settings, now: datetime) -> Ledger:
 
 def _census(settings: Settings) -> tuple[CensusTold, ...]:
     with migrate.opened(settings.projection_dsn.reveal(), status.STATEMENT_WITHIN_MS) as wire:
-        return tuple(census.told(wire).values())
+        told = census.told(wire)
+    return tuple(told[name] for name in asked(settings) if name in told)
 
 
 def _or_none(what: str, ask: Callable[[], T]) -> T | None:

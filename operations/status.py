@@ -4,7 +4,7 @@ Each source is asked on its own and for a short time: what is away is an alarm, 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from bus.registry import Registry
 from bus.settings import Settings
 from delivery.incarnation import Incarnation
 from delivery.recognition import announced
-from operations import connectors, findings, local, processes
+from operations import census, connectors, findings, local, processes
 from operations import ledger as books_of
 from operations.findings import Finding, Here, Projector, Severity, Waiting, bare
 from operations.ledger import Ledger
@@ -100,6 +100,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     )
     wait_for([*asked, marks, spools], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
+    counted = census.asked(settings)
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     gone = lost(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
     silences = [each.silence for each in asked if each.silence is not None]
@@ -121,7 +122,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_silences(silences, lambda source: _where(settings, source)),
         *findings.of_stores(told.values(), marks.answer or {}),
         *findings.of_strangers(told.values()),
-        *_recreated(told.values(), kafka.answer, books.answer, now),
+        *_recreated(told.values(), kafka.answer, books.answer, now, counted),
         *findings.of_processes(here),
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
@@ -139,7 +140,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             *findings.of_stuck(books.answer.stuck, now, _waits_at_most(settings)),
             *findings.of_circuits(books.answer.circuits, now),
             *findings.of_replays(books.answer.replays),
-            *findings.of_census(books.answer.census, now),
+            *findings.of_census((each for each in books.answer.census if each.connection in counted), now),
         ]
     return Status(
         as_of=now,
@@ -154,7 +155,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             [*silences, *(each.silence for each in (marks, spools) if each.silence is not None)],
             ledger,
             with_ledger=with_ledger,
-            with_census=books.answer is not None and bool(books.answer.census),
+            not_counted=set(counted) - {each.connection for each in (books.answer.census if books.answer else ())},
         ),
     )
 
@@ -183,12 +184,10 @@ def _registry(settings: Settings) -> bool:
 
 
 def _recreated(
-    stores: Iterable[StoreStanding], found: Log | None, books: Standing | None, now: datetime
+    stores: Iterable[StoreStanding], found: Log | None, books: Standing | None, now: datetime, counted: Collection[str]
 ) -> Iterator[Finding]:
     ids = {name: place.topic_id for name, place in found.places.items()} if found is not None else {}
-    return findings.of_recreated(
-        stores, ids, books.positions if books is not None else {}, now, books.census if books is not None else ()
-    )
+    return findings.of_recreated(stores, ids, books.positions if books is not None else {}, now, counted)
 
 
 def _marks(settings: Settings) -> Mapping[str, Incarnation]:
@@ -269,7 +268,7 @@ def _where(settings: Settings, source: str) -> str:
 
 
 def _not_asked(
-    silences: Sequence[Silence], ledger: Question[Ledger] | None, *, with_ledger: bool, with_census: bool
+    silences: Sequence[Silence], ledger: Question[Ledger] | None, *, with_ledger: bool, not_counted: Collection[str]
 ) -> tuple[NotAsked, ...]:
     found = [
         NotAsked(
@@ -284,6 +283,7 @@ def _not_asked(
         found.append(NotAsked(what="ledger", why="it needs Kafka, the projection and every store"))
     elif ledger.silence is not None:
         found.append(NotAsked(what="ledger", why=f"{bare(ledger.silence.why)}; take the time with `towpath ledger`"))
-    if not with_census:
-        found.append(NotAsked(what="census", why="none was taken yet: `towpath census` asks the stores"))
+    if not_counted:
+        names = ", ".join(sorted(not_counted))
+        found.append(NotAsked(what=f"census of {names}", why="none was taken yet: `towpath census` asks"))
     return tuple(found)

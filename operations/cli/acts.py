@@ -27,7 +27,7 @@ WAIT_S = 15.0
 #: What cannot be taken back.
 FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
 #: Answers that say no.
-REFUSALS = frozenset({"identity.still_held", "command.unknown"})
+REFUSALS = frozenset({"identity.still_held", "command.unknown", "ask.no_way", "ask.away"})
 
 
 def by(who: str, why: str) -> By:

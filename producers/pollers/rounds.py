@@ -267,7 +267,7 @@ async def _batches(listed: AsyncIterator[Listed]) -> AsyncIterator[list[Listed]]
 
 def _parsed(cursor: str, start: datetime) -> Reading:
     if not cursor:
-        return Reading(reached=start)
+        return Reading(reached=start, settled=start)  # nothing was announced before
     if not cursor.startswith("{"):
         return Reading(reached=datetime.fromisoformat(cursor))
     return msgspec.json.decode(cursor, type=Reading)

@@ -79,6 +79,19 @@ class OwnTopics:
         made = admin.create_topics([NewTopic(self.prefix + topic.name, topic.partitions, 1) for topic in WRITTEN])
         for future in made.values():
             future.result()
+        for topic in WRITTEN:
+            self._wait_for_leaders(self.prefix + topic.name)
+
+    def _wait_for_leaders(self, name: str) -> None:
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                look_at(self.kafka, name)
+            except RetryableError:
+                assert time.monotonic() < until, name
+                time.sleep(0.05)
+            else:
+                return
 
     def delete(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.kafka})

@@ -223,8 +223,9 @@ class Sessions:
         if not self._expected.watched:
             return session
         try:
+            proven = self._expected.high_water
             session.system = self._who(session)
-            self._expected.admit(session.system)
+            self._expected.admit(session.system, proven)
         except BusError:
             session.close()
             raise

@@ -2,11 +2,15 @@
 
 import asyncio
 
+import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from bus.events import Advance
+from delivery import waiting
 from delivery.decide import Pace, Step, after, settled
+from delivery.migrate import schema_of
 from delivery.ports import Arrival
 from delivery.states import Kind, ParkedFor, State
 from delivery.store import Store
@@ -102,6 +106,47 @@ async def test_with_one_partition_lost_nothing_of_a_batch_is_taken_in(store: Sto
     assert await store.positions(QUEUE, TOPIC_ID) == {0: 3, 1: 1}
     taken = look(bus_dsn, store.connection, "SELECT partition, event_offset FROM rows ORDER BY id")
     assert [(one["partition"], one["event_offset"]) for one in taken] == [(0, 0), (1, 0), (0, 1), (0, 2)]
+
+
+async def test_batch_that_failed_is_not_taken_for_done_when_others_have_half_of_it(
+    store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = [arrival(0), arrival(0, partition=1)]
+    moves = [Advance(0, None, 1), Advance(1, None, 1)]
+
+    async def no_answer(*_: object) -> dict[str, int]:
+        raise RetryableError("store_unavailable", "PostgreSQL did not answer")
+
+    with monkeypatch.context() as away:
+        away.setattr(waiting, "meet", no_answer)
+        with pytest.raises(RetryableError):
+            await store.take_in(QUEUE, TOPIC, TOPIC_ID, moves, mine)
+    other = Store(bus_dsn, store.connection)
+    await other.open()
+    await other.take_in(QUEUE, TOPIC, TOPIC_ID, moves[:1], mine[:1])
+    await other.close()
+
+    with pytest.raises(LostPartitionError):
+        await store.take_in(QUEUE, TOPIC, TOPIC_ID, moves, mine)
+
+    assert await store.positions(QUEUE, TOPIC_ID) == {0: 1}
+
+
+async def test_of_events_of_one_root_only_those_that_ended_are_left_out(store: Store, bus_dsn: str) -> None:
+    with psycopg.connect(bus_dsn, autocommit=True) as wire:
+        wire.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema_of(store.connection))))
+        wire.execute("INSERT INTO horizons VALUES (%s, %s, 0, 9)", [QUEUE, TOPIC_ID])
+        wire.execute(
+            "INSERT INTO heard VALUES"
+            " (%s, %s, 0, 0, '', 's:1', 'shipment', 0, 'delivered', '', 'created', '{}', 1, '', '', '', true, now())",
+            [QUEUE, TOPIC_ID],
+        )
+    invoices = [msgspec.structs.replace(arrival(offset), root=arrival(0).root) for offset in (0, 1)]
+
+    taken = await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 2)], invoices)
+
+    assert taken.queued == 1
+    assert [one["event_offset"] for one in look(bus_dsn, store.connection, "SELECT * FROM rows")] == [1]
 
 
 async def test_of_two_workers_with_one_partition_each_event_is_taken_once(bus_dsn: str, store: Store) -> None:

@@ -52,8 +52,8 @@ def test_each_source_is_asked_when_it_is_due_and_the_last_census_is_kept(
 
     monkeypatch.setattr(census, "of_connection", of_connection)
 
-    census_rounds._take_due(given)
-    census_rounds._take_due(given)
+    census_rounds._take_due(given, {})
+    census_rounds._take_due(given, {})
 
     assert asked == ["shop"]
     with migrate.opened(given.projection_dsn.reveal()) as wire:
@@ -62,5 +62,5 @@ def test_each_source_is_asked_when_it_is_due_and_the_last_census_is_kept(
         wire.execute("DELETE FROM census")
         wire.execute("SELECT pg_advisory_lock(hashtextextended('census', 2))")
         wire.commit()
-        census_rounds._take_due(given)
+        census_rounds._take_due(given, {})
     assert asked == ["shop"]

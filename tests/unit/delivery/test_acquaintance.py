@@ -31,6 +31,12 @@ def test_older_copy_is_known_by_what_a_process_wrote_and_nobody_wrote_down() -> 
     assert (now.held, now.known.system.high_water) == ("identity.behind", 104)
 
 
+def test_what_was_written_while_it_was_asked_is_not_missing_from_its_answer() -> None:
+    assert after(KNOWN, TWO, Known(system=proof(101)), proven=100).held == ""
+    assert after(KNOWN, OLDER, Known(system=proof(101)), proven=100).held == "identity.behind"
+    assert after(KNOWN, OTHER, None, proven=0).held == "identity.other"
+
+
 def test_what_was_written_to_a_system_before_another_was_accepted_says_nothing_of_it() -> None:
     new = accepted(after(KNOWN, OLDER, None), "c-1")
 

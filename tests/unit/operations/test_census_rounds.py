@@ -79,7 +79,7 @@ def test_next_census_goes_on_a_little_before_the_last_one_and_back_to_what_was_m
     assert window(WHOLE, NOW, 900.0)[1] == NOW - timedelta(minutes=30)
 
 
-def test_document_is_asked_for_once_an_hour_the_oldest_first_and_not_all_at_once(
+def test_document_is_asked_for_once_in_six_hours_the_oldest_first_and_not_all_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(census, "MOST_ASKED_FOR", 2)
@@ -88,7 +88,7 @@ def test_document_is_asked_for_once_an_hour_the_oldest_first_and_not_all_at_once
 
     asked = fetching(documents, by)
     again = fetching(documents, msgspec.structs.replace(by, at=NOW + timedelta(minutes=20)))
-    later = fetching(documents, msgspec.structs.replace(by, at=NOW + timedelta(hours=1)))
+    later = fetching(documents, msgspec.structs.replace(by, at=NOW + timedelta(hours=6)))
 
     assert [(each.act, each.queue, each.values) for each in asked] == [
         ("ask", "fetchers", {"waits_for": "order:shop:2"}),
