@@ -68,7 +68,7 @@ class Portion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command about dead letters of another stage ended."""
+    """How a command about a dead letter ended that heads no key here: another stage's, or one buried at take-in."""
 
     code: str
     values: dict[str, str] = {}

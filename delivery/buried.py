@@ -48,14 +48,9 @@ class BuriedLetters:
         Raises:
             RetryableError: Kafka does not answer.
         """
-        try:
-            value = await asyncio.to_thread(self._read, command.topic_id, command.partition, command.offset)
-        except NotFoundError as error:
-            return Answered(code=error.code)
-        try:
-            letter = self._codec.decode(value)
-        except RejectedError as error:
-            return Answered(code="command.failed_again", values={"why": error.code, **values_of(error)})
+        letter = await letter_of(command, self._codec, self._read)
+        if isinstance(letter, Answered):
+            return letter
         if (letter.stage, letter.connection) != (self._queue, command.connection):
             return Answered(code="command.nothing")
         if command.act == Act.REDRIVE:
@@ -75,6 +70,20 @@ class BuriedLetters:
         if arrival is None:
             return Answered(code="command.nothing")
         return Answered(code="command.done", arrival=msgspec.structs.replace(arrival, command_id=command.id))
+
+
+async def letter_of(command: Command, codec: Codec[DeadLetter], read: ReadLetter) -> DeadLetter | Answered:
+    """The letter a command names by its place on the topic; an answer where it cannot be had any more.
+
+    Raises:
+        RetryableError: Kafka does not answer.
+    """
+    try:
+        return codec.decode(await asyncio.to_thread(read, command.topic_id, command.partition, command.offset))
+    except NotFoundError as error:
+        return Answered(code=error.code)
+    except RejectedError as error:
+        return Answered(code="command.failed_again", values={"why": error.code, **values_of(error)})
 
 
 def _ended(command: Command, letter: DeadLetter) -> Outcome:

@@ -5,14 +5,14 @@ its time is long over: it is not asked for again. What is written carries the we
 twice is recognised.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from bus.clock import Clock
 from bus.codec import Codec
 from bus.headers import new_trace
 from delivery.acts import Answered
-from errors import DecodeError, NotFoundError
+from delivery.buried import ReadLetter, letter_of
+from errors import DecodeError
 from producers.gateway import written
 from producers.gateway.bodies import check_shape
 from producers.gateway.signatures import Verified
@@ -23,8 +23,6 @@ from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
 
-#: Topic id, partition and offset of a dead letter on its topic, to its value.
-ReadLetter = Callable[[str, int, int], bytes]
 #: Returns when the broker has it.
 Write = Callable[[Written], Awaitable[None]]
 
@@ -70,11 +68,9 @@ class GatewayLetters:
         Raises:
             RetryableError: Kafka does not answer.
         """
-        try:
-            value = await asyncio.to_thread(self._read, command.topic_id, command.partition, command.offset)
-        except NotFoundError as error:
-            return Answered(code=error.code)
-        letter = self._codec.decode(value)
+        letter = await letter_of(command, self._codec, self._read)
+        if isinstance(letter, Answered):
+            return letter
         if letter.stage != STAGE or letter.connection != command.connection:
             return Answered(code="command.nothing")
         match command.act:

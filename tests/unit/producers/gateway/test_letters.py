@@ -102,6 +102,15 @@ async def test_event_nobody_completes_is_told_as_such() -> None:
     assert told.record.code == "gateway.unknown_event"
 
 
+async def test_letter_that_cannot_be_read_itself_is_answered_and_stops_nobody() -> None:
+    bench = Bench(BODY)
+    bench.value = b"not a record of ours"
+
+    answered = await bench.ask()
+
+    assert (answered.code, answered.outcomes, bench.written) == ("command.failed_again", (), [])
+
+
 @pytest.mark.parametrize("body", [b"{", b"[" * 100, b'{"type":1}'])
 async def test_webhook_that_cannot_be_read_even_now_stays(body: bytes) -> None:
     bench = Bench(body)
