@@ -210,10 +210,17 @@ def test_batch_reads_no_table_whole_however_large_the_projection_is(empty: migra
     empty.execute("ANALYZE records, deliveries, roots")
 
     with empty.transaction():
+        before = scans(empty)
         tables.write(empty, project([change(1), order(1), told("delivered", 5000)]), {}, {})
-        scans = empty.execute("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE seq_scan > 0").fetchall()
+        during = scans(empty) - before
 
-    assert {name for name, _ in scans} & {"records", "deliveries", "roots", "outcomes"} == set()
+    assert during.keys() & {"records", "deliveries", "roots", "outcomes"} == set()
+
+
+def scans(wire: migrate.Wire) -> Counter[str]:
+    """Reads of whole tables that the session has not handed in yet: those of what emptied them may be among them."""
+    found = wire.execute("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE seq_scan > 0").fetchall()
+    return Counter(dict(found))
 
 
 def test_outcome_read_before_its_record_is_counted_with_it(empty: migrate.Wire) -> None:
