@@ -4,17 +4,31 @@ No size guard is needed: sources hold up to 4 MiB, the dead-letter topic 8.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
+import msgspec
+
+from bus.codec import Codec
 from bus.events import Incoming
 from bus.headers import from_headers
-from errors import BusError
+from errors import BusError, NotFoundError, RejectedError
+from schemas.bus.command import Command
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
 from schemas.types import Root
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/dead-letters")
+
+#: Topic id, partition and offset of a dead letter on its topic, to its value. NotFoundError: it is gone.
+ReadLetter = Callable[[str, int, int], bytes]
+
+
+class NoLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a letter that a command names cannot be had: the answer to that command."""
+
+    code: str
+    values: dict[str, str] = {}
 
 
 def letter_id(topic_id: str, partition: int, offset: int, stage: str, record: str = "") -> str:
@@ -65,6 +79,20 @@ def dead_letter(
         code_version=code_version,
         mapping=mapping,
     )
+
+
+def letter_of(command: Command, codec: Codec[DeadLetter], read: ReadLetter) -> DeadLetter | NoLetter:
+    """The letter a command names by its place on the topic; one that is gone or that nobody can read stops no worker.
+
+    Raises:
+        RetryableError: Kafka does not answer.
+    """
+    try:
+        return codec.decode(read(command.topic_id, command.partition, command.offset))
+    except NotFoundError as error:
+        return NoLetter(code=error.code)
+    except RejectedError as error:
+        return NoLetter(code="command.failed_again", values={"why": error.code, **values_of(error)})
 
 
 def original_of(letter: DeadLetter) -> Incoming:

@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from bus.codec import Codec
-from bus.dead_letters import original_of, values_of
+from bus.dead_letters import NoLetter, ReadLetter, letter_of, original_of, values_of
 from bus.events import Incoming
 from delivery.acts import CODES, ENDS_OF, Answered
 from delivery.ports import Arrival
-from errors import NotFoundError, RejectedError
+from errors import RejectedError
 from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
 
-#: Topic id, partition and offset of a dead letter on its topic, to its value.
-ReadLetter = Callable[[str, int, int], bytes]
 #: As take-in reads an event of a topic.
 Read = Callable[[Incoming], Arrival | None]
 
@@ -48,9 +46,9 @@ class BuriedLetters:
         Raises:
             RetryableError: Kafka does not answer.
         """
-        letter = await letter_of(command, self._codec, self._read)
-        if isinstance(letter, Answered):
-            return letter
+        letter = await asyncio.to_thread(letter_of, command, self._codec, self._read)
+        if isinstance(letter, NoLetter):
+            return Answered(code=letter.code, values=letter.values)
         if (letter.stage, letter.connection) != (self._queue, command.connection):
             return Answered(code="command.nothing")
         if command.act == Act.REDRIVE:
@@ -70,20 +68,6 @@ class BuriedLetters:
         if arrival is None:
             return Answered(code="command.nothing")
         return Answered(code="command.done", arrival=msgspec.structs.replace(arrival, command_id=command.id))
-
-
-async def letter_of(command: Command, codec: Codec[DeadLetter], read: ReadLetter) -> DeadLetter | Answered:
-    """The letter a command names by its place on the topic; an answer where it cannot be had any more.
-
-    Raises:
-        RetryableError: Kafka does not answer.
-    """
-    try:
-        return codec.decode(await asyncio.to_thread(read, command.topic_id, command.partition, command.offset))
-    except NotFoundError as error:
-        return Answered(code=error.code)
-    except RejectedError as error:
-        return Answered(code="command.failed_again", values={"why": error.code, **values_of(error)})
 
 
 def _ended(command: Command, letter: DeadLetter) -> Outcome:

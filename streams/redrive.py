@@ -5,18 +5,18 @@ take-in of each target drops it where a newer version was there before.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bus.burial import Burial
 from bus.codec import Codecs
-from bus.dead_letters import original_of
+from bus.dead_letters import NoLetter, ReadLetter, letter_of, original_of, values_of
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.headers import descend, from_headers, to_headers
 from bus.pipe import attach_pipe
-from errors import BusError, NotFoundError, RejectedError
+from errors import RejectedError
 from schemas import topics
 from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
@@ -25,9 +25,7 @@ from streams.agents import STAGE, Way
 
 ANSWERED = "answered"
 DISCARDED = "discarded"
-
-#: Topic id, partition and offset of a dead letter on its topic, to its value.
-ReadLetter = Callable[[str, int, int], bytes]
+DONE = {"rows": "1"}
 
 
 class Redrive:
@@ -46,7 +44,7 @@ class Redrive:
         self._letters = codecs.of(topics.DEAD_LETTERS)
         self._outcomes = codecs.of(topics.OUTCOMES)
         self._read = read
-        self._found: dict[str, DeadLetter | NotFoundError] = {}
+        self._found: dict[str, DeadLetter | NoLetter] = {}
 
     async def look_up(self, events: Sequence[Incoming]) -> None:
         """Read the letters a batch of commands is about.
@@ -58,7 +56,7 @@ class Redrive:
         for event in events:
             command = self._concerning(event)
             if command is not None:
-                self._found[command.id] = await asyncio.to_thread(self._letter, command)
+                self._found[command.id] = await asyncio.to_thread(letter_of, command, self._letters, self._read)
 
     def transform(self, event: Incoming) -> list[Outgoing]:
         """What a command causes; nothing where it is for somebody else."""
@@ -66,13 +64,13 @@ class Redrive:
         if command is None:
             return []
         letter = self._found[command.id]
-        if isinstance(letter, NotFoundError):
-            return [self._answer(event, command, letter.code)]
+        if isinstance(letter, NoLetter):
+            return [self._answer(event, command, letter.code, letter.values)]
         match command.act:
             case Act.REDRIVE:
                 return self._redriven(event, command, letter)
             case Act.DISCARD | Act.SKIP:
-                return [self._discarded(event, command, letter), self._answer(event, command, "command.done", rows="1")]
+                return [self._discarded(event, command, letter), self._answer(event, command, "command.done", DONE)]
         return [self._answer(event, command, "command.unknown")]
 
     def _concerning(self, event: Incoming) -> Command | None:
@@ -83,14 +81,6 @@ class Redrive:
             return None
         return command if command.queue == STAGE else None
 
-    def _letter(self, command: Command) -> DeadLetter | NotFoundError:
-        try:
-            value = self._read(command.topic_id, command.partition, command.offset)
-        except NotFoundError as error:
-            return error
-        letter: DeadLetter = self._letters.decode(value)
-        return letter
-
     def _redriven(self, event: Incoming, command: Command, letter: DeadLetter) -> list[Outgoing]:
         way = self._ways.get(f"{letter.record}|{letter.topic}")
         if way is None:
@@ -99,8 +89,9 @@ class Redrive:
         try:
             made = way.go(original)
         except RejectedError as error:
-            return [*way.bury(original, error), self._answer(event, command, "command.failed_again", **_why(error))]
-        return [*made, self._answer(event, command, "command.done", rows="1")]
+            why = {"why": error.code, **values_of(error)}
+            return [*way.bury(original, error), self._answer(event, command, "command.failed_again", why)]
+        return [*made, self._answer(event, command, "command.done", DONE)]
 
     def _discarded(self, event: Incoming, command: Command, letter: DeadLetter) -> Outgoing:
         outcome = msgspec.structs.replace(
@@ -117,8 +108,10 @@ class Redrive:
         )
         return self._outgoing(event, outcome, letter.root_key or letter.connection or letter.topic, ordinal=0)
 
-    def _answer(self, event: Incoming, command: Command, code: str, **values: str) -> Outgoing:
-        outcome = self._outcome(event, command, code, {"act": command.act, "rows": "0", **values})
+    def _answer(
+        self, event: Incoming, command: Command, code: str, values: Mapping[str, str] | None = None
+    ) -> Outgoing:
+        outcome = self._outcome(event, command, code, {"act": command.act, "rows": "0", **(values or {})})
         return self._outgoing(event, outcome, command.connection, ordinal=1)
 
     def _outcome(self, event: Incoming, command: Command, code: str, values: Mapping[str, str]) -> Outcome:
@@ -152,7 +145,3 @@ def attach_redrive(app: BusApp, redrive: Redrive, codecs: Codecs, code_version: 
     """Give the app the agent that reads commands."""
     burial = Burial(codecs, stage=STAGE, route=f"{STAGE}/commands", record="command", code_version=code_version)
     attach_pipe(app, f"{STAGE}.commands", topics.COMMANDS.name, redrive.transform, burial, look_up=redrive.look_up)
-
-
-def _why(error: BusError) -> dict[str, str]:
-    return {"why": error.code} | {name: str(value) for name, value in error.facts.items() if value is not None}

@@ -5,13 +5,14 @@ its time is long over: it is not asked for again. What is written carries the we
 twice is recognised.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from bus.clock import Clock
 from bus.codec import Codec
+from bus.dead_letters import NoLetter, ReadLetter, letter_of
 from bus.headers import new_trace
 from delivery.acts import Answered
-from delivery.buried import ReadLetter, letter_of
 from errors import DecodeError
 from producers.gateway import written
 from producers.gateway.bodies import check_shape
@@ -68,9 +69,9 @@ class GatewayLetters:
         Raises:
             RetryableError: Kafka does not answer.
         """
-        letter = await letter_of(command, self._codec, self._read)
-        if isinstance(letter, Answered):
-            return letter
+        letter = await asyncio.to_thread(letter_of, command, self._codec, self._read)
+        if isinstance(letter, NoLetter):
+            return Answered(code=letter.code, values=letter.values)
         if letter.stage != STAGE or letter.connection != command.connection:
             return Answered(code="command.nothing")
         match command.act:

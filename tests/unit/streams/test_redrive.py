@@ -117,6 +117,17 @@ def test_letter_whose_bytes_are_gone_is_answered(stage: Stage) -> None:
     assert stage.decoded(answer).code == "dead_letters.gone"
 
 
+@pytest.mark.parametrize("act", [Act.REDRIVE, Act.DISCARD])
+def test_letter_that_cannot_be_read_itself_is_answered_and_stops_nobody(stage: Stage, act: Act) -> None:
+    stage.letter = b"not a record of ours"
+
+    (answer,) = stage.command(msgspec.structs.replace(COMMAND, act=act), {})
+
+    outcome: Outcome = stage.decoded(answer)
+    assert (outcome.code, outcome.values["why"]) == ("command.failed_again", "undecodable")
+    assert (outcome.command_id, outcome.values["rows"]) == ("c-1", "0")
+
+
 @pytest.mark.parametrize("queue", ["consumers", ""])
 def test_command_to_somebody_else_causes_nothing(stage: Stage, queue: str) -> None:
     assert stage.command(msgspec.structs.replace(COMMAND, queue=queue), {}) == []
