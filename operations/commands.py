@@ -14,12 +14,16 @@ from bus.headers import Lineage, to_headers
 from bus.producer import BusProducer, Publisher
 from bus.registry import Registry
 from bus.settings import Settings
-from operations.projection import migrate
+from delivery.preflight import QUESTIONS
+from errors import BusError
+from operations.lag import behind
+from operations.offsets import admin_of, describe, ends, starts
+from operations.projection import books, migrate
 from operations.projection.migrate import Wire
 from operations.readers import readers
 from operations.sentences import sentence
 from schemas.bus.command import Command
-from schemas.topics import COMMANDS
+from schemas.topics import COMMANDS, OUTCOMES
 
 LOOK_EVERY_S = 0.2
 STATE = "answered"
@@ -46,8 +50,14 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     #: Commands written to the topic; they are carried out even if nobody waits.
     asked: tuple[str, ...]
     answers: tuple[Answer, ...]
-    #: Queues that have not answered in time, as `consumers@gp-two`.
+    #: Processes that have not answered in time, as `consumers@gp-two`.
     silent: tuple[str, ...]
+    #: How long they were waited for.
+    waited_s: float = 0.0
+    #: Only questions were asked: nothing is left to be carried out.
+    question: bool = False
+    #: Outcomes the projector has not read, where somebody is silent: the answer may be among them.
+    unread: int = 0
 
     @property
     def rows(self) -> int:
@@ -86,11 +96,32 @@ def ask(settings: Settings, commands: Sequence[Command], wait_s: float) -> Answe
             if not silent or time.monotonic() > deadline:
                 break
             time.sleep(LOOK_EVERY_S)
+        unread = _unread(settings, wire) if silent and wait_s else 0
     return Answers(
         asked=tuple(command.id for command in commands),
         answers=tuple(found),
-        silent=tuple(dict.fromkeys(f"{queue}@{connection}" for _, queue, connection in silent)),
+        silent=tuple(dict.fromkeys(_process(queue, connection) for _, queue, connection in silent)),
+        waited_s=wait_s,
+        question=all(command.act in QUESTIONS or command.plan for command in commands),
+        unread=unread,
     )
+
+
+def _process(queue: str, connection: str) -> str:
+    """As `towpath run` knows it."""
+    return queue if queue == STREAMS else f"{queue}@{connection}"
+
+
+def _unread(settings: Settings, wire: Wire) -> int:
+    """Outcomes the projector has before it; 0 where that cannot be told: it only explains a silence."""
+    try:
+        admin = admin_of(settings.kafka)
+        places = describe(admin, [OUTCOMES.name])
+        begin, end = starts(admin, places), ends(admin, places)
+        stands = books.positions(wire)
+    except BusError:
+        return 0
+    return sum(behind(begin[place], end[place], stands.get((places[place[0]].topic_id, place[1]), 0)) for place in end)
 
 
 def _answering(settings: Settings, command: Command) -> tuple[str, ...]:

@@ -20,7 +20,10 @@ Reason = Annotated[str, typer.Option("--why", help="Needed: kept with every outc
 Who = Annotated[str, typer.Option("--as", help="Who acts; default: the operating-system user.")]
 PlanOnly = Annotated[bool, typer.Option("--plan", help="Say what it would reach, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before many, or before what cannot be undone.")]
-Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the answer; it is carried out anyway.")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, help="Seconds to wait for the answer: exit code 1 without one; 0: do not wait."),
+]
 Rate = Annotated[int, typer.Option("--per-minute", min=0, help="So many of a queue in a minute; 0: all at once.")]
 
 WAIT_S = 15.0
@@ -62,7 +65,7 @@ def tell(answered: commands.Answers, *, as_json: bool) -> None:
     """What was answered, and who has not yet.
 
     Raises:
-        typer.Exit: with 1, as an answer says no.
+        typer.Exit: with 1, as an answer says no or none came.
     """
     refused = [answer for answer in answered.answers if answer.code in REFUSALS]
     if as_json:
@@ -73,15 +76,39 @@ def tell(answered: commands.Answers, *, as_json: bool) -> None:
         for answer in answered.answers:
             to = err() if answer in refused else out()
             to.print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
-        tell_silent(answered)
+    tell_silent(answered)
     if refused:
         raise typer.Exit(1)
 
 
 def tell_silent(answered: commands.Answers) -> None:
-    """Say who has not answered yet."""
+    """Say who has not answered, and what becomes of what was asked.
+
+    Raises:
+        typer.Exit: with 1, as they were waited for: nobody knows it to be done.
+    """
     for silent in answered.silent:
-        err().print(f"{silent} has not answered yet: it carries it out as soon as it runs", style="yellow")
+        err().print(_of(silent, answered), style="yellow", markup=False)
+    if answered.unread:
+        err().print(
+            f"The projector has {answered.unread} outcomes before it, and the answer may be among them: "
+            "see that it runs, `towpath status`",
+            style="yellow",
+        )
+    if answered.silent and answered.waited_s:
+        raise typer.Exit(1)
+
+
+def _of(silent: str, answered: commands.Answers) -> str:
+    if not answered.waited_s:
+        return f"Written for {silent}, and not waited for: `towpath outcomes` tells the answer"
+    nobody = f"{silent} has not answered in {answered.waited_s:g} s"
+    if answered.question:
+        return f"{nobody}: see that it runs, `towpath run {silent}`, then ask again"
+    return (
+        f"{nobody}: nothing is known to be done. The command is kept, and carried out once and in its turn as soon as "
+        f"it runs: `towpath run {silent}`; `towpath outcomes` tells the answer then"
+    )
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:

@@ -140,6 +140,7 @@ def preflight(
     counts = Counter(each.verdict for each in found)
     if as_json:
         print_json({"selected": planned.count, "counts": counts, "verdicts": found, "silent": answered.silent})
+        acts.tell_silent(answered)
         return
     print_table(("letters", "verdict"), ((count, verdict) for verdict, count in counts.most_common()))
     out().print()
@@ -147,9 +148,9 @@ def preflight(
         ("key", "verdict", "says", "to do"),
         ((each.root_key, each.verdict, each.happened, each.to_do) for each in found[:limit]),
     )
-    acts.tell_silent(answered)
     if not answered.silent and len(found) < planned.count:
         err().print(f"{planned.count - len(found)} more were not looked at", style="yellow")
+    acts.tell_silent(answered)
 
 
 def _ends(act: Act, says: str) -> None:

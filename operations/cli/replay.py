@@ -154,13 +154,7 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """End a replay: what of it was not tried yet is not sent."""
-    answered = replays.stop(settings(), id_, acts.by(who, why), wait)
-    if as_json:
-        print_json({"asked": answered.asked, "answers": answered.answers, "silent": answered.silent})
-        return
-    for answer in answered.answers:
-        out().print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
-    acts.tell_silent(answered)
+    acts.tell(replays.stop(settings(), id_, acts.by(who, why), wait), as_json=as_json)
 
 
 def _at(text: str, selection: Selection) -> Selection:
@@ -205,7 +199,7 @@ def _begin(given: Settings, command: Command, wait_s: float, *, as_json: bool) -
     if not as_json:
         for answer in answered.answers:
             out().print(f"{answer.queue}@{answer.connection}: {answer.says}", markup=False)
-        acts.tell_silent(answered)
+    acts.tell_silent(answered)
 
 
 def _fail(answered: commands.Answers) -> NoReturn:
