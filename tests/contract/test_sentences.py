@@ -43,7 +43,7 @@ PUT_TOGETHER = {
     "_DONE[work.step]": {"created", "updated", "voided"},
 }
 #: Handed on from an error or a decision, whose codes are found where they are made.
-HANDED_ON = {"code", "error.code", "answer.code", "settlement.code", "turn.code"}
+HANDED_ON = {"code", "error.code", "answer.code", "letter.code", "settlement.code", "turn.code"}
 
 
 def expressions() -> dict[str, list[str]]:
