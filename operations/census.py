@@ -25,6 +25,8 @@ from schemas.types import root_key
 BATCH = 2000
 #: Documents fetched for one census; the next one asks for the rest.
 MOST_ASKED_FOR = 200
+#: Kept with what is asked for.
+WHY = "the source lists it as changed, and nothing of it arrived"
 _COMMANDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/census")
 
 

@@ -31,7 +31,7 @@ OVERLAP = timedelta(hours=1)
 #: Topics of changes remember little more.
 LONGEST = timedelta(days=13)
 WAIT_S = 30.0
-WHO, WHY = "census", "the source lists it as changed, and nothing of it arrived"
+WHO = "census"
 
 
 def keep_counting(settings: Settings) -> None:
@@ -63,7 +63,7 @@ def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) 
     since, until = window(last, now, connection.poll_interval_s)
     found = census.of_connection(settings, name, since, until, wait_s=WAIT_S) or census.NOTHING
     if found.uncaptured:
-        asked = census.fetching(found.uncaptured, By(who=WHO, why=WHY, at=now))
+        asked = census.fetching(found.uncaptured, By(who=WHO, why=census.WHY, at=now))
         commands.ask(settings, asked, wait_s=0)
         log.warning("census.uncaptured", connection=name, documents=len(found.uncaptured), asked_for=len(asked))
     return CensusTold(

@@ -1,14 +1,15 @@
 """What status, ledger and stores say, as metrics: an alarm is a line of `towpath status` and a number here.
 
-The projector's process measures once a minute. What could not be asked keeps its last values; the time of each
-measurement tells how old they are.
+The projector's process measures once a minute. What could not be asked keeps its last values, each store's on its own;
+the time of each measurement tells how old they are.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -22,14 +23,16 @@ from operations import findings, status
 from operations.census import asked
 from operations.findings import Finding
 from operations.ledger import Ledger, ledger
-from operations.projection import census, migrate, queues
+from operations.projection import census, migrate
 from operations.projection.census import CensusTold
-from operations.projection.queues import OpenCount
+from operations.projection.queues import Open, open_work
+from operations.side_by_side import Question, wait_for
 
 log = structlog.get_logger(__name__)
 
 EVERY_S = 60.0
 LEDGER_WAITS_S = 10.0
+STORES_WITHIN_S = 15.0
 #: The ledger reads every open row: beyond so many that would take the projector's memory.
 MOST_ROWS = 200_000
 
@@ -42,8 +45,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     findings: tuple[Finding, ...]
-    #: By connection.
-    open: Mapping[str, tuple[OpenCount, ...]] | None
+    #: By connection, of those whose store answered.
+    open: Mapping[str, Open]
     ledger: Ledger | None
     #: The last of each connection.
     census: tuple[CensusTold, ...] | None = None
@@ -63,10 +66,10 @@ class Shown:
             events[_about(each)] += each.count
         self._set(metrics.FINDINGS_EVENTS, events)
         self._at("status", measured.at)
-        if measured.open is not None:
-            self._set(metrics.OPEN, _open(measured.open))
-            self._set(metrics.OLDEST_OPEN_SECONDS, _oldest(measured.open, measured.at))
-            self._at("stores", measured.at)
+        self._set(metrics.OPEN, _open(measured.open), measured.open)
+        self._set(metrics.OLDEST_OPEN_SECONDS, _oldest(measured.open, measured.at), measured.open)
+        for connection in measured.open:
+            self._at(_store(connection), measured.at)
         if measured.ledger is not None:
             self._set(metrics.REMAINDER, _remainders(measured.ledger))
             self._set(metrics.UNCOUNTED, {(topic,): count for topic, count in measured.ledger.uncounted.items()})
@@ -76,12 +79,15 @@ class Shown:
             taken: Values = {(each.connection,): each.at.timestamp() for each in measured.census}
             self._set(metrics.CENSUS_SECONDS, taken)
 
-    def _set(self, gauge: Gauge, values: Values) -> None:
+    def _set(self, gauge: Gauge, values: Values, asked: Collection[str] | None = None) -> None:
+        """Tell these; of a gauge that is told connection by connection only what the asked ones do not say is gone."""
         for labels, value in values.items():
             gauge.labels(*labels).set(value)
-        for gone in self._before.get(gauge, set()) - values.keys():
+        before = self._before.get(gauge, set())
+        stay = {labels for labels in before if asked is not None and labels[0] not in asked}
+        for gone in before - stay - values.keys():
             gauge.remove(*gone)
-        self._before[gauge] = set(values)
+        self._before[gauge] = stay | values.keys()
 
     @staticmethod
     def _at(what: str, moment: datetime) -> None:
@@ -97,10 +103,16 @@ def measure(settings: Settings) -> Measured:
     """Ask everybody; takes seconds."""
     now = datetime.now(UTC)
     told = status.status(settings, with_ledger=False)
-    open_ = _or_none("stores", lambda: {each.name: queues.open_counts(each) for each in settings.connections.values()})
-    rows = sum(each.count for listed in (open_ or {}).values() for each in listed)
-    possible = open_ is not None and rows <= MOST_ROWS and {status.KAFKA, status.PROJECTION} <= set(told.looked_at)
-    books = _or_none("ledger", lambda: _ledger(settings, now)) if possible else None
+    stores = {
+        each.name: Question(_store(each.name), partial(open_work, each)) for each in settings.connections.values()
+    }
+    wait_for(stores.values(), STORES_WITHIN_S)
+    for silence in (each.silence for each in stores.values() if each.silence is not None):
+        log.info("metrics.not_measured", what=silence.source, code=silence.code)
+    open_ = {name: each.answer for name, each in stores.items() if each.answer is not None}
+    rows = sum(each.count for each in open_.values())
+    answered = len(open_) == len(stores) and {status.KAFKA, status.PROJECTION} <= set(told.looked_at)
+    books = _or_none("ledger", lambda: _ledger(settings, now)) if answered and rows <= MOST_ROWS else None
     found = (*told.findings, *findings.of_ledger(books, status.LEDGER_OF))
     return Measured(
         at=now, findings=found, open=open_, ledger=books, census=_or_none("census", lambda: _census(settings))
@@ -140,17 +152,21 @@ def _about(finding: Finding) -> tuple[str, ...]:
     return finding.severity.value, finding.kind.value, finding.about
 
 
-def _open(told: Mapping[str, tuple[OpenCount, ...]]) -> Values:
-    return {(name, each.queue, each.state, each.cause): each.count for name, listed in told.items() for each in listed}
+def _store(connection: str) -> str:
+    return f"store of {connection}"
 
 
-def _oldest(told: Mapping[str, tuple[OpenCount, ...]], now: datetime) -> Values:
+def _open(told: Mapping[str, Open]) -> Values:
+    return {(name, each.queue, each.state, each.cause): each.count for name, of in told.items() for each in of.counts}
+
+
+def _oldest(told: Mapping[str, Open], now: datetime) -> Values:
     """In seconds; a queue without open rows has none."""
-    since: dict[tuple[str, ...], datetime] = {}
-    for name, listed in told.items():
-        for each in listed:
-            since[name, each.queue] = min(since.get((name, each.queue), each.since), each.since)
-    return {labels: max(0.0, (now - moment).total_seconds()) for labels, moment in since.items()}
+    return {
+        (name, queue): max(0.0, (now - since).total_seconds())
+        for name, of in told.items()
+        for queue, since in of.oldest_taken_in_at.items()
+    }
 
 
 def _remainders(books: Ledger) -> Values:

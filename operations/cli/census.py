@@ -6,16 +6,14 @@ from typing import Annotated
 import msgspec
 import typer
 
+from operations.census import WHY, fetching, window
 from operations.census import census as compared
-from operations.census import fetching, window
 from operations.cli.acts import Who, by
 from operations.cli.deployment import settings
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
 from operations.commands import ask
-
-WHY = "the source lists it as changed, and nothing of it arrived"
 
 
 def census(

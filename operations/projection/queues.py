@@ -3,6 +3,7 @@
 Reads only, and gives up soon: whoever asks wants to know the rest, too.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,8 @@ from operations.projection.project import QUEUES
 
 CONNECT_WITHIN_S = 4
 STATEMENT_WITHIN_MS = 4000
+
+PARKED, IN_FLIGHT = "parked", "in_flight"
 
 Wire = psycopg.Connection[tuple[Any, ...]]
 
@@ -86,15 +89,27 @@ class StoreStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Events a queue works on in one state."""
+    """Events a queue works on."""
 
     queue: str
+    #: `parked`, or `in_flight`, which is all the others.
     state: str
     #: Why they are parked; empty: they are not.
     cause: str
     count: int
-    #: When the oldest was taken in.
-    since: datetime
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store works on."""
+
+    counts: tuple[OpenCount, ...]
+    #: By queue, where something is open.
+    oldest_taken_in_at: Mapping[str, datetime]
+
+    @property
+    def count(self) -> int:
+        """All of it."""
+        return sum(each.count for each in self.counts)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +145,12 @@ SELECT queue, since, until, who, why, command_id FROM pauses WHERE until IS NULL
 ORDER BY queue
 """
 FULL = "SELECT queue, since, rows, bytes, most_rows, most_bytes FROM full_queues ORDER BY queue"
-OPEN = "SELECT queue, state, coalesce(cause, ''), count(*), min(taken_in_at) FROM rows GROUP BY 1, 2, 3"
+# Rows are wide: both are answered by an index alone, `rows_in_order` and `rows_with_cause`. Ids rise as events come.
+OPEN = """
+SELECT q.queue, q.count, (SELECT taken_in_at FROM rows WHERE id = q.first)
+FROM (SELECT queue, count(*), min(id) AS first FROM rows GROUP BY queue) q
+"""
+OPEN_PARKED = "SELECT queue, cause, count(*) FROM rows WHERE cause IS NOT NULL GROUP BY queue, cause"
 HEADS = """
 SELECT k.queue, k.root_key, coalesce(k.lease_owner, ''), k.lease_until, r.topic_id, r.partition, r.event_offset,
     r.record, r.state, coalesce(r.cause, ''), r.code, r.code_values, r.attempts, r.due, r.amount, r.currency,
@@ -153,15 +173,29 @@ def standing(connection: Connection) -> StoreStanding:
         return _standing(wire, connection.name)
 
 
-def open_counts(connection: Connection) -> tuple[OpenCount, ...]:
+def open_work(connection: Connection) -> Open:
     """How much a store works on.
 
     Raises:
         RetryableError: it cannot be read.
     """
     with opened(connection) as wire:
-        names = OpenCount.__struct_fields__
-        return tuple(OpenCount(**dict(zip(names, row, strict=True))) for row in wire.execute(OPEN))
+        queues = wire.execute(OPEN).fetchall()
+        parked = wire.execute(OPEN_PARKED).fetchall()
+    held = Counter[str]()
+    for queue, _, count in parked:
+        held[queue] += count
+    return Open(
+        counts=(
+            *(OpenCount(queue=queue, state=PARKED, cause=cause, count=count) for queue, cause, count in parked),
+            *(
+                OpenCount(queue=queue, state=IN_FLIGHT, cause="", count=count - held[queue])
+                for queue, count, _ in queues
+                if count > held[queue]
+            ),
+        ),
+        oldest_taken_in_at={queue: since for queue, _, since in queues},
+    )
 
 
 def heads(connection: Connection, root_keys: Sequence[str]) -> tuple[StoreStanding, tuple[Head, ...]]:

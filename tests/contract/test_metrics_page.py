@@ -1,5 +1,6 @@
 """The page of metrics tells the catalogue: every name with its labels and meaning."""
 
+import re
 from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
@@ -25,6 +26,12 @@ def test_every_metric_stands_in_the_page() -> None:
     listed = [line for line in listing.splitlines() if line.startswith("| `")]
 
     assert listed == rows()
+
+
+def test_every_rule_speaks_of_metrics_there_are() -> None:
+    rules, _, listing = PAGE.read_text(encoding="utf-8").partition("## Every metric")
+
+    assert {name for name in re.findall(r"towpath_\w+", rules) if f"`{name}`" not in listing} == set()
 
 
 def test_every_metric_stands_in_the_catalogue() -> None:

@@ -259,17 +259,48 @@ def test_what_stands_still_is_a_metric_too(tmp_path: Path, dsn: str) -> None:
     refused(dsn)
     Books(dsn).outcome(cause="refused")
 
-    Shown().show(measure(settings_of(tmp_path, dsn)))
+    settings = settings_of(tmp_path, dsn)
+    away = msgspec.structs.replace(settings.connections["shop"], store_dsn=Secret(UNREACHABLE))
+
+    # the one store that is away hides nothing of the other
+    Shown().show(measure(msgspec.structs.replace(settings, connections={**settings.connections, "shop": away})))
 
     assert valued(metrics.OPEN) == {
         ("gp", "consumers", "parked", "refused"): 1,
-        ("gp", "consumers", "ready", ""): 1,
+        ("gp", "consumers", "in_flight", ""): 1,
     }
+    told_of = {what for (what,) in valued(metrics.MEASURED_SECONDS)}
+    assert ("store of gp" in told_of, "store of shop" in told_of) == (True, False)
     assert 0 < valued(metrics.OLDEST_OPEN_SECONDS)["gp", "consumers"] < 60
     assert valued(metrics.FINDINGS)["alarm", "server", "Kafka"] == 1
     assert valued(metrics.FINDINGS_EVENTS)["alarm", "dead letters", "gp"] == 1
     # without Kafka there is no ledger: no number is made up
     assert ("ledger",) not in valued(metrics.MEASURED_SECONDS)
+
+
+def test_open_events_are_counted_without_reading_them(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True, options="-c search_path=store_gp") as wire:
+        wire.execute(
+            """INSERT INTO rows (queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record,
+                   kind, source_version, state, cause, due, payload, payload_digest, mapping_in, command_id, origin,
+                   hops, traceparent, amount, currency)
+               SELECT 'consumers', 't', 'i', 0, n, 'r', 's:' || n, 'm', 'order', 'document', 0,
+                   CASE WHEN n % 10 = 0 THEN 'ready' ELSE 'parked' END, CASE WHEN n % 10 > 0 THEN 'refused' END,
+                   now(), convert_to(repeat('x', 500), 'UTF8'), '', '', '', '', 0, '', 0, ''
+               FROM generate_series(1, 20000) n"""
+        )
+        wire.execute("VACUUM ANALYZE rows")
+        plans = [str(wire.execute(f"EXPLAIN {each}").fetchall()) for each in (queues.OPEN, queues.OPEN_PARKED)]
+
+    counted = queues.open_work(Connection(name="gp", system="dynamics-gp", store_dsn=Secret(dsn)))
+
+    assert [(each.state, each.cause, each.count) for each in counted.counts] == [
+        ("parked", "refused", 18_000),
+        ("in_flight", "", 2000),
+    ]
+    for plan, index in zip(plans, ("rows_in_order", "rows_with_cause"), strict=True):
+        assert f"Index Only Scan using {index}" in plan
+        assert "Seq Scan" not in plan
 
 
 def valued(gauge: Gauge) -> dict[tuple[str, ...], float]:

@@ -9,7 +9,7 @@ from operations.findings import Finding, Kind, Severity
 from operations.gauges import Measured, Shown
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.projection.census import CensusTold
-from operations.projection.queues import OpenCount
+from operations.projection.queues import Open, OpenCount
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LOST = Finding(severity=Severity.ALARM, kind=Kind.LOST, about="streams", headline="", count=7, to_do="")
@@ -28,9 +28,14 @@ BOOKS = Ledger(
     unaccounted=(),
     uncounted={"bus.outcomes.v1": 4},
 )
-WAITS = OpenCount(queue="consumers", state="parked", cause="refused", count=3, since=NOW - timedelta(minutes=5))
+WAITS = Open(
+    counts=(OpenCount(queue="consumers", state="parked", cause="refused", count=3),),
+    oldest_taken_in_at={"consumers": NOW - timedelta(minutes=5)},
+)
 CENSUS = CensusTold(connection="shop", at=NOW, since=NOW, until=NOW, listed=9, uncaptured=2)
-MEASURED = Measured(at=NOW, findings=(LOST, LOST), open={"gp-two": (WAITS,)}, ledger=BOOKS, census=(CENSUS,))
+MEASURED = Measured(
+    at=NOW, findings=(LOST, LOST), open={"gp-two": WAITS, "shop": WAITS}, ledger=BOOKS, census=(CENSUS,)
+)
 
 
 def lines() -> set[str]:
@@ -59,12 +64,23 @@ def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them(
         "ledger_remainder delivery order gp-two 0",
         "ledger_uncounted bus.outcomes.v1 4",
         "open gp-two consumers parked refused 3",
+        "open shop consumers parked refused 3",
         "oldest_open_seconds gp-two consumers 300",
+        "oldest_open_seconds shop consumers 300",
         "uncaptured shop 2",
     }
 
-    shown.show(msgspec.structs.replace(MEASURED, findings=(), open={}, ledger=None, census=()))
+    later, idle = NOW + timedelta(minutes=1), Open(counts=(), oldest_taken_in_at={})
+    shown.show(msgspec.structs.replace(MEASURED, at=later, findings=(), open={"shop": idle}, ledger=None, census=()))
 
-    # what was not asked stays as it was
-    assert {line.partition(" ")[0] for line in lines()} == {"ledger_remainder", "ledger_uncounted"}
-    assert metrics.MEASURED_SECONDS.labels("ledger")._value.get() == NOW.timestamp()
+    # what was not asked stays as it was: the ledger, and the one store that is away
+    assert lines() == {
+        "ledger_remainder intake clarity.changes.v1  3",
+        "ledger_remainder delivery order gp-two 0",
+        "ledger_uncounted bus.outcomes.v1 4",
+        "open gp-two consumers parked refused 3",
+        "oldest_open_seconds gp-two consumers 300",
+    }
+    measured_at = {what: metrics.MEASURED_SECONDS.labels(what)._value.get() for what in ("ledger", "store of gp-two")}
+    assert measured_at == dict.fromkeys(measured_at, NOW.timestamp())
+    assert metrics.MEASURED_SECONDS.labels("store of shop")._value.get() == later.timestamp()
