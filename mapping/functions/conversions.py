@@ -1,0 +1,172 @@
+"""From text to numbers and truths and back, and what stands in where nothing was given."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from mapping.functions.faults import EXACT, ITEMS_LIMIT, FunctionError, bounded, finite, places, shown
+
+#: Wider than any number with its separators.
+_NUMBER_LIMIT = 64
+_DIGITS = frozenset("0123456789")
+_SPACES = frozenset("\u00a0\u2009\u202f")
+YES = ("true", "yes", "y", "on", "1")
+NO = ("false", "no", "n", "off", "0")
+
+T = TypeVar("T")
+
+
+def to_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> Decimal:
+    """A number written as text, with the separators it is written with; refused when it is written otherwise.
+
+    The sign stands before or, as accounts do, behind it. Groups have three digits, or two before the last (India).
+
+    Example:
+        to_decimal("1.234,50-", ".", ",") == -1234.50
+        to_decimal(" 22.5 ") == 22.5
+    """
+    if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
+        raise FunctionError("separators: one character each, and not the same one")
+    if len(text) > _NUMBER_LIMIT:
+        raise _no_number(text)
+    sign, plain = _sign(text.strip())
+    whole, point, fraction = plain.partition(decimal_point)
+    if thousands:
+        whole = _ungrouped(whole, thousands, text)
+    if not (whole or fraction) or not _DIGITS.issuperset(whole + fraction) or (point and not fraction):
+        raise _no_number(text)
+    return finite(Decimal(f"{sign}{whole or '0'}.{fraction or '0'}" if point else f"{sign}{whole}"))
+
+
+def to_integer(text: str, thousands: str = "") -> int:
+    """A whole number written as text.
+
+    Example:
+        to_integer("1,200", ",") == 1200
+    """
+    return whole(to_decimal(text, thousands, "," if thousands == "." else "."))
+
+
+def whole(number: Decimal) -> int:
+    """A decimal without a fraction as an integer; refused when it has one.
+
+    Example:
+        whole(3.00) == 3
+    """
+    plain = finite(number)
+    if plain != plain.to_integral_value():
+        raise FunctionError(f"{shown(number)} is not a whole number")
+    return int(plain)
+
+
+def to_boolean(text: str, yes: Sequence[str] = YES, no: Sequence[str] = NO) -> bool:
+    """A truth written as a word, in any case of letters; refused when it is none of the words.
+
+    Example:
+        to_boolean("Yes") == True
+        to_boolean("N", ["J"], ["N"]) == False
+    """
+    word = text.strip().casefold()
+    if word in {each.casefold() for each in yes}:
+        return True
+    if word in {each.casefold() for each in no}:
+        return False
+    raise FunctionError(f"{shown(text)} is none of {', '.join((*yes, *no))}")
+
+
+def to_text(value: Any) -> str:
+    """A value as plain text: numbers without exponent, dates and moments by ISO 8601, truths as `true` and `false`.
+
+    Example:
+        to_text(22.50) == "22.50"
+        to_text(True) == "true"
+    """
+    match value:
+        case str():
+            return bounded(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | Decimal():
+            return f"{finite(Decimal(value)):f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+    raise FunctionError(f"a {type(value).__name__} has no plain text")
+
+
+def format_decimal(number: Decimal, decimals: int = 2, thousands: str = "", decimal_point: str = ".") -> str:
+    """A number as text with that many decimals; refused when it has more of them: round it first.
+
+    Example:
+        format_decimal(-1234.5, 2, ".", ",") == "-1.234,50"
+    """
+    plain = finite(number)
+    exact = plain.quantize(Decimal(1).scaleb(-places(decimals)), context=EXACT)
+    if exact != plain:
+        raise FunctionError(f"{shown(number)} has more than {decimals} decimals: round it first")
+    if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
+        raise FunctionError("separators: one character each, and not the same one")
+    text = f"{exact:,f}"
+    return text.replace(".", "\0").replace(",", thousands).replace("\0", decimal_point)
+
+
+def default(value: T | None, fallback: T) -> T:
+    """The value, or the fallback where it is absent.
+
+    Example:
+        default(None, "NET30") == "NET30"
+        default("", "NET30") == ""
+    """
+    return fallback if value is None else value
+
+
+def if_blank(text: str | None, fallback: str) -> str:
+    """The text, or the fallback where it is absent or has nothing but blanks.
+
+    Example:
+        if_blank("  ", "EACH") == "EACH"
+    """
+    return fallback if is_blank(text) else str(text)
+
+
+def is_blank(text: str | None) -> bool:
+    """Whether it is absent or has nothing but blanks.
+
+    Example:
+        is_blank(" ") == True
+    """
+    return text is None or not text.strip()
+
+
+def first_filled(texts: Sequence[str | None]) -> str:
+    """The first text that is not blank; empty where all are.
+
+    Example:
+        first_filled(["", None, "Larchfield", "Okonjo"]) == "Larchfield"
+    """
+    return next((text for text in texts[:ITEMS_LIMIT] if text and text.strip()), "")
+
+
+def _sign(text: str) -> tuple[str, str]:
+    if text[:1] in {"-", "+", "−"}:
+        return ("" if text[0] == "+" else "-"), text[1:].lstrip()
+    if text.endswith("-"):
+        return "-", text[:-1].rstrip()
+    return "", text
+
+
+def _ungrouped(digits: str, thousands: str, text: str) -> str:
+    """The digits without their separators."""
+    if thousands == " ":
+        digits = "".join(" " if c in _SPACES else c for c in digits)
+    first, *rest = digits.split(thousands)
+    # a comma where a point is meant makes a hundredfold amount: what is not grouped as groups are is refused
+    if rest and (not 1 <= len(first) <= 3 or len(rest[-1]) != 3 or any(len(part) not in {2, 3} for part in rest)):
+        raise FunctionError(f"{shown(text)} is not grouped by {thousands!r}")
+    return first + "".join(rest)
+
+
+def _no_number(text: str) -> FunctionError:
+    return FunctionError(f"{shown(text)} is not a number written with these separators")

@@ -1,0 +1,143 @@
+"""What functions refuse, and what they say then: nothing that stands for another thing is ever made up."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mapping.functions import FUNCTIONS
+from mapping.functions.faults import FunctionError
+from mapping.port import Lookups
+
+LOOKUPS = Lookups(
+    {"units": {"CASE:EACH": "12", "BAG:EACH": "many"}, "back": {"a": "x", "b": "x"}, "rates": {"EUR/USD": "0"}}
+)
+
+
+def call(name: str, *given: Any) -> Any:
+    function = FUNCTIONS[name]
+    return function.call(*([LOOKUPS] if function.handed_on else []), *given)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        # a decimal comma read as one that groups would make a hundredfold amount
+        ("to_decimal", ["1,23", ","], "'1,23' is not grouped by ','"),
+        ("to_decimal", ["1,234.5.6", ","], "is not a number"),
+        ("to_decimal", ["12e3"], "is not a number"),
+        ("to_decimal", ["١٢"], "is not a number"),
+        ("to_decimal", [""], "is not a number"),
+        ("whole", [Decimal("3.5")], "'3.5' is not a whole number"),
+        ("to_boolean", ["perhaps"], "'perhaps' is none of true, yes"),
+        ("format_decimal", [Decimal("12.345"), 2], "has more than 2 decimals: round it first"),
+        ("spread", [Decimal("10.005"), [Decimal(1)]], "has more than 2 decimals"),
+        ("spread", [Decimal("10.00"), []], "10.00 cannot be shared among nobody"),
+        ("spread", [Decimal("10.00"), [Decimal(1), Decimal(-1)]], "weight '-1' is negative"),
+        ("rounding_difference", [Decimal("10.00"), [Decimal("9.00")]], "differ from 10.00 by 1.00, which is more than"),
+        ("net_unit_price", [Decimal(1), Decimal(0), Decimal(0)], "the quantity is 0"),
+        ("rounded", [Decimal(1), 2, "nearest"], "rounding 'nearest': one of half_even"),
+        ("convert_quantity", [Decimal(30), "EACH", "CASE", "", 0], "30 EACH is not a whole number of CASE"),
+        ("convert_quantity", [Decimal(1), "EACH", "CASE"], "1 EACH is not a number of 5 decimals of CASE"),
+        ("convert_quantity", [Decimal(1), "EACH", "KG"], "no row 'EACH:KG' in lookup table 'units'"),
+        ("unit_factor", ["BAG", "EACH"], "row 'BAG:EACH' of lookup table 'units': 'many' is not a positive number"),
+        ("exchange_rate", ["EUR", "USD", date(2026, 3, 2)], "row 'EUR/USD' of lookup table 'rates'"),
+        ("exchange_rate", ["EUR", "CHF", date(2026, 3, 2)], "no rate EUR/CHF or CHF/EUR for 2026-03-02"),
+        ("currency_code", ["US$"], "'US$' is no currency of ISO 4217"),
+        ("minor_unit", ["XAU"], "XAU has no smallest unit"),
+        ("to_date", ["31/02/2026", "%d/%m/%Y"], "'31/02/2026' is not written as %d/%m/%Y"),
+        ("to_date", ["1", "%d %d"], "%d stands there twice"),
+        ("to_date", ["1", "%Q"], "%Q is none of"),
+        ("to_instant", ["2026-03-02T14:05:09"], "has no offset from UTC: name the zone"),
+        ("to_instant", ["2026-03-02T14:05:09", "America/Boston"], "'America/Boston' is no time zone"),
+        ("to_instant", ["2026-03-02T14:05:09", "../../etc/passwd"], "is no time zone"),
+        ("state_code", ["Bavaria", "US"], "'Bavaria' is no state or province of US"),
+        ("country_code", ["Narnia"], "'Narnia' is no country"),
+        ("country_name", ["US", "klingon"], "'klingon' is no language"),
+        ("postal_code", ["7870", "US"], "'7870' is no postal code of US"),
+        ("lookup", ["units", "PALLET:EACH"], "no row for 'PALLET:EACH' in lookup table 'units': add it"),
+        ("lookup_back", ["back", "x"], "2 rows of lookup table 'back' have 'x': it cannot be read back"),
+        ("inverted", [{"a": "x", "b": "x"}], "several keys have 'x'"),
+        ("cut_bytes", ["Łódź", 4, "cp1252"], "has characters that cp1252 lacks"),
+        ("fit_code_page", ["a", "idna"], "'idna' is no code page"),
+        ("trim", ["a" * 70_000], "the text has 70000 characters, more than 65536"),
+        ("pad_start", ["a", 10_000_000_000], "from 0 to 65536"),
+        ("replace", ["a" * 60_000, "a", "b" * 60_000], "from 0 to 65536"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(name: str, given: list[Any], reason: str) -> None:
+    with pytest.raises(FunctionError) as refused:
+        call(name, *given)
+
+    assert reason in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("email", ["Maren Okonjo at larchfield"]),
+        ("phone", ["Maren Okonjo", "US"]),
+        ("parse_address", ["400 Harbour Road Okonjo TX 78701", "US"]),
+        ("parse_address", ["TX 78701 Okonjo Maren 12", "US"]),
+    ],
+)
+def test_a_refusal_shows_nothing_of_a_person(name: str, given: list[Any]) -> None:
+    with pytest.raises(FunctionError) as refused:
+        call(name, *given)
+
+    assert "Okonjo" not in refused.value.reason
+    assert "Maren" not in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "parts"),
+    [
+        (
+            "350 5th Ave, Apt 4, New York, NY 10118-0110",
+            "US",
+            (("350 5th Ave", "Apt 4"), "New York", "NY", "10118-0110"),
+        ),
+        ("350 5th Ave\nNew York New York 10118\nUSA", "US", (("350 5th Ave",), "New York", "NY", "10118")),
+        ("12 Peachtree St, Atlanta, Georgia, 30303", "US", (("12 Peachtree St",), "Atlanta", "GA", "30303")),
+        ("PSC 3, Box 120, APO, AE 09021", "US", (("PSC 3", "Box 120"), "APO", "AE", "09021")),
+        (
+            "111 Wellington St, Ottawa, Ontario K1A0A9, Canada",
+            "US",
+            (("111 Wellington St",), "Ottawa", "ON", "K1A 0A9"),
+        ),
+        (
+            "10 Downing Street, London, SW1A 2AA, United Kingdom",
+            "US",
+            (("10 Downing Street",), "London", "", "SW1A 2AA"),
+        ),
+        ("Unter den Linden 1, 10117 Berlin, Germany", "US", (("Unter den Linden 1",), "Berlin", "", "10117")),
+        ("Via Roma 3, 00184 Roma RM", "IT", (("Via Roma 3",), "Roma", "RM", "00184")),
+        ("Damrak 1, 1012lg Amsterdam", "NL", (("Damrak 1",), "Amsterdam", "", "1012 LG")),
+        ("12 rue de Rivoli, 75001 Paris, France", "US", (("12 rue de Rivoli",), "Paris", "", "75001")),
+        ("1 George St, Sydney NSW 2000", "AU", (("1 George St",), "Sydney", "NSW", "2000")),
+        ("Av. Paulista 1000, São Paulo-SP, 01310-100", "BR", (("Av. Paulista 1000",), "São Paulo", "SP", "01310-100")),
+    ],
+)
+def test_an_address_is_taken_apart_as_its_country_writes_it(text: str, country: str, parts: Any) -> None:
+    parsed = call("parse_address", text, country)
+
+    assert (parsed.lines, parsed.city, parsed.state, parsed.postal_code) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "middle", "last", "suffix"),
+    [
+        ("Maren Okonjo", "Maren", "", "Okonjo", ""),
+        ("Okonjo", "", "", "Okonjo", ""),
+        ("Maria de la Cruz", "Maria", "", "de la Cruz", ""),
+        ("John Q. Public Jr.", "John", "Q.", "Public", "Jr."),
+        ("Public, John Q.", "John", "Q.", "Public", ""),
+        ("John Public, Jr.", "John", "", "Public", "Jr."),
+        ("", "", "", "", ""),
+    ],
+)
+def test_a_name_is_taken_apart(text: str, first: str, middle: str, last: str, suffix: str) -> None:
+    name = call("split_name", text)
+
+    assert (name.first, name.middle, name.last, name.suffix) == (first, middle, last, suffix)
