@@ -23,8 +23,12 @@ from schemas.types import root_key
 
 #: Asked of the projection at once.
 BATCH = 2000
-#: Documents fetched for one census; the next one asks for the rest.
+#: Documents asked for at one census; the next one asks for the next.
 MOST_ASKED_FOR = 200
+#: Until a document is asked for again of which the source has said something; twice as long each time.
+AGAIN_AFTER = timedelta(hours=6)
+SELDOMEST = timedelta(days=7)
+NOT_THERE = "ask.not_there"
 #: Kept with what is asked for.
 WHY = "the source lists it as changed, and nothing of it arrived"
 _COMMANDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/census")
@@ -41,6 +45,23 @@ class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
     source_version: int
     #: When we last heard of it at all; None: never.
     last_heard_at: datetime | None
+    #: What the source said since, asked for it: the last answer and how many there were; empty: nothing yet.
+    answered: str = ""
+    answers: int = 0
+    answered_at: datetime | None = None
+
+    @property
+    def thing(self) -> str:
+        """As it is asked for."""
+        return f"{self.record}:{self.root_key}"
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When it is asked for again; None: now, as nothing was said yet."""
+        if self.answered_at is None:
+            return None
+        doublings = min(max(self.answers, 1) - 1, SELDOMEST // AGAIN_AFTER)
+        return self.answered_at + min(AGAIN_AFTER * (1 << doublings), SELDOMEST)
 
 
 class CensusLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +150,11 @@ def of_connection(
 def fetching(missing: Sequence[Uncaptured], by: By) -> tuple[Command, ...]:
     """Commands that have the documents read, the oldest change first and not all of very many at once; pure.
 
-    Of one document there is one in six hours: who was away finds few of them when he comes back.
+    What the source has said something of is left alone for six hours, then ever longer: it makes room for the next.
+    While nothing is said, there is one command of a document in six hours: who was away finds few when he comes back.
     """
-    oldest = sorted(missing, key=lambda each: each.changed_at)[:MOST_ASKED_FOR]
+    due = [each for each in missing if each.again_at is None or each.again_at <= by.at]
+    oldest = sorted(due, key=lambda each: each.changed_at)[:MOST_ASKED_FOR]
     return tuple(
         Command(
             id=str(uuid.uuid5(_COMMANDS, f"{each.root_key}/{each.source_version}/{by.at:%Y-%m-%d}/{by.at.hour // 6}")),
@@ -141,10 +164,15 @@ def fetching(missing: Sequence[Uncaptured], by: By) -> tuple[Command, ...]:
             connection=each.connection,
             queue=FETCHERS,
             act=Act.ASK.value,
-            values={THING: f"{each.record}:{each.root_key}"},
+            values={THING: each.thing},
         )
         for each in oldest
     )
+
+
+def absent(missing: Iterable[Uncaptured]) -> tuple[Uncaptured, ...]:
+    """Those the source lists as changed and, asked for them, said are not there; pure."""
+    return tuple(each for each in missing if each.answered == NOT_THERE)
 
 
 def _compared(
@@ -155,7 +183,7 @@ def _compared(
     # after the store: what it lists has had its time to arrive
     topic_ids = _read_by_the_projector(settings, topics, wait_s) if wait_s else None
     heard = _heard(settings, topics, [root_key(connection.name, each.id) for each in listed], topic_ids)
-    return listed, uncaptured(connection.name, poll.record, listed, heard)
+    return listed, _with_answers(settings, connection.name, uncaptured(connection.name, poll.record, listed, heard))
 
 
 def topics_of(poll: Poll) -> list[str]:
@@ -237,6 +265,20 @@ def _heard(
         for start in range(0, len(keys), BATCH):
             heard |= stories.arrived(wire, topics, keys[start : start + BATCH], topic_ids)
     return heard
+
+
+def _with_answers(settings: Settings, connection: str, missing: Sequence[Uncaptured]) -> list[Uncaptured]:
+    said: dict[str, stories.Said] = {}
+    with migrate.opened(settings.projection_dsn.reveal()) as wire:
+        for start in range(0, len(missing), BATCH):
+            changed = {each.thing: each.changed_at for each in missing[start : start + BATCH]}
+            said |= stories.said(wire, connection, changed)
+    return [
+        msgspec.structs.replace(each, answered=of.code, answers=of.answers, answered_at=of.at)
+        if (of := said.get(each.thing))
+        else each
+        for each in missing
+    ]
 
 
 def window(now: datetime, since: datetime, settings: Settings) -> tuple[datetime, datetime]:

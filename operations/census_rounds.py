@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 60.0
 EVERY = timedelta(hours=1)
-#: After one that found something.
+#: After one that found something, unless the source itself says that it is not there.
 AGAIN_AFTER = timedelta(minutes=10)
 SETTLED_AFTER = timedelta(minutes=10)
 #: The first census of all, and the overlap of the others.
@@ -41,7 +41,7 @@ def keep_counting(settings: Settings) -> None:
 
 def is_due(last: CensusTold | None, now: datetime) -> bool:
     """Whether a source is to be asked again; pure."""
-    return last is None or now - last.at >= (AGAIN_AFTER if last.uncaptured else EVERY)
+    return last is None or now - last.at >= (AGAIN_AFTER if last.uncaptured > last.absent else EVERY)
 
 
 def window(last: CensusTold | None, now: datetime, poll_interval_s: float) -> tuple[datetime, datetime]:
@@ -53,8 +53,20 @@ def window(last: CensusTold | None, now: datetime, poll_interval_s: float) -> tu
     return max(min(since, until - OVERLAP), until - LONGEST), until
 
 
-def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) -> CensusTold:
+def take(
+    settings: Settings, name: str, last: CensusTold | None, now: datetime, written: frozenset[str] = frozenset()
+) -> tuple[CensusTold, frozenset[str]]:
     """Ask one source, and for what is missing there.
+
+    Args:
+        settings: The deployment.
+        name: Of the connection.
+        last: Its census before this one.
+        now: The moment.
+        written: Commands that ask for what was missing then: they lie on their topic already.
+
+    Returns:
+        What it found, and the commands that ask for it.
 
     Raises:
         BusError: by kind: the source, Kafka or the projection do not answer, or the projector is behind.
@@ -62,11 +74,15 @@ def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) 
     connection = settings.connection(name)
     since, until = window(last, now, connection.poll_interval_s)
     found = census.of_connection(settings, name, since, until, wait_s=WAIT_S) or census.NOTHING
+    asked = census.fetching(found.uncaptured, By(who=WHO, why=census.WHY, at=now))
+    new = [each for each in asked if each.id not in written]
+    if new:
+        commands.ask(settings, new, wait_s=0)
+    absent = census.absent(found.uncaptured)
     if found.uncaptured:
-        asked = census.fetching(found.uncaptured, By(who=WHO, why=census.WHY, at=now))
-        commands.ask(settings, asked, wait_s=0)
-        log.warning("census.uncaptured", connection=name, documents=len(found.uncaptured), asked_for=len(asked))
-    return CensusTold(
+        missing = len(found.uncaptured)
+        log.warning("census.uncaptured", connection=name, documents=missing, asked_for=len(new), absent=len(absent))
+    told = CensusTold(
         connection=name,
         at=now,
         since=since,
@@ -74,22 +90,26 @@ def take(settings: Settings, name: str, last: CensusTold | None, now: datetime) 
         listed=found.listed,
         uncaptured=len(found.uncaptured),
         oldest=min((each.changed_at for each in found.uncaptured), default=None),
+        absent=len(absent),
+        again_at=min((each.again_at for each in absent if each.again_at is not None), default=None),
     )
+    return told, frozenset(each.id for each in asked)
 
 
 def _count_on(settings: Settings) -> None:
     failed: dict[str, datetime] = {}
+    written: dict[str, frozenset[str]] = {}
     while True:
         time.sleep(LOOK_EVERY_S)
         try:
-            _take_due(settings, failed)
+            _take_due(settings, failed, written)
         except BusError as error:
             log.info("census.waits", code=error.code, reason=error.message)
         except Exception as error:  # noqa: BLE001  whatever it is, this look must not be the last
             log.warning("census.failed", error=type(error).__name__)
 
 
-def _take_due(settings: Settings, failed: dict[str, datetime]) -> None:
+def _take_due(settings: Settings, failed: dict[str, datetime], written: dict[str, frozenset[str]]) -> None:
     """Of each source that is due; one that cannot be counted keeps no other waiting, and is left alone for a while."""
     with migrate.opened(settings.projection_dsn.reveal()) as wire:
         # of several projectors one asks; the lock ends with the session
@@ -103,7 +123,7 @@ def _take_due(settings: Settings, failed: dict[str, datetime]) -> None:
             if not is_due(told.get(name), now) or (name in failed and now - failed[name] < AGAIN_AFTER):
                 continue
             try:
-                counted = take(settings, name, told.get(name), now)
+                counted, written[name] = take(settings, name, told.get(name), now, written.get(name, frozenset()))
             except BusError as error:
                 failed[name] = now
                 log.info("census.waits", connection=name, code=error.code, reason=error.message)

@@ -334,12 +334,12 @@ def of_census(told: Iterable[CensusTold], now: datetime) -> Iterator[Finding]:
             severity = Severity.ALARM
             headline = (
                 f"{_documents(each.uncaptured)} of {each.listed} that {each.connection} lists as changed never reached "
-                f"us; asked for at {_clock(each.at, now)}."
+                f"us; {_asked_for(each, now)}."
             )
-            to_do = (
-                f"They are fetched by themselves: see that fetchers@{each.connection} runs. `towpath census {where}`"
-            )
-            to_do += " names them."
+            to_do = f"They are fetched by themselves: see that fetchers@{each.connection} runs."
+            if each.absent == each.uncaptured:
+                to_do = f"See at {each.connection} why it lists what it does not show."
+            to_do += f" `towpath census {where}` names them."
         elif now - each.at > NO_CENSUS_FOR:
             severity = Severity.WARNING
             headline = (
@@ -361,6 +361,16 @@ def of_census(told: Iterable[CensusTold], now: datetime) -> Iterator[Finding]:
             since=each.oldest,
             to_do=to_do,
         )
+
+
+def _asked_for(told: CensusTold, now: datetime) -> str:
+    asked = f"asked for at {_clock(told.at, now)}"
+    if not told.absent:
+        return asked
+    again = f", and is asked again from {_clock(told.again_at, now)} on" if told.again_at is not None else ""
+    if told.absent == told.uncaptured:
+        return f"asked for each, it says they are not there{again}"
+    return f"{asked}. Of {told.absent} it says, asked for each, that they are not there{again}"
 
 
 def of_projector(projector: Projector | None) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from operations.census import WHY, fetching, window
+from operations.census import NOT_THERE, WHY, Uncaptured, fetching, window
 from operations.census import census as compared
 from operations.cli.acts import Who, by
 from operations.cli.deployment import settings
@@ -48,9 +48,11 @@ def census(
         )
         for lost in found.uncaptured:
             heard = f"last heard of {lost.last_heard_at:%Y-%m-%d %H:%M:%S}Z" if lost.last_heard_at else "never heard of"
-            line = f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}"
+            line = f"uncaptured: {lost.root_key} changed {lost.changed_at:%Y-%m-%d %H:%M:%S}Z, {heard}{_said(lost)}"
             # a key may hold brackets that are no markup
             err().print(line, style="red", markup=False)
+        if resting := sum(1 for each in found.uncaptured if each.again_at is not None and each.again_at > now):
+            out().print(f"{resting} of them are left alone until later: `towpath parked ask THING` asks for one now.")
         if asked_for:
             named = ", ".join(sorted({f"fetchers@{each.connection}" for each in asked_for}))
             out().print(f"Asked {named} for {len(asked_for)} of them: see whether they are there in a minute.")
@@ -59,3 +61,12 @@ def census(
         out().print(f"{what} up to {found.until:%Y-%m-%d %H:%M:%S}Z.")
     if not found.complete:
         raise typer.Exit(1)
+
+
+def _said(lost: Uncaptured) -> str:
+    """What the source said of a document, and when it is asked again."""
+    if lost.answered_at is None or lost.again_at is None:
+        return ""
+    what = "said it is not there" if lost.answered == NOT_THERE else f"answered {lost.answered}"
+    times = f"{lost.answers} times, last at" if lost.answers > 1 else "at"
+    return f"; {what} {times} {lost.answered_at:%Y-%m-%d %H:%M}Z, is asked again at {lost.again_at:%Y-%m-%d %H:%M}Z"

@@ -22,6 +22,10 @@ class CensusTold(msgspec.Struct, frozen=True, kw_only=True):
     uncaptured: int
     #: When the oldest of those changed.
     oldest: datetime | None = None
+    #: Of those, so many the source, asked for each, said are not there.
+    absent: int = 0
+    #: When the first of those is asked for again.
+    again_at: datetime | None = None
 
 
 COLUMNS = CensusTold.__struct_fields__

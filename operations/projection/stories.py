@@ -80,6 +80,17 @@ class OutcomeTold(msgspec.Struct, frozen=True, kw_only=True, rename=PUBLIC_NAMES
     replay: str = ""
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connection said of a thing it was asked for."""
+
+    thing: str
+    #: Times it said something; that it could not be asked is nothing said.
+    answers: int
+    #: The last.
+    code: str
+    at: datetime
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A canonical record under its id at a connection."""
 
@@ -185,6 +196,19 @@ def asked_for(wire: Wire, things: Sequence[str]) -> tuple[OutcomeTold, ...]:
         ORDER BY at
     """  # noqa: S608  column names of ours
     return read(wire, statement, {"things": list(things)}, OutcomeTold)
+
+
+def said(wire: Wire, connection: str, since: Mapping[str, datetime]) -> dict[str, Said]:
+    """What a connection said of things, each from a moment on; those it was not asked for are left out."""
+    statement = """
+        SELECT a.thing, count(DISTINCT o.command_id) FILTER (WHERE o.code <> 'ask.away'),
+            (array_agg(o.code ORDER BY o.at DESC))[1], max(o.at)
+        FROM unnest(%(things)s::text[], %(since)s::timestamptz[]) AS a (thing, since)
+        JOIN outcomes o ON o.state = 'answered' AND o.code_values->>'thing' = a.thing AND o.at >= a.since
+        WHERE o.connection = %(connection)s GROUP BY a.thing
+    """
+    parameters = {"connection": connection, "things": list(since), "since": list(since.values())}
+    return {each.thing: each for each in read(wire, statement, parameters, Said)}
 
 
 def arrived(

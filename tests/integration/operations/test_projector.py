@@ -677,7 +677,9 @@ def test_change_on_a_topic_that_was_made_anew_arrived_only_if_something_came_of_
 def test_last_census_of_each_source_is_kept_also_when_the_projection_is_rebuilt(
     projection: migrate.Wire, stack: Addresses
 ) -> None:
-    first = CensusTold(connection="shop", at=NOW, since=NOW, until=NOW, listed=9, uncaptured=2, oldest=NOW)
+    first = CensusTold(
+        connection="shop", at=NOW, since=NOW, until=NOW, listed=9, uncaptured=2, oldest=NOW, absent=1, again_at=NOW
+    )
     last = msgspec.structs.replace(first, uncaptured=0, oldest=None)
 
     for each in (first, msgspec.structs.replace(first, connection="other"), last):

@@ -64,6 +64,9 @@ def test_source_is_asked_every_hour_and_sooner_where_something_was_missing() -> 
     assert is_due(msgspec.structs.replace(WHOLE, at=NOW - timedelta(hours=1)), NOW)
     assert is_due(LACKING, NOW)
     assert not is_due(msgspec.structs.replace(LACKING, at=NOW - timedelta(minutes=9)), NOW)
+    # nobody brings what the source itself says is not there
+    assert not is_due(msgspec.structs.replace(LACKING, absent=2), NOW)
+    assert is_due(msgspec.structs.replace(LACKING, absent=1), NOW)
 
 
 def test_next_census_goes_on_a_little_before_the_last_one_and_back_to_what_was_missing() -> None:
@@ -98,6 +101,41 @@ def test_document_is_asked_for_once_in_six_hours_the_oldest_first_and_not_all_at
     assert not {each.id for each in later} & {each.id for each in asked}
 
 
+def test_what_the_source_says_is_not_there_makes_room_for_the_next_and_is_asked_for_ever_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(census, "MOST_ASKED_FOR", 2)
+    by = By(who="census", why="missing", at=NOW)
+    gone = [
+        msgspec.structs.replace(each, answered=census.NOT_THERE, answers=1, answered_at=NOW - timedelta(hours=1))
+        for each in (missing("1", 9), missing("2", 8))
+    ]
+
+    asked = fetching([*gone, missing("3", 7), missing("4", 6), missing("5", 5)], by)
+
+    assert [each.values["waits_for"] for each in asked] == ["order:shop:3", "order:shop:4"]
+    rests = [
+        msgspec.structs.replace(gone[0], answers=answers, answered_at=NOW).again_at for answers in (0, 1, 2, 3, 6, 9999)
+    ]
+    assert rests == [NOW + timedelta(hours=hours) for hours in (6, 6, 12, 24, 168, 168)]
+    later = msgspec.structs.replace(by, at=NOW + timedelta(hours=5))
+    assert [each.values["waits_for"] for each in fetching(gone, later)] == ["order:shop:1", "order:shop:2"]
+
+
+def test_what_is_asked_for_and_not_answered_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Command] = []
+    silent, new = missing("1", 4), missing("2", 2)
+    lists = iter([(silent,), (silent, new), (silent, new)])
+    monkeypatch.setattr(census, "of_connection", lambda *_given, **_named: Counted(listed=9, uncaptured=next(lists)))
+    monkeypatch.setattr(commands, "ask", lambda _settings, asked, **_named: sent.extend(asked))
+
+    _, written = take(settings(), "shop", WHOLE, NOW)
+    _, written = take(settings(), "shop", LACKING, NOW + timedelta(minutes=10), written)
+    take(settings(), "shop", LACKING, NOW + timedelta(minutes=20), written)
+
+    assert [each.values["waits_for"] for each in sent] == ["order:shop:1", "order:shop:2"]
+
+
 @pytest.mark.parametrize("documents", [(), (missing("1"), missing("2", 4))])
 def test_what_a_census_finds_missing_is_asked_for_and_told(
     monkeypatch: pytest.MonkeyPatch, documents: tuple[Uncaptured, ...]
@@ -107,7 +145,7 @@ def test_what_a_census_finds_missing_is_asked_for_and_told(
     monkeypatch.setattr(census, "of_connection", lambda *_given, **_named: found)
     monkeypatch.setattr(commands, "ask", lambda _settings, asked, **_named: sent.extend(asked))
 
-    told = take(settings(), "shop", WHOLE, NOW)
+    told, _ = take(settings(), "shop", WHOLE, NOW)
 
     assert [each.values["waits_for"] for each in sent] == (["order:shop:2", "order:shop:1"] if documents else [])
     assert (told.at, told.listed, told.uncaptured) == (NOW, 9, len(documents))

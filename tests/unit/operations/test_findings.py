@@ -420,7 +420,10 @@ def test_last_census_is_told_whatever_it_found() -> None:
     lacking = msgspec.structs.replace(whole, uncaptured=2, oldest=ago(hours=4))
     old = msgspec.structs.replace(whole, at=ago(hours=4), until=ago(hours=4, minutes=10))
 
-    noted, alarm, warning = findings.of_census((whole, lacking, old), NOW)
+    absent = msgspec.structs.replace(lacking, absent=1, again_at=ago(hours=-6))
+    all_absent = msgspec.structs.replace(absent, absent=2)
+
+    noted, alarm, warning, some, none_there = findings.of_census((whole, lacking, old, absent, all_absent), NOW)
 
     assert (noted.severity, noted.headline) == (
         Severity.NOTE,
@@ -431,3 +434,11 @@ def test_last_census_is_told_whatever_it_found() -> None:
     assert "`towpath census --since 2026-11-21T07:00`" in alarm.to_do
     assert (warning.severity, warning.count) == (Severity.WARNING, 0)
     assert warning.headline.startswith("No census of shop since 08:00Z")
+    assert some.headline.endswith(
+        "; asked for at 11:40Z. Of 1 it says, asked for each, that they are not there, "
+        "and is asked again from 18:00Z on."
+    )
+    assert none_there.headline.endswith(
+        "; asked for each, it says they are not there, and is asked again from 18:00Z on."
+    )
+    assert none_there.to_do.startswith("See at shop why it lists what it does not show.")
