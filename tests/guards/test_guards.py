@@ -66,7 +66,7 @@ async def some_traffic(world: World, seed: int) -> int:
 async def test_compare_and_swap(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, taken_out: bool) -> None:
     """A worker that does not know yet that its partition is another's takes in what the other has taken in."""
     if taken_out:
-        take_out(monkeypatch, "MOVE_POSITION", "AND next = %(expected)s", "AND %(expected)s::bigint >= 0")
+        take_out(monkeypatch, "MOVE_POSITIONS", "AND p.next = m.expected")
     first, late = world.workers
     partition = await some_traffic(world, seed) % 2
     for worker in (first, late):

@@ -511,6 +511,8 @@ def test_a_port_in_use_is_named(process: Process, stack: Addresses, tmp_path: Pa
 def test_process_killed_with_webhooks_in_its_spool_has_them_afterwards(stack: Addresses, tmp_path: Path) -> None:
     spool = tmp_path / "volume"
     spool.mkdir()
+    # ids are remembered in the store for days, also by a stack that was tested before
+    run = f"msg_{uuid.uuid4().hex[:8]}"
 
     def accept(site: Process, delivery_id: str) -> None:
         headers = signed_headers(BODY, delivery_id=delivery_id, at=int(time.time()))
@@ -523,7 +525,7 @@ def test_process_killed_with_webhooks_in_its_spool_has_them_afterwards(stack: Ad
             # Kafka is away, and it takes webhooks all the same
             site.wait_until(site.ready)
             for number in range(5):
-                accept(site, f"msg_{attempt}_{number}")
+                accept(site, f"{run}_{attempt}_{number}")
             assert "towpath_gateway_spooled" in site.metrics()
         finally:
             site.close()
@@ -533,5 +535,5 @@ def test_process_killed_with_webhooks_in_its_spool_has_them_afterwards(stack: Ad
     kept = [entry.record.value for entry in file.first(100) if entry.record is not None]
     file.close()
     assert [each.delivery_id for each in kept if isinstance(each, Change)] == [
-        f"msg_{attempt}_{number}" for attempt in (1, 2) for number in range(5)
+        f"{run}_{attempt}_{number}" for attempt in (1, 2) for number in range(5)
     ]
