@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC
@@ -23,7 +24,7 @@ from operations.projection.migrate import Wire
 from operations.readers import readers
 from operations.sentences import sentence
 from schemas.bus.command import Command
-from schemas.topics import COMMANDS, OUTCOMES
+from schemas.topics import COMMANDS, DEAD_LETTERS, OUTCOMES
 
 LOOK_EVERY_S = 0.2
 STATE = "answered"
@@ -133,11 +134,30 @@ def _answering(settings: Settings, command: Command) -> tuple[str, ...]:
     return tuple(queue for queue in queues if command.queue in {"", queue})
 
 
+def paced(commands: Iterable[Command]) -> list[tuple[float, Command]]:
+    """Commands in the order they are written, with the seconds until then; pure.
+
+    Workers let rows of a queue go at the rate a command says. A letter without a row is a command of its own, carried
+    out at once: those of a queue are written at that rate.
+    """
+    before: Counter[tuple[str, str]] = Counter()
+    found = []
+    for command in commands:
+        wait_s = 0.0
+        if command.per_minute and command.topic == DEAD_LETTERS.name:
+            wait_s = before[command.connection, command.queue] * 60 / command.per_minute
+            before[command.connection, command.queue] += 1
+        found.append((wait_s, command))
+    return sorted(found, key=lambda each: each[0])
+
+
 async def _write(settings: Settings, commands: Iterable[Command]) -> None:
+    begun = time.monotonic()
     with closing(Registry(settings.registry)) as registry:
         async with BusProducer(settings.kafka) as producer:
             publisher = Publisher(producer, Codecs(registry))
-            for command in commands:
+            for wait_s, command in paced(commands):
+                await asyncio.sleep(begun + wait_s - time.monotonic())
                 await publisher.publish(COMMANDS.name, f"{command.connection}:commands", command, _headers(command))
 
 

@@ -55,6 +55,13 @@ def carry_out(settings: Settings, plan: Plan, *, plan_only: bool, yes: bool, wai
         return
     if not (yes or plan.named) and (plan.count > 1 or plan.act in FINAL):
         _confirm(plan)
+    last_s = max((written_s for written_s, _ in commands.paced(plan.commands)), default=0.0)
+    if last_s > 1:
+        err().print(
+            f"Letters that hold no key are asked for one by one: the last in {last_s / 60:.1f} minutes. "
+            "Whoever ends this before leaves the rest as they are.",
+            style="yellow",
+        )
     answered = commands.ask(settings, plan.commands, wait_s)
     if plan.later:
         err().print(f"{plan.later} more that hold no key are left: say it once more for the next", style="yellow")

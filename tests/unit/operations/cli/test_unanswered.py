@@ -122,3 +122,28 @@ def test_streams_are_named_as_they_are_run(monkeypatch: pytest.MonkeyPatch, caps
     run_main(monkeypatch, "dead-letters", "redrive", "abc", "--wait", "0.01")
 
     assert "`towpath run streams`" in capsys.readouterr().err
+
+
+def test_letters_without_a_key_are_asked_for_at_the_rate_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = msgspec.structs.replace(
+        ASKED, act=Act.REDRIVE, queue="streams", topic="bus.dead-letters.v1", per_minute=20
+    )
+    rows = msgspec.structs.replace(letter, queue="consumers", topic="")
+    others = msgspec.structs.replace(letter, queue="gateway")
+    asked = [letter, letter, rows, letter, others]
+
+    paced = commands.paced(asked)
+
+    assert [wait_s for wait_s, _ in paced] == [0, 0, 0, 3, 6]
+    assert [command.queue for _, command in paced] == ["streams", "consumers", "gateway", "streams", "streams"]
+    assert [wait_s for wait_s, _ in commands.paced(msgspec.structs.replace(each, per_minute=0) for each in asked)] == [
+        0
+    ] * 5
+
+    plan = acting.Plan(act=Act.REDRIVE, reached=(), commands=tuple(asked), named=True)
+    monkeypatch.setattr(acting, "on_letters", lambda *_: plan)
+    run_main(monkeypatch, "dead-letters", "redrive", "abc", "--per-minute", "20", "--wait", "0")
+
+    assert "one by one: the last in 0.1 minutes" in capsys.readouterr().err
