@@ -165,6 +165,17 @@ RETURNING command
 FORGET = "DELETE FROM replays WHERE id = %(id)s AND queue = %(queue)s AND epoch = %(epoch)s AND state = 'planned'"
 FORGET_RANGES = "DELETE FROM replay_ranges WHERE replay = %(id)s AND queue = %(queue)s"
 
+# A row that waits for a person may be of a replay that ended long ago.
+FORGET_ENDED = """
+WITH gone AS (
+    DELETE FROM replays p
+    WHERE p.ended_at < statement_timestamp() - make_interval(days => %(days)s)
+        AND NOT EXISTS (SELECT FROM rows r WHERE r.replay = p.id AND r.replay <> '')
+    RETURNING p.id, p.queue
+)
+DELETE FROM replay_ranges g USING gone WHERE g.replay = gone.id AND g.queue = gone.queue
+"""
+
 KEYS_OF = "SELECT DISTINCT root_key FROM rows WHERE replay = %(id)s AND replay <> '' AND queue = %(queue)s"
 # What was sent and may be there is left alone.
 END_ROWS = f"""

@@ -24,6 +24,8 @@ from schemas.bus.command import Command
 PLANNED, RUNNING = "planned", "running"
 #: Beyond any offset.
 NO_LAST = 2**62
+#: After its end; as long as its account is told.
+KEPT_DAYS = 60
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +94,9 @@ class Replays:
     async def add(self, wire: Connection, command: Command, sources: Sequence[Source]) -> int:
         """Write down what is to be replayed, in the command's own transaction; how many offsets lie in it.
 
-        Its end stands fast from now on: what was never taken in here comes by itself.
+        Its end stands fast from now on: what was never taken in here comes by itself. Those that ended long ago go.
         """
+        await wire.execute(sql.FORGET_ENDED, {"days": KEPT_DAYS})
         given = {
             "id": command.id,
             "queue": self.queue,

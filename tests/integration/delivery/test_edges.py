@@ -13,10 +13,12 @@ from delivery import identity
 from delivery.decide import settled
 from delivery.edges import Edges
 from delivery.migrate import check_version, migrate, schema_of
+from delivery.replays import Replays
 from delivery.statements import FIRST_IDENTITY
 from delivery.store import Store
 from errors import ConfigurationError, FatalError, RetryableError
-from tests.integration.delivery.rows import QUEUE, arrival, change, delivered, history, look, take_in
+from schemas.bus.command import Act
+from tests.integration.delivery.rows import QUEUE, arrival, change, command, delivered, history, look, take_in
 
 
 @pytest.fixture
@@ -77,6 +79,28 @@ async def test_days_of_history_come_and_go(store: Store, bus_dsn: str) -> None:
         "history_20260602",
         "history_default",
     ]
+
+
+async def test_replays_that_ended_long_ago_go_when_another_begins(store: Store, bus_dsn: str) -> None:
+    await take_in(store, arrival(0))
+    change(bus_dsn, store.connection, "UPDATE rows SET replay = 'held'")
+    change(
+        bus_dsn,
+        store.connection,
+        """INSERT INTO replays (id, queue, command, state, ended_at)
+           SELECT id, 'consumers', '', state, now() - make_interval(days => days) FROM (VALUES
+               ('old', 'done', 61), ('held', 'done', 61), ('young', 'stopped', 59), ('runs', 'running', NULL)
+           ) AS r (id, state, days);
+           INSERT INTO replay_ranges (replay, queue, topic_id, partition, topic, record, first, next, last)
+           SELECT id, queue, 't', 0, 't', 'order', 0, 1, 1 FROM replays""",
+    )
+
+    async with store.transaction() as wire:
+        await Replays(store, QUEUE).add(wire, command(Act.REPLAY), [])
+
+    for table, name in (("replays", "id"), ("replay_ranges", "replay")):
+        kept = look(bus_dsn, store.connection, f"SELECT {name} FROM {table} ORDER BY 1")
+        assert [row[name] for row in kept] == ["held", "runs", "young"]
 
 
 async def test_days_wait_for_a_long_reader_and_settling_does_not_wait_for_them(store: Store, bus_dsn: str) -> None:
