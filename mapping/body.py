@@ -1,0 +1,295 @@
+"""Turns the blocks of a mapping into statements: named values, requirements, loops, and the record at the end."""
+
+import ast
+from typing import Any
+
+from mapping.checker import Checker
+from mapping.expressions import Parsed
+from mapping.messages import nearest
+from mapping.nodes import loops
+from mapping.scope import UNKNOWN, Scope, Typed
+from mapping.shapes import Broken, Field, Integer, ListOf, MapOf, Number, Record, Text, Type, bare, misfit
+from mapping.spec import Block, Expr, Named, Requirement, Value, Verbatim
+from mapping.told import Told
+from mapping.writer import Made, Writer
+
+#: Code of what could not be understood; it is never run.
+_NOTHING = "None"
+_DESCENDING = " descending"
+
+
+class Body:
+    """The statements of one function while they are written."""
+
+    def __init__(self, checker: Checker, told: Told, writer: Writer) -> None:
+        self.checker = checker
+        self.told = told
+        self.writer = writer
+        self._taken: set[str] = set()
+
+    def record(self, block: Block, made: Record, scope: Scope, path: str) -> Made:
+        """The record a block makes; what it needs before is written."""
+        scope = self.begin(block, scope, path)
+        given: dict[str, str | Made] = {}
+        for named, value in block.fields:
+            field = made.fields.get(named.text)
+            if field is None or field.computed:
+                known = [each.name for each in made.fields.values() if not each.computed]
+                self.told.say(named, f"{made} has no field {named.text}", nearest(named.text, known))
+            else:
+                given[named.text] = self.value(named, value, field, scope, f"{path}{named.text}")
+        missing = [each.name for each in made.fields.values() if each.required and each.name not in given]
+        if missing:
+            lines = "; ".join(f"{each}: …" for each in missing)
+            self.told.say(block.at, f"{made} needs {', '.join(missing)}", f"write {lines}")
+        return self._made(made, given, path)
+
+    def begin(self, block: Block, scope: Scope, path: str) -> Scope:
+        """Named values and requirements of a block; gives what is known behind them."""
+        for named, expr in block.let:
+            typed = self.check(expr, scope)
+            type_: Type = typed.type if typed is not None else Broken()
+            if isinstance(type_, Text) and type_.values is not None and len(type_.values) == 1:
+                type_ = Text()
+            with self.told.about(named):
+                loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))
+                scope = scope.naming({named.text: type_})
+            self.writer.line(f"{named.text} = {code_of(typed)}", f"{path}{named.text}")
+        for requirement in block.require:
+            scope = self._require(requirement, scope, path)
+        return scope
+
+    def check(self, expr: Expr, scope: Scope, expected: Type | None = None, default: Any = UNKNOWN) -> Typed | None:
+        """An expression checked; None where it is wrong, which was told."""
+        with self.told.about(expr):
+            return self.checker.check(Parsed(expr.text), scope, expected, default)
+        return None
+
+    def value(self, at: Named, value: Value, field: Field, scope: Scope, path: str) -> str | Made:
+        """The code of a field's value."""
+        match value:
+            case Expr():
+                default = UNKNOWN if field.required else field.default
+                typed = self.check(value, scope, field.type, default)
+                code = code_of(typed)
+                return f"_tuple({code})" if _is_list(field.type, typed) else code
+            case Verbatim(expr):
+                return self._verbatim(expr, field.type)
+            case Block(each=Expr()):
+                return self._repeated(at, value, field, scope, path)
+            case Block(when=Expr()):
+                return self._conditional(at, value, field, scope, path)
+            case Block():
+                made = self._nested(value, bare(field.type), scope, f"{path}.")
+                if not value.let:
+                    return made
+                # worked out here: another block may use the same names for other values
+                target = self._fresh(field.name)
+                self.writer.value(f"{target} = ", made, "", path)
+                return target
+
+    def _nested(self, block: Block, type_: Type, scope: Scope, path: str) -> str | Made:
+        match type_:
+            case Record():
+                return self.record(block, type_, scope, path)
+            case MapOf(inner):
+                scope = self.begin(block, scope, path)
+                fields = []
+                for named, value in block.fields:
+                    field = Field(name=named.text, type=inner, required=True)
+                    code = self.value(named, value, field, scope, f"{path}{named.text}")
+                    fields.append((f"{named.text!r}: ", code, f"{path}{named.text}"))
+                return Made("{", tuple(fields), "}")
+            case ListOf():
+                self.told.say(block.at, "is a list", "write `each: line in …` in the block")
+            case _:
+                self.told.say(block.at, f"is {type_}, and has no fields", "write an expression")
+        return _NOTHING
+
+    def _verbatim(self, expr: Expr, type_: Type) -> str:
+        problem = misfit(Text(frozenset({expr.text})), type_, expr.text)
+        if problem is not None:
+            self.told.say(expr, problem.text, problem.write)
+        return repr(expr.text)
+
+    def _made(self, made: Record, given: dict[str, str | Made], path: str) -> Made:
+        if made.maker is None:
+            left = {
+                each.name: ast.unparse(self.checker.constant(each.default))
+                for each in made.fields.values()
+                if not each.required and each.name not in given
+            }
+            fields = tuple((f"{key!r}: ", value, f"{path}{key}") for key, value in {**given, **left}.items())
+            return Made("{", fields, "}")
+        fields = tuple((f"{key}=", value, f"{path}{key}") for key, value in given.items())
+        return Made(f"{self._maker(made)}(", fields, ")")
+
+    def _maker(self, made: Record) -> str:
+        """Name of a record's class in the code; two may be called alike."""
+        called: str = made.maker.__name__
+        while self.checker.constants.setdefault(called, made.maker) is not made.maker:
+            called += "_"
+        return called
+
+    def _require(self, requirement: Requirement, scope: Scope, path: str) -> Scope:
+        field = f"{path}{requirement.field}" if requirement.field else path.rstrip(".")
+        with self.told.about(requirement.that):
+            test, facts = self.checker.condition(Parsed(requirement.that.text), scope)
+            self.writer.line(f"if not ({code_of(test)}):", field)
+            scope_else = scope.knowing(facts.false)
+            scope = scope.knowing(facts.true)
+            message = _NOTHING
+            with self.told.about(requirement.say):
+                say = Parsed(requirement.say.text, template=True)
+                message = code_of(self.checker.check(say, scope_else, Text()))
+            self.writer.line(f"    _refuse({message})", field)
+        return scope
+
+    def _conditional(self, at: Named, block: Block, field: Field, scope: Scope, path: str) -> str:
+        target = self._fresh(field.name)
+        assert block.when is not None
+        with self.told.about(block.when):
+            test, facts = self.checker.condition(Parsed(block.when.text), scope)
+            self.writer.line(f"if {code_of(test)}:", path)
+            self._assigned(target, block, field, scope.knowing(facts.true), path)
+            self.writer.line("else:")
+            if block.otherwise is not None:
+                self.writer.within()
+                code = self.value(at, block.otherwise, field, scope.knowing(facts.false), path)
+                self.writer.value(f"{target} = ", code, "", path)
+                self.writer.without()
+            elif field.required:
+                self.told.say(at, f"{field.name} must be set in any case", "add `otherwise:`")
+            else:
+                self.writer.line(f"    {target} = {ast.unparse(self.checker.constant(field.default))}", path)
+        return target
+
+    def _assigned(self, target: str, block: Block, field: Field, scope: Scope, path: str) -> None:
+        self.writer.within()
+        code = self._nested(block, bare(field.type), scope, f"{path}.")
+        self.writer.value(f"{target} = ", code, "", path)
+        self.writer.without()
+
+    def _repeated(self, at: Named, block: Block, field: Field, scope: Scope, path: str) -> str:
+        """A list with a record for each turn of a loop."""
+        wanted = bare(field.type)
+        if not isinstance(wanted, ListOf) or not isinstance(wanted.item, Record):
+            self.told.say(at, f"is {wanted}, not a list of records", "write [… for … in …] for a list of values")
+            return _NOTHING
+        assert block.each is not None
+        made = self._fresh(field.name)
+        inside_path = f"{path}[{{{made}}}]"
+        with self.told.about(block.each):
+            loop = self.checker.loop(block.each.text, scope)
+            self.writer.line(f"{made} = []")
+            if block.when is not None:
+                self.told.say(block.when, "a list has no `when:`", "write `where:`")
+            inner, head = loop.scope, (code_of(loop.target), code_of(loop.over))
+            where = block.where
+            if block.group_by is not None:
+                inner, head = self._grouped(block, loop, scope, path)
+                where = None
+            if block.order_by:
+                head, inner = self._ordered(block, head, inner, where, path)
+                where = None
+            self.writer.line(f"for {head[0]} in {head[1]}:", path)
+            self.writer.within()
+            if where is not None:
+                inner = self._filtered(where, inner, inside_path)
+            if block.number is not None:
+                with self.told.about(block.number):
+                    loops.new_name(block.number.text, inner, Parsed("none"), ast.Constant(None))
+                    self.writer.line(f"{block.number.text} = _len({made}) + 1")
+                    inner = inner.naming({block.number.text: Integer()})
+            record = self.record(block, wanted.item, inner, f"{inside_path}.")
+            self.writer.value(f"{made}.append(", record, ")", inside_path)
+            self.writer.without()
+        return f"_tuple({made})"
+
+    def _filtered(self, where: Expr, scope: Scope, path: str) -> Scope:
+        with self.told.about(where):
+            test, facts = self.checker.condition(Parsed(where.text), scope)
+            self.writer.line(f"if not ({code_of(test)}):", path)
+            self.writer.line("    continue")
+            return scope.knowing(facts.true)
+        return scope
+
+    def _grouped(self, block: Block, loop: loops.Loop, scope: Scope, path: str) -> tuple[Scope, tuple[str, str]]:
+        """One turn for each value of `group by`, in the order they came first."""
+        assert block.group_by is not None
+        groups = self._fresh("groups")
+        self.writer.line(f"{groups} = {{}}")
+        self.writer.line(f"for {code_of(loop.target)} in {code_of(loop.over)}:", path)
+        self.writer.within()
+        inner = loop.scope if block.where is None else self._filtered(block.where, loop.scope, path)
+        typed = self.check(block.group_by, inner)
+        key: Type = typed.type if typed is not None else Broken()
+        if typed is not None and not isinstance(key, Text | Integer | Number):
+            self.told.say(block.group_by, f"is {key}, and groups have a text or a number", "")
+        if len(loop.names) > 1:
+            self.told.say(block.group_by, "a loop over several lists has no groups", "loop over one list")
+        only = loop.names[0]
+        self.writer.line(f"{groups}.setdefault({code_of(typed)}, []).append({only})", path)
+        self.writer.without()
+        for each in ("key", "group"):
+            if each in scope.variables:
+                self.told.say(block.group_by, f"{each} is something else already, and groups use it")
+        names = {"key": Text() if isinstance(key, Text) else key, "group": ListOf(loop.scope.variables[only])}
+        inside = scope.naming(names)
+        return Scope(
+            variables=inside.variables, present=inside.present, depth=scope.depth + 1, own=frozenset({"key", "group"})
+        ), ("key, group", f"{groups}.items()")
+
+    def _ordered(
+        self, block: Block, head: tuple[str, str], scope: Scope, where: Expr | None, path: str
+    ) -> tuple[tuple[str, str], Scope]:
+        """The turns in the order of one or several keys."""
+        turns = self._fresh("turns")
+        self.writer.line(f"{turns} = []")
+        self.writer.line(f"for {head[0]} in {head[1]}:", path)
+        self.writer.within()
+        if where is not None:
+            scope = self._filtered(where, scope, path)
+        keys, ways = [], []
+        for expr in block.order_by:
+            text = expr.text.rstrip()
+            ways.append(text.endswith(_DESCENDING))
+            with self.told.about(expr):
+                typed = self.checker.check(Parsed(text.removesuffix(_DESCENDING)), scope)
+                if not loops.has_order(typed.type):
+                    self.told.say(
+                        expr, f"is {typed.type}, and that has no order", "say what it is where it is absent: default(…)"
+                    )
+                keys.append(code_of(typed))
+        self.writer.line(f"{turns}.append(({', '.join(keys)}, {head[0]}))", path)
+        self.writer.without()
+        # sorts are stable: the last key first
+        for place in reversed(range(len(keys))):
+            reverse = ", reverse=True" if ways[place] else ""
+            self.writer.line(f"{turns}.sort(key=_item({place}){reverse})", path)
+        blanks = "".join("_, " for _ in keys)
+        return (f"{blanks}{head[0]}", turns), scope
+
+    def _fresh(self, wanted: str) -> str:
+        called = f"_{wanted.lower()}"
+        while called in self._taken or called in self.checker.constants or called in self.checker.called:
+            called += "_"
+        self._taken.add(called)
+        return called
+
+
+def code_of(code: Typed | ast.expr | None) -> str:
+    """The text of an expression's Python."""
+    if code is None:
+        return _NOTHING
+    return ast.unparse(ast.fix_missing_locations(code.code if isinstance(code, Typed) else code))
+
+
+def _is_list(type_: Type, typed: Typed | None) -> bool:
+    """Whether a value goes into a list of a record, which is a tuple."""
+    if typed is None or not isinstance(type_, ListOf) or typed.path:
+        return False
+    code = typed.code
+    return not isinstance(code, ast.Tuple) and not (
+        isinstance(code, ast.Call) and isinstance(code.func, ast.Name) and code.func.id == "_tuple"
+    )

@@ -1,0 +1,110 @@
+"""Checks an expression against what its names mean and turns it into Python; nothing it does not know gets through.
+
+Every kind of node has one method, and the Python is made anew from what was understood: no text of a mapping file
+ever reaches the compiler but as the value of a constant or as a name that was looked up here.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any
+
+from mapping.expressions import Parsed
+from mapping.messages import WrongError
+from mapping.nodes import loops
+from mapping.nodes.expression import Expression
+from mapping.scope import UNKNOWN, Facts, Scope, Typed, call, name
+from mapping.shapes import Integer, Number, Type, bare, misfit
+from mapping.signatures import Function
+
+
+class Checker:
+    """Checks the expressions of one mapping; knows the functions it may call and keeps what the code needs."""
+
+    def __init__(self, functions: Mapping[str, Function], tables: AbstractSet[str]) -> None:
+        """Begin a mapping.
+
+        Args:
+            functions: By name, those of the mapping's own (parts, status maps, rules) among them.
+            tables: Lookup tables the mapping declares.
+        """
+        self.functions = functions
+        self.tables = tables
+        #: Values the code needs by name.
+        self.constants: dict[str, Any] = {}
+        #: Functions called, by their name in the code.
+        self.called: dict[str, Function] = {}
+        #: (record, field) that were read.
+        self.reads: set[tuple[str, str]] = set()
+        #: Called for a part of the mapping: (name, in a loop) -> name in the code.
+        self.part_called: Callable[[str, bool], tuple[str, tuple[str, ...]]] = lambda part, _: (part, ())
+        self._numbered = 0
+
+    def check(self, parsed: Parsed, scope: Scope, expected: Type | None = None, default: Any = UNKNOWN) -> Typed:
+        """The Python of an expression and its type.
+
+        Args:
+            parsed: The expression.
+            scope: What names mean.
+            expected: Of the field it is for; the value is held against it.
+            default: The field's own default, for `unset`.
+
+        Raises:
+            WrongError: it does not fit, or means nothing.
+        """
+        given = Expression(self, parsed, scope, expected, default).visit(parsed.tree)
+        return given if expected is None else self.fitted(given, expected, parsed, parsed.tree)
+
+    def condition(self, parsed: Parsed, scope: Scope) -> tuple[ast.expr, Facts]:
+        """The Python of a condition, and what is known where it holds."""
+        return Expression(self, parsed, scope, None, UNKNOWN).condition(parsed.tree)
+
+    def loop(self, text: str, scope: Scope) -> loops.Loop:
+        """`line in order.lines` as it stands under `each:`."""
+        parsed = Parsed(f"[0 for {text}]")
+        expression = Expression(self, parsed, scope, None, UNKNOWN)
+        match parsed.tree:
+            case ast.ListComp(generators=[ast.comprehension(ifs=[]) as generator]):
+                return loops.loop(expression, generator, weight=50)
+            case _:
+                raise WrongError("is no loop", "write `line in order.lines`")
+
+    def fitted(self, given: Typed, wanted: Type, parsed: Parsed, node: ast.AST) -> Typed:
+        """The value as the field wants it.
+
+        Raises:
+            WrongError: it does not fit.
+        """
+        problem = misfit(given.type, wanted, None if given.constant is UNKNOWN else given.constant)
+        if problem is not None:
+            write = problem.write.replace("…", parsed.source(node) or "…", 1)
+            raise parsed.wrong(node, problem.text, write)
+        return self.converted(given, wanted)
+
+    def converted(self, given: Typed, wanted: Type) -> Typed:
+        """A whole number where a decimal is wanted."""
+        if isinstance(bare(wanted), Number) and isinstance(given.type, Integer):
+            if given.constant is not UNKNOWN:
+                return Typed(self.constant(Decimal(given.constant)), wanted, given.constant)
+            return Typed(call("_Decimal", given.code), wanted)
+        return given
+
+    def constant(self, value: Any) -> ast.expr:
+        """A value in the code: written down where Python can, else by a name."""
+        if value is None or isinstance(value, str | bool | int):
+            return ast.Constant(value)
+        key = "_" + re.sub(r"\W", "_", str(value), flags=re.ASCII)[:30] if isinstance(value, Decimal) else "_value"
+        while key in self.constants and not (
+            type(self.constants[key]) is type(value) and repr(self.constants[key]) == repr(value)
+        ):
+            self._numbered += 1
+            key = f"{key}_{self._numbered}"
+        self.constants[key] = value
+        return name(key)
+
+    def fresh(self) -> str:
+        """A name in the code that nobody uses."""
+        self._numbered += 1
+        return f"_v{self._numbered}"

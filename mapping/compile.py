@@ -1,0 +1,248 @@
+"""Compiles a mapping file to one plain Python function, after every expression was checked against both records."""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from mapping import runtime
+from mapping.body import Body, code_of
+from mapping.checker import Checker
+from mapping.expressions import Parsed
+from mapping.messages import BrokenMappingError, WrongError, nearest
+from mapping.nodes import loops
+from mapping.records import Records
+from mapping.runtime import mapped
+from mapping.scope import Scope
+from mapping.shapes import Instant, Record, Text, Type
+from mapping.signatures import Function, Parameter, function_of
+from mapping.spec import Block, Expr, Named, Part, Spec, Statuses
+from mapping.told import Told
+from mapping.unread import keep, say_unread
+from mapping.writer import Made, Writer
+
+#: What a function of the code is handed on if it needs it.
+_HANDED_ON = ("_lookups", "now", "_steps")
+
+
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping that can be run: `function(record, lookups, now)`."""
+
+    function: Callable[..., Any]
+    #: Its Python, to be read.
+    source: str
+    #: Line of the source -> the field it works out.
+    fields: Mapping[int, str]
+    #: (record, field) that are read.
+    reads: frozenset[tuple[str, str]]
+
+
+def compiled(
+    spec: Spec,
+    records: Records,
+    functions: Mapping[str, Function],
+    rules: Mapping[str, Callable[..., Any]] | None = None,
+) -> Compiled:
+    """Check a mapping and compile it.
+
+    Args:
+        spec: The file.
+        records: Finds the records it names.
+        functions: What every mapping may call.
+        rules: What this one may call besides if it names it under `rules:`.
+
+    Raises:
+        BrokenMappingError: all that is wrong with it, each with its place.
+    """
+    return _Compiler(spec, records, functions, rules or {}).compiled()
+
+
+class _Compiler:
+    def __init__(
+        self, spec: Spec, records: Records, functions: Mapping[str, Function], rules: Mapping[str, Callable[..., Any]]
+    ) -> None:
+        self.spec = spec
+        self.records = records
+        self.told = Told()
+        self.writer = Writer()
+        self.parts: dict[str, Part] = {}
+        self.written: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
+        self.open: list[str] = []
+        self.checker = Checker(self._functions(functions, rules), frozenset(spec.lookups))
+        self.checker.part_called = self._part_called
+
+    def compiled(self) -> Compiled:
+        given = self._given(self.spec.given)
+        target = self._type(self.spec.to) if self.spec.to is not None else None
+        if len(given) != 1 and not self.told.messages:
+            self.told.say(
+                self.spec.block.at, "a mapping reads one record", "write its name and what it is under `from:`"
+            )
+        if target is not None and not isinstance(target, Record) and self.spec.to is not None:
+            self.told.say(self.spec.to, f"{target} is no record", "name one such as canonical.order.Order")
+        if len(given) != 1 or not isinstance(target, Record):
+            raise BrokenMappingError(self.told.messages)
+        main = self._function("mapped", given, target, self.spec.block, looped=False)
+        self._unused_parts()
+        say_unread(self.spec, given, self.checker.reads, self.told)
+        if self.told.messages:
+            raise BrokenMappingError(sorted(self.told.messages, key=lambda each: (each.line, each.column)))
+        self.writer.append(main)
+        return self._run()
+
+    def _run(self) -> Compiled:
+        source = self.writer.text
+        called = {code: function.call for code, function in self.checker.called.items() if function.call is not None}
+        space: dict[str, Any] = {"__builtins__": {}, **runtime.NAMES, **self.checker.constants, **called}
+        exec(compile(source, self.spec.document.file, "exec"), space)  # noqa: S102 - of our own making: see checker.py
+        return Compiled(
+            function=space["mapped"],
+            source=source,
+            fields=dict(self.writer.fields),
+            reads=frozenset(self.checker.reads),
+        )
+
+    # what the file declares
+
+    def _functions(
+        self, functions: Mapping[str, Function], rules: Mapping[str, Callable[..., Any]]
+    ) -> Mapping[str, Function]:
+        known = dict(functions)
+        for rule in self.spec.rules:
+            if rule.text not in rules:
+                self.told.say(rule, f"there is no rule {rule.text}", nearest(rule.text, rules))
+                continue
+            with self.told.about(rule):
+                known[rule.text] = function_of(rule.text, rules[rule.text])
+        for statuses in self.spec.statuses:
+            for function in self._status_maps(statuses):
+                self._declare(known, statuses.name, function)
+        for part in self.spec.parts:
+            parameters = tuple(Parameter(name=each, type=type_) for each, type_ in self._given(part.given).items())
+            result = self._type(part.to) or Text()
+            self._declare(
+                known, part.name, Function(name=part.name.text, call=None, parameters=parameters, result=result)
+            )
+            self.parts[part.name.text] = part
+        return known
+
+    def _declare(self, known: dict[str, Function], at: Named, function: Function) -> None:
+        if function.name in known:
+            self.told.say(at, f"{function.name} is a function already", "choose another name")
+        self._name(at, {})
+        known[function.name] = function
+
+    def _status_maps(self, statuses: Statuses) -> list[Function]:
+        name = statuses.name.text
+        table = {key.text: value.text for key, value in statuses.values}
+        otherwise = statuses.otherwise.text if statuses.otherwise is not None else None
+        made = [_status_map(name, name, table, otherwise)]
+        if statuses.inverts:
+            if len(set(table.values())) < len(table) or otherwise is not None:
+                text = f"{name} does not invert: two values become the same"
+                self.told.say(statuses.name, text, "leave `inverts: true` out, or one of them")
+            made.append(_status_map(f"{name}_back", name, {value: key for key, value in table.items()}, None))
+        return made
+
+    def _given(self, given: tuple[tuple[Named, Expr], ...]) -> dict[str, Type]:
+        made: dict[str, Type] = {}
+        for named, written in given:
+            self._name(named, made)
+            type_ = self._type(written)
+            if type_ is not None:
+                made[named.text] = type_
+        return made
+
+    def _name(self, named: Named, taken: Mapping[str, Type]) -> None:
+        with self.told.about(named):
+            loops.new_name(named.text, Scope(variables=taken), Parsed("none"), ast.Constant(None))
+
+    def _type(self, written: Expr) -> Type | None:
+        with self.told.about(written):
+            return self.records.type_named(written.text)
+        return None
+
+    # functions
+
+    def _part_called(self, name: str, looped: bool) -> tuple[str, tuple[str, ...]]:
+        """Write a part the first time it is called; for loops apart, as its own loops are charged there."""
+        if name in self.open:
+            raise WrongError(f"{name} calls itself", "a part can only call others")
+        if (name, looped) not in self.written:
+            part = self.parts[name]
+            code = f"_part_{name}" + ("_in_loop" if looped else "")
+            self.open.append(name)
+            made = self.checker.functions[name].result
+            function = self._function(code, self._given(part.given), made, part.block, looped=looped, value=part.value)
+            self.open.pop()
+            body = "\n".join(function.lines[1:])
+            takes = tuple(each for each in _HANDED_ON if _reads(body, each))
+            self.writer.append(function)
+            self.writer.line("\n")
+            self.written[name, looped] = (code, takes)
+        return self.written[name, looped]
+
+    def _unused_parts(self) -> None:
+        for name, part in self.parts.items():
+            if (name, False) not in self.written and (name, True) not in self.written:
+                self.told.say(part.name, f"nobody calls {name}", "leave the part out")
+
+    def _function(
+        self, code: str, given: Mapping[str, Type], made: Type, block: Block, *, looped: bool, value: Expr | None = None
+    ) -> Writer:
+        writer = Writer()
+        writer.within()
+        body = Body(self.checker, self.told, writer)
+        scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0)
+        if value is not None:
+            scope = body.begin(block, scope, "")
+            writer.line(f"return {code_of(body.check(value, scope, made))}", "value")
+        elif isinstance(made, Record):
+            record = body.record(block, made, scope, "")
+            if code == "mapped":
+                record = self._keeping(record, given, made)
+            writer.value("return ", record, "", "")
+        else:
+            self.told.say(block.at, f"a part that makes {made} needs `value:`", "value: …")
+        writer.without()
+        return self._headed(code, given, writer)
+
+    def _headed(self, code: str, given: Mapping[str, Type], body: Writer) -> Writer:
+        text = body.text
+        taken = _HANDED_ON[:2] if code == "mapped" else [each for each in _HANDED_ON if _reads(text, each)]
+        head = Writer()
+        head.line(f"def {code}({', '.join([*given, *taken])}):")
+        if code == "mapped" and _reads(text, "_steps"):
+            head.line("    _steps = _Steps()")
+        head.append(body)
+        return head
+
+    def _keeping(self, record: Made, given: Mapping[str, Type], made: Record) -> Made:
+        unmapped = self.spec.unmapped
+        if unmapped is None or not unmapped.text.startswith("keep in "):
+            return record
+        with self.told.about(unmapped):
+            return keep(record, unmapped.text.removeprefix("keep in ").strip(), given, made, self.checker.reads)
+        return record
+
+
+def _status_map(name: str, declared: str, table: Mapping[str, str], otherwise: str | None) -> Function:
+    def turned(value: str) -> str:
+        found = table.get(value, otherwise)
+        return found if found is not None else mapped(declared, table, value)
+
+    values = frozenset(table.values()) | ({otherwise} if otherwise is not None else frozenset())
+    return Function(
+        name=name,
+        call=turned,
+        parameters=(Parameter(name="value", type=Text()),),
+        order=("value",),
+        result=Text(values),
+        code=f"_statuses_{name}",
+    )
+
+
+def _reads(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None

@@ -1,0 +1,138 @@
+"""A mapping written as data: what stages run, behind the same port as one written in Python."""
+
+import decimal
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import DivisionByZero
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from errors import MappingError
+from mapping import runtime
+from mapping.compile import Compiled, compiled
+from mapping.port import Lookups
+from mapping.records import Records
+from mapping.signatures import Function, library
+from mapping.spec import Spec, read
+
+
+class DataMapping:
+    """A mapping file that can be called; checked and compiled when it is first needed.
+
+    The same record, tables and time give the same result: nothing else can be reached from the language.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        file: str,
+        *,
+        functions: Mapping[str, Function] | None = None,
+        rules: Mapping[str, Callable[..., Any]] | None = None,
+        records: Records | None = None,
+    ) -> None:
+        """Take a file's bytes.
+
+        Args:
+            content: The file.
+            file: Its name, for messages.
+            functions: What it may call; the library if left out.
+            rules: Named functions it may call besides; never of a stranger's making.
+            records: Where its records are found; those of `schemas` if left out.
+        """
+        self._content = content
+        self._file = file
+        self._functions = functions
+        self._rules = rules or {}
+        self._records = records or Records()
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The file, read.
+
+        Raises:
+            BrokenMappingError: it cannot be understood.
+        """
+        return read(self._content, self._file)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The function it is.
+
+        Raises:
+            BrokenMappingError: it does not fit its records.
+        """
+        functions = self._functions if self._functions is not None else library()
+        return compiled(self.spec, self._records, functions, self._rules)
+
+    @property
+    def id(self) -> str:
+        """Where it stands in the tree, without the ending."""
+        return self.spec.id
+
+    @property
+    def version(self) -> int:
+        """Raised with every change of meaning."""
+        return self.spec.version
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its bytes, and of the modules of its rules, which are part of what it does."""
+        rules = sorted({self._rules[each.text].__module__ for each in self.spec.rules if each.text in self._rules})
+        known = hashlib.sha256(self._content)
+        for rule in self.spec.rules:
+            function = self._rules.get(rule.text)
+            if function is not None and function.__module__ in rules:
+                rules.remove(function.__module__)
+                known.update(Path(function.__code__.co_filename).read_bytes())
+        return known.hexdigest()[:12]
+
+    def __call__(self, record: Any, lookups: Lookups, now: datetime) -> Any:
+        """The target record.
+
+        Raises:
+            MappingError: a field cannot be turned into the target's; names it.
+        """
+        function = self.compiled.function
+        before = decimal.getcontext()
+        decimal.setcontext(runtime.CONTEXT)
+        try:
+            return function(record, lookups, now)
+        except MappingError as error:
+            raise self._named(error, error) from error
+        except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
+            # checked as it is, a value can still be of another kind than its record says
+            raise self._named(MappingError("", _said(error)), error) from error
+        finally:
+            decimal.setcontext(before)
+
+    def _named(self, error: MappingError, raised: Exception) -> MappingError:
+        """The error with the field whose line failed, unless it names its own."""
+        if error.field:
+            return error
+        path, values = "", dict[str, Any]()
+        trace: TracebackType | None = raised.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file:
+                path = self.compiled.fields.get(trace.tb_lineno, path)
+                values |= trace.tb_frame.f_locals
+            trace = trace.tb_next
+        turns = {name: len(value) + 1 for name, value in values.items() if isinstance(value, list)}
+        facts = {key: value for key, value in error.facts.items() if key not in {"field", "reason"}}
+        return MappingError(path.format_map(_Turns(turns)) or "record", error.reason, **facts)
+
+
+class _Turns(dict[str, int]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, DivisionByZero | ZeroDivisionError):
+        return "divided by zero"
+    if isinstance(error, ArithmeticError):
+        return "a number is wider than any amount"
+    return f"cannot be worked out ({type(error).__name__})"

@@ -1,0 +1,194 @@
+"""The text of an expression as a syntax tree of the few kinds that mappings know; nothing else gets past here."""
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from mapping.messages import WrongError
+
+MOST_CHARACTERS = 2_000
+MOST_NODES = 400
+DEEPEST = 40
+_LONGEST_NUMBER = 40
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+_NUMBER = re.compile(r"[0-9][0-9_]*(\.[0-9][0-9_]*)?", re.ASCII)
+
+#: What there is; a kind of node that a later Python invents is refused as long as nobody puts it here.
+_KNOWN: frozenset[type[ast.AST]] = frozenset(
+    {
+        ast.Expression, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Constant, ast.Load, ast.Store,
+        ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.UnaryOp, ast.USub, ast.Not,
+        ast.BoolOp, ast.And, ast.Or, ast.IfExp, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+        ast.In, ast.NotIn, ast.Is, ast.IsNot, ast.Call, ast.keyword, ast.List, ast.Tuple, ast.Dict, ast.JoinedStr,
+        ast.FormattedValue, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.comprehension,
+    }
+)  # fmt: skip
+_SAID = {
+    ast.Pow: ("mappings know no powers", "multiply"),
+    ast.Lambda: ("mappings know no lambda", "give the value a name under `let:`"),
+    ast.NamedExpr: ("mappings know no `:=`", "give the value a name under `let:`"),
+    ast.Starred: ("mappings know no `*`", "name the values"),
+    ast.Set: ("mappings know no sets", "write a list"),
+    ast.SetComp: ("mappings know no sets", "write distinct(…)"),
+    ast.BitOr: ("mappings know no `|`", "write `or`"),
+    ast.BitAnd: ("mappings know no `&`", "write `and`"),
+}
+
+
+class Parsed:
+    """An expression's tree with its text, to find the place of a node."""
+
+    def __init__(self, text: str, *, template: bool = False) -> None:
+        """Parse it.
+
+        Args:
+            text: The expression, or with `template` a text with expressions in braces.
+            template: It is a message.
+
+        Raises:
+            WrongError: it is no expression of the language.
+        """
+        self.text = text
+        self._template = template
+        if len(text) > MOST_CHARACTERS:
+            raise WrongError(f"is longer than {MOST_CHARACTERS} characters", "give parts of it names under `let:`")
+        if not text.strip():
+            raise WrongError("is empty", "write an expression, or leave the line out")
+        #: Nodes within an f-string, whose places Python does not tell.
+        self._in_texts: set[int] = set()
+        self._lines = self._source().split("\n")
+        self.tree = self._parsed()
+        self._check()
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Where a node stands in the text, in characters."""
+        start = self._offset(getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
+        end = self._offset(getattr(node, "end_lineno", None) or 1, getattr(node, "end_col_offset", None) or 0)
+        return start, max(start, end)
+
+    def wrong(self, node: ast.AST, text: str, write: str = "") -> WrongError:
+        """Something to say about a node."""
+        start, end = self.span(node)
+        return WrongError(text, write, start=start, end=end)
+
+    def source(self, node: ast.AST) -> str:
+        """What was written for a node; shortened, for a message."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def _source(self) -> str:
+        if self._template:
+            # a message is all text but for its braces: quotes and line ends in it mean themselves
+            return "f" + _quoted(self.text)
+        # in brackets an expression may go over several lines and end in a comment
+        return f"({self.text}\n)"
+
+    def _parsed(self) -> ast.expr:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return ast.parse(self._source(), mode="eval").body
+            except SyntaxError as error:
+                at = self._offset(
+                    error.lineno or 1, len(self._line(error.lineno)[: max((error.offset or 1) - 1, 0)].encode())
+                )
+                raise WrongError(f"is no expression: {error.msg}", _hint(self.text), start=at, end=at) from None
+            except (ValueError, RecursionError, MemoryError, OverflowError):
+                raise WrongError("is no expression: too deep or with characters that cannot be") from None
+
+    def _line(self, number: int | None) -> str:
+        return self._lines[min(max((number or 1) - 1, 0), len(self._lines) - 1)]
+
+    def _offset(self, line: int, column_bytes: int) -> int:
+        before = sum(len(each) + 1 for each in self._lines[: line - 1])
+        inside = len(self._line(line).encode()[:column_bytes].decode(errors="ignore"))
+        lead = 0 if self._template else 1
+        return min(max(before + inside - lead, 0), len(self.text)) if not self._template else 0
+
+    def _check(self) -> None:
+        for count, (node, parent, depth) in enumerate(_walked(self.tree), start=1):
+            if isinstance(node, ast.JoinedStr):
+                self._in_texts.update(map(id, ast.walk(node)))
+            if count > MOST_NODES:
+                raise WrongError(f"has more than {MOST_NODES} parts", "give some of them names under `let:`")
+            if depth > DEEPEST:
+                raise self.wrong(node, "is nested too deeply", "give a part of it a name under `let:`")
+            kind = type(node)
+            if kind not in _KNOWN:
+                text, write = _SAID.get(kind, (f"mappings know no {kind.__name__}", ""))
+                raise self.wrong(node if hasattr(node, "lineno") else parent, text, write)
+            self._check_names(node)
+
+    def _check_names(self, node: ast.AST) -> None:
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+                # Python folds look-alikes of letters into letters before this is asked
+                if not _NAME.fullmatch(name):
+                    raise self.wrong(
+                        node, f"{name} is no name", "names are Latin letters, digits and _, a letter first"
+                    )
+            case ast.keyword(arg=None):
+                raise self.wrong(node, "mappings know no `**`", "name the values")
+            case ast.comprehension(is_async=1):
+                raise self.wrong(node, "mappings know no async")
+            case ast.FormattedValue(conversion=conversion, format_spec=spec) if conversion != -1 or spec is not None:
+                raise self.wrong(
+                    node, "mappings know no formats behind `!` or `:`", "call a function such as format_decimal"
+                )
+            case ast.Constant():
+                self._check_constant(node)
+            case _:
+                pass
+
+    def _check_constant(self, node: ast.Constant) -> None:
+        match node.value:
+            case bool() | None | str():
+                return
+            case int() | float():
+                number = self.number(node)
+                if number is None:
+                    raise self.wrong(node, "is no number mappings know", "write digits with a point, such as 0.10")
+            case _:
+                raise self.wrong(node, f"mappings know no {type(node.value).__name__}")
+
+    def number(self, node: ast.Constant) -> str | None:
+        """The digits of a number as they were written, so that 0.10 never becomes a float; None: none we know."""
+        value = node.value
+        written = self.source(node).replace("_", "")
+        if id(node) in self._in_texts:
+            # fifteen digits a float keeps; more may have been lost
+            written = repr(value)
+            if isinstance(value, float) and len(written) > 16:
+                return None
+        return written if _NUMBER.fullmatch(written) and len(written) <= _LONGEST_NUMBER else None
+
+
+def _quoted(text: str) -> str:
+    """A text as a Python literal whose braces stay; inside of them quotes are as they were."""
+    made, depth = [], 0
+    for character in text:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth <= 0 and character in "\\\"'\n\r":
+            made.append({"\\": "\\\\", '"': '\\"', "'": "\\'", "\n": "\\n", "\r": "\\r"}[character])
+        else:
+            made.append(character)
+    return '"""' + "".join(made) + '"""'
+
+
+def _hint(text: str) -> str:
+    if "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", ""):
+        return "compare with `==`"
+    if re.search(r"&&|\|\||!(?!=)|\?|;", text):
+        return "write `and`, `or`, `not`, `a if condition else b`"
+    return 'text stands in quotes: "like this"'
+
+
+def _walked(tree: ast.expr) -> Iterator[tuple[ast.AST, ast.AST, int]]:
+    """Each node with the one around it and its depth, outer ones first."""
+    waiting: list[tuple[ast.AST, ast.AST, int]] = [(tree, tree, 0)]
+    while waiting:
+        node, parent, depth = waiting.pop()
+        yield node, parent, depth
+        waiting.extend((child, node, depth + 1) for child in ast.iter_child_nodes(node))

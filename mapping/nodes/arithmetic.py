@@ -1,0 +1,73 @@
+"""Numbers: decimals that never become floats, and whole numbers within bounds."""
+
+import ast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mapping.scope import UNKNOWN, Typed, call
+from mapping.shapes import Boolean, Date, Instant, Integer, Number, Text, Type, as_number, wider
+
+if TYPE_CHECKING:
+    from mapping.nodes.expression import Expression
+
+_OPERATORS: Mapping[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+}  # fmt: skip
+
+
+def binop(expression: "Expression", node: ast.BinOp) -> Typed:
+    sign = _OPERATORS[type(node.op)]
+    left = expression.value(node.left, f"before `{sign}`")
+    right = expression.value(node.right, f"behind `{sign}`")
+    if sign == "+" and isinstance(left.type, Text) and isinstance(right.type, Text):
+        return expression.grown(ast.BinOp(left.code, ast.Add(), right.code))
+    for side, given in ((node.left, left), (node.right, right)):
+        if not isinstance(given.type, Number | Integer):
+            raise expression.wrong(
+                side, f"is {given.type}, and `{sign}` takes numbers", _arithmetic_hint(sign, given.type)
+            )
+    code = ast.BinOp(left.code, node.op, right.code)
+    if isinstance(left.type, Integer) and isinstance(right.type, Integer):
+        return _whole(node, code, left, right)
+    first, second = as_number(left.type), as_number(right.type)
+    match node.op:
+        case ast.Div():
+            return Typed(code, Number(exact=False))
+        case ast.Mult():
+            known = first.scale is not None and second.scale is not None
+            scale = (first.scale or 0) + (second.scale or 0) if known else None
+            return Typed(code, Number(scale=scale, exact=first.exact and second.exact))
+        case ast.FloorDiv():
+            return Typed(code, Number(scale=0))
+        case _:
+            return Typed(code, wider(first, second))
+
+
+def _whole(node: ast.BinOp, code: ast.BinOp, left: Typed, right: Typed) -> Typed:
+    match node.op:
+        case ast.Div():
+            return Typed(ast.BinOp(call("_Decimal", left.code), ast.Div(), right.code), Number(exact=False))
+        case ast.Mult() if left.constant is UNKNOWN and right.constant is UNKNOWN:
+            return Typed(call("_times", left.code, right.code), Integer())
+        case ast.Mult():
+            return Typed(call("_bounded", code), Integer())
+        case _:
+            return Typed(code, Integer())
+
+
+def _arithmetic_hint(sign: str, type_: Type) -> str:
+    if isinstance(type_, Text):
+        return (
+            'join texts as f"{a}{b}"; to_decimal(…) reads a number' if sign == "+" else "to_decimal(…) reads a number"
+        )
+    return "days_between(…) or add_days(…)" if isinstance(type_, Date | Instant) else ""
+
+
+def unaryop(expression: "Expression", node: ast.UnaryOp) -> Typed:
+    if isinstance(node.op, ast.Not):
+        return Typed(expression.condition(node)[0], Boolean())
+    given = expression.needs(node.operand, (Number, Integer), "behind `-`")
+    if given.constant is not UNKNOWN:
+        constant = -given.constant
+        return Typed(expression.checker.constant(constant), given.type, constant)
+    return Typed(ast.UnaryOp(ast.USub(), given.code), given.type)

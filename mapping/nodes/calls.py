@@ -1,0 +1,114 @@
+"""Calls of functions: of the library, of rules, of parts and of status maps."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from mapping.messages import nearest
+from mapping.nodes import forms
+from mapping.nodes.forms import FORMS
+from mapping.scope import Typed, method, name
+from mapping.shapes import Type
+from mapping.signatures import Function, bound, result_of
+
+if TYPE_CHECKING:
+    from mapping.nodes.expression import Expression
+
+#: Of functions that are one method of a text in Python, when called with one argument.
+_METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
+#: What people write who know Python.
+_PYTHON = {
+    "str": 'write f"{…}" or to_text(…)',
+    "int": "write to_integer(…) for a text, whole(…) for a number",
+    "float": "numbers are decimals here: to_decimal(…)",
+    "Decimal": "write the number: 0.10",
+    "len": "write count(…), or length_of(…) of a text",
+    "strip": "write trim(…)",
+    "list": "write [… for … in …]",
+    "set": "write distinct(…)",
+    "datetime": "write to_instant(…)",
+    "format": 'write f"{…}"',
+}
+
+
+def call(expression: "Expression", node: ast.Call) -> Typed:
+    match node.func:
+        case ast.Name(id=called):
+            arguments = node.args
+        case ast.Attribute(value=of, attr=called):
+            # `order.number.trim()` is `trim(order.number)`
+            arguments = [of, *node.args]
+        case _:
+            raise expression.wrong(node, "only functions can be called")
+    form = FORMS.get(called)
+    if form is not None and called not in expression.scope.variables:
+        return form(expression, node, arguments)
+    function = expression.checker.functions.get(called)
+    if function is None:
+        known = {*expression.checker.functions, *FORMS}
+        raise expression.wrong(
+            node.func, f"there is no function {called}", _PYTHON.get(called) or nearest(called, known)
+        )
+    return _function(expression, node, function, arguments)
+
+
+def _function(expression: "Expression", node: ast.Call, function: Function, arguments: list[ast.expr]) -> Typed:
+    given: dict[str, tuple[ast.expr, Typed]] = {}
+    meanings: dict[str, Type] = {}
+    names = [each.name for each in function.parameters]
+    if len(arguments) > len(names):
+        raise expression.wrong(
+            node, f"{function.name} takes {len(names)} values, not {len(arguments)}", f"write {function}"
+        )
+    pairs = [*zip(names, arguments, strict=False), *((each.arg or "", each.value) for each in node.keywords)]
+    for parameter_name, value in pairs:
+        if parameter_name not in names or parameter_name in given:
+            raise expression.wrong(node, f"{function.name} takes no {parameter_name} here", f"write {function}")
+        given[parameter_name] = (value, expression.visit(value))
+    codes: dict[str, ast.expr] = {}
+    for parameter in function.parameters:
+        if parameter.name in given:
+            value, typed = given[parameter.name]
+            wanted = bound(parameter.type, typed.type, meanings)
+            codes[parameter.name] = expression.charged(
+                expression.checker.fitted(typed, wanted, expression.parsed, value)
+            ).code
+        elif parameter.required:
+            raise expression.wrong(node, f"{function.name} needs {parameter.name}", f"write {function}")
+    _known_table(expression, node, function, given)
+    constants = {each.name: each.default for each in function.parameters if not each.required}
+    constants |= {key: typed.constant for key, (_, typed) in given.items()}
+    result = result_of(function, meanings, constants)
+    return Typed(_called(expression, function, codes), result)
+
+
+def _known_table(
+    expression: "Expression", node: ast.Call, function: Function, given: dict[str, tuple[ast.expr, Typed]]
+) -> None:
+    """A function reads tables, too, only by names that the mapping declares."""
+    for parameter in function.parameters:
+        if parameter.name == "table" and "lookups" in function.takes:
+            place, table = given.get("table", (node, None))
+            forms.known_table(expression, place, table.constant if table is not None else parameter.default)
+
+
+def _called(expression: "Expression", function: Function, codes: dict[str, ast.expr]) -> ast.expr:
+    simple = _METHODS.get(function.name)
+    if simple is not None and list(codes) == ["text"]:
+        return method(codes["text"], simple)
+    code, takes, order = function.code, function.takes, function.order
+    if function.call is None:
+        code, takes = expression.checker.part_called(function.name, expression.scope.depth > 0)
+        order = (*codes, *takes)
+    expression.checker.called[code] = function
+    codes |= {each: name(each if each == "now" else f"_{each.lstrip('_')}") for each in takes}
+    positional: list[ast.expr] = []
+    named: list[ast.keyword] = []
+    for each in order:
+        if each not in codes:
+            continue
+        # what follows one that is left out is given by name
+        if len(positional) == order.index(each):
+            positional.append(codes[each])
+        else:
+            named.append(ast.keyword(each, codes[each]))
+    return ast.Call(name(code), positional, named)

@@ -1,0 +1,194 @@
+"""Conditions, comparisons and choices, with what they tell of values that may be absent."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from mapping.scope import Facts, Typed, call
+from mapping.shapes import (
+    Boolean,
+    Date,
+    Instant,
+    Integer,
+    ListOf,
+    MapOf,
+    Never,
+    Nothing,
+    Number,
+    Optional,
+    Record,
+    Text,
+    Type,
+    bare,
+    joined,
+)
+
+if TYPE_CHECKING:
+    from mapping.nodes.expression import Expression
+
+
+def condition(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Facts]:
+    """A node asked whether it holds, and what is known then."""
+    typed, facts = asked(expression, node)
+    _answers(expression, node, typed)
+    code = typed.code
+    if isinstance(code, ast.Call) and isinstance(code.func, ast.Name) and code.func.id == "_bool":
+        code = code.args[0]
+    return code, facts
+
+
+def asked(expression: "Expression", node: ast.expr) -> tuple[Typed, Facts]:
+    """A node's value, and what its truth tells; each part is looked at once, however deep they are."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            code, facts = condition(expression, operand)
+            return Typed(ast.UnaryOp(ast.Not(), code), Boolean()), Facts(facts.false, facts.true)
+        case ast.BoolOp():
+            return _junction(expression, node)
+        case ast.Compare(ops=[ast.Is() | ast.IsNot() as op], comparators=[none]) if _is_none(none):
+            return _absence(expression, node.left, op)
+        case _:
+            typed = expression.visit(node)
+            there = frozenset({typed.path}) if typed.path and isinstance(typed.type, Optional) else frozenset[str]()
+            return typed, Facts(true=there)
+
+
+def _answers(expression: "Expression", node: ast.expr, typed: Typed) -> None:
+    """Refuse what is neither true nor false, or always the one."""
+    match typed.type:
+        case Boolean() | Text() | ListOf() | MapOf() | Never():
+            return
+        case Optional(Record() | Text() | ListOf() | MapOf() | Boolean()):
+            return
+        case Record():
+            raise expression.wrong(node, f"{expression.parsed.source(node)} is always there", "leave the condition out")
+        case Optional():
+            shown = expression.parsed.source(node)
+            raise expression.wrong(node, "0 is not the same as absent", f"write `{shown} is not None`, or compare it")
+        case _:
+            shown = expression.parsed.source(node)
+            raise expression.wrong(node, f"is {typed.type}, and a condition is needed", f"compare it: `{shown} != 0`")
+
+
+def _is_none(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=None) | ast.Name(id="none"):
+            return True
+        case _:
+            return False
+
+
+def _absence(expression: "Expression", left: ast.expr, op: ast.cmpop) -> tuple[Typed, Facts]:
+    given = expression.visit(left)
+    path = frozenset({given.path}) if given.path else frozenset[str]()
+    code = ast.Compare(given.code, [op], [ast.Constant(None)])
+    return Typed(code, Boolean()), (Facts(true=path) if isinstance(op, ast.IsNot) else Facts(false=path))
+
+
+def _junction(expression: "Expression", node: ast.BoolOp) -> tuple[Typed, Facts]:
+    parts: list[Typed] = []
+    known, here = frozenset[str](), expression
+    for each in node.values:
+        typed, facts = asked(here, each)
+        parts.append(typed)
+        learnt = facts.true if isinstance(node.op, ast.And) else facts.false
+        known |= learnt
+        here = here.within(here.scope.knowing(learnt))
+    if isinstance(node.op, ast.Or) and not any(isinstance(bare(each.type), Boolean) for each in parts):
+        return _alternatives(expression, node, parts), Facts()
+    for each, typed in zip(node.values, parts, strict=True):
+        _answers(expression, each, typed)
+    code: ast.expr = ast.BoolOp(node.op, [each.code for each in parts])
+    if not all(isinstance(each.type, Boolean) for each in parts):
+        code = call("_bool", code)
+    return Typed(code, Boolean()), (Facts(true=known) if isinstance(node.op, ast.And) else Facts(false=known))
+
+
+def _alternatives(expression: "Expression", node: ast.BoolOp, parts: list[Typed]) -> Typed:
+    """`a or b`: the first that is there and not empty."""
+    for part, typed in zip(node.values[:-1], parts, strict=False):
+        if isinstance(bare(typed.type), Number | Integer):
+            shown = expression.parsed.source(part)
+            raise expression.wrong(part, "0 would count as absent", f"write default({shown}, …)")
+    made = parts[-1].type
+    for typed in parts[:-1]:
+        both = joined(bare(typed.type), made)
+        if both is None:
+            raise expression.wrong(node, f"is {typed.type}, or {made}", "both sides of `or` must be of one kind")
+        made = both
+    return Typed(ast.BoolOp(ast.Or(), [each.code for each in parts]), made)
+
+
+def boolop(expression: "Expression", node: ast.BoolOp) -> Typed:
+    """`and`, `or`."""
+    return asked(expression, node)[0]
+
+
+def ifexp(expression: "Expression", node: ast.IfExp) -> Typed:
+    test, facts = expression.condition(node.test)
+    body = expression.within(expression.scope.knowing(facts.true)).visit(node.body)
+    orelse = expression.within(expression.scope.knowing(facts.false)).visit(node.orelse)
+    made = joined(body.type, orelse.type)
+    if made is None:
+        raise expression.wrong(node, f"is {body.type}, or else {orelse.type}", "both must be of one kind")
+    if isinstance(made, Number):
+        body, orelse = expression.checker.converted(body, made), expression.checker.converted(orelse, made)
+    return Typed(ast.IfExp(test, body.code, orelse.code), made)
+
+
+def compare(expression: "Expression", node: ast.Compare) -> Typed:
+    """A comparison, or several in a chain."""
+    if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+        if len(node.ops) == 1 and _is_none(node.comparators[0]):
+            return asked(expression, node)[0]
+        raise expression.wrong(node, "`is` asks only whether something is absent", "write `==`, or `is None`")
+    left, place = expression.visit(node.left), node.left
+    first, codes = left.code, []
+    for op, right_node in zip(node.ops, node.comparators, strict=True):
+        right = expression.visit(right_node)
+        _comparable(expression, place, left, op, right_node, right)
+        codes.append(right.code)
+        left, place = right, right_node
+    return Typed(ast.Compare(first, node.ops, codes), Boolean())
+
+
+def _comparable(
+    expression: "Expression", left_node: ast.expr, left: Typed, op: ast.cmpop, right_node: ast.expr, right: Typed
+) -> None:
+    match op:
+        case ast.In() | ast.NotIn():
+            inside = expression.value(right_node, "behind `in`").type
+            item = inside.item if isinstance(inside, ListOf) else Text() if isinstance(inside, MapOf | Text) else None
+            if item is None:
+                raise expression.wrong(right_node, f"is {inside}, and nothing is in that", 'write a list: ["a", "b"]')
+            _same_kind(expression, left_node, bare(left.type), right_node, bare(item))
+        case ast.Eq() | ast.NotEq():
+            _same_kind(expression, left_node, bare(left.type), right_node, bare(right.type))
+        case _:
+            for node, each in ((left_node, left), (right_node, right)):
+                if isinstance(each.type, Optional | Nothing):
+                    raise expression.absent(node, each, "where it is compared")
+                if not isinstance(each.type, Number | Integer | Date | Instant | Text):
+                    raise expression.wrong(node, f"is {each.type}, which has no order")
+            _same_kind(expression, left_node, left.type, right_node, right.type)
+
+
+def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_node: ast.expr, right: Type) -> None:
+    if joined(left, right) is None:
+        raise expression.wrong(right_node, f"is {right}, compared with {left}", _compare_hint(left, right))
+    if isinstance(left, Text) and isinstance(right, Text):
+        for node, one, other in ((right_node, left, right), (left_node, right, left)):
+            # what is written down must be possible, where the other side is one of some values
+            if one.values and other.values and isinstance(node, ast.Constant | ast.List | ast.Tuple):
+                strange = sorted(other.values - one.values)
+                if strange and not isinstance(left_node, ast.Constant):
+                    raise expression.wrong(
+                        node,
+                        f"{', '.join(map(repr, strange))} is impossible here",
+                        f"possible are {', '.join(sorted(one.values))}",
+                    )
+
+
+def _compare_hint(left: Type, right: Type) -> str:
+    if {type(left), type(right)} == {Text, Integer} or {type(left), type(right)} == {Text, Number}:
+        return 'a text stands in quotes: "1"'
+    return ""

@@ -1,0 +1,134 @@
+"""Loops: what `for … in …` may run over, and what its turns are charged where they could multiply."""
+
+import ast
+import keyword
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from mapping.expressions import Parsed
+from mapping.scope import Scope, Typed, call, method
+from mapping.shapes import Date, Instant, Integer, ListOf, MapOf, Number, Several, Text, Type
+
+if TYPE_CHECKING:
+    from mapping.nodes.expression import Expression
+
+T = TypeVar("T")
+
+#: Names that mean something everywhere.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}", re.ASCII)
+RESERVED = frozenset({"true", "false", "none", "unset", "now", "lookups"})
+
+
+class Loop(msgspec.Struct, frozen=True):
+    """What a loop binds and runs over."""
+
+    target: ast.expr
+    over: ast.expr
+    names: tuple[str, ...]
+    scope: Scope
+
+
+def loop(expression: "Expression", generator: ast.comprehension, weight: int) -> Loop:
+    """Check one `for`.
+
+    Linear is a loop that is in no other, or runs over a list that belongs to the turn it is in: all its turns together
+    are no more than the record is long. Every other one is charged its turns times its weight.
+    """
+    over, item = _iterable(expression, generator.iter)
+    if any(isinstance(each, ast.NamedExpr) for each in ast.walk(over)):
+        raise expression.wrong(generator.iter, "too much for one `for`", "give what it runs over a name under `let:`")
+    names = _names(expression, generator.target)
+    types = item.of if isinstance(item, Several) else (item,)
+    if len(names) != len(types):
+        given = f"{len(types)} names" if len(types) > 1 else "one name"
+        raise expression.wrong(generator.target, f"each turn gives {len(types)} values", f"write {given} before `in`")
+    scope = expression.scope
+    linear = scope.depth == 0 or scope.is_own(over)
+    if not linear:
+        over = call("_steps.over", over, ast.Constant(weight))
+    inside = scope.looping(dict(zip(names, types, strict=True)), linear=linear)
+    made = [ast.Name(each, ast.Store()) for each in names]
+    target: ast.expr = made[0] if len(made) == 1 else ast.Tuple(list(made), ast.Store())
+    return Loop(target, over, names, inside)
+
+
+def comprehension(
+    expression: "Expression", node: ast.ListComp | ast.DictComp | ast.GeneratorExp, element: Callable[["Expression"], T]
+) -> tuple[list[ast.comprehension], T]:
+    """Check a comprehension: its `for` and `if`, then with `element` what is made of each turn."""
+    weight = sum(1 for _ in ast.walk(node))
+    generators, here = [], expression
+    for generator in node.generators:
+        run = loop(here, generator, weight)
+        here = here.within(run.scope)
+        conditions = []
+        for test in generator.ifs:
+            code, facts = here.condition(test)
+            conditions.append(code)
+            here = here.within(here.scope.knowing(facts.true))
+        generators.append(ast.comprehension(run.target, run.over, conditions, 0))
+    return generators, element(here)
+
+
+def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type]:
+    match node:
+        case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as lists, keywords=[]):
+            each = [_list(expression, part) for part in lists]
+            return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each))
+        case ast.Call(func=ast.Name(id="zip")):
+            raise expression.wrong(node, "zip runs over two lists or more", "write zip(order.lines, taxes)")
+        case ast.Call(func=ast.Attribute(value=of, attr="items"), args=[], keywords=[]):
+            given = expression.value(of, "where a loop runs over it")
+            if isinstance(given.type, MapOf):
+                return method(given.code, "items"), Several((Text(), given.type.value))
+            raise expression.wrong(of, f"is {given.type}, and only a map has items")
+        case _:
+            typed, item = _list(expression, node)
+            return typed.code, item
+
+
+def _list(expression: "Expression", node: ast.expr) -> tuple[Typed, Type]:
+    given = expression.value(node, "where a loop runs over it")
+    match given.type:
+        case ListOf(item):
+            return given, item
+        case MapOf():
+            shown = expression.parsed.source(node)
+            raise expression.wrong(
+                node, "a loop over a map needs names and values", f"write name, value in {shown}.items()"
+            )
+        case _:
+            raise expression.wrong(node, f"is {given.type}, and a loop runs over a list")
+
+
+def _names(expression: "Expression", target: ast.expr) -> tuple[str, ...]:
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    names = []
+    for part in parts:
+        if not isinstance(part, ast.Name):
+            raise expression.wrong(part, "a loop gives names, nothing else", "write `line in order.lines`")
+        new_name(part.id, expression.scope, expression, part)
+        if part.id in names:
+            raise expression.wrong(part, f"{part.id} stands there twice")
+        names.append(part.id)
+    return tuple(names)
+
+
+def has_order(type_: Type) -> bool:
+    """Whether values can be put in order."""
+    return isinstance(type_, Number | Integer | Text | Date | Instant)
+
+
+def new_name(called: str, scope: Scope, expression: "Expression | Parsed", node: ast.AST) -> None:
+    """Refuse a name that is taken.
+
+    Raises:
+        WrongError: it means something already, or cannot be a name.
+    """
+    if called in scope.variables:
+        raise expression.wrong(node, f"{called} is something else already", "choose another name")
+    if called in RESERVED or keyword.iskeyword(called) or not _NAME.fullmatch(called):
+        raise expression.wrong(node, f"{called} cannot be a name", "choose another: small letters, digits and _")

@@ -1,0 +1,108 @@
+"""Texts put together, lists and maps."""
+
+import ast
+from typing import TYPE_CHECKING
+
+from mapping.messages import WrongError
+from mapping.nodes import loops
+from mapping.scope import UNKNOWN, Typed, call, method
+from mapping.shapes import Anything, Date, Instant, Integer, ListOf, MapOf, Never, Number, Text, Type, bare, joined
+
+if TYPE_CHECKING:
+    from mapping.nodes.expression import Expression
+
+
+def joinedstr(expression: "Expression", node: ast.JoinedStr) -> Typed:
+    parts: list[ast.expr] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(part)
+        elif isinstance(part, ast.FormattedValue):
+            parts.append(ast.FormattedValue(_shown(expression, part.value, node), -1, None))
+    if all(isinstance(part, ast.Constant) for part in parts):
+        text = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+        return Typed(ast.Constant(text), Text(frozenset({text})), text)
+    if (
+        len(parts) == 1
+        and isinstance(parts[0], ast.FormattedValue)
+        and isinstance(parts[0].value, ast.Attribute | ast.Name)
+    ):
+        return Typed(call("_str", parts[0].value), Text())
+    code: ast.expr = ast.JoinedStr(parts)
+    try:
+        ast.unparse(code)
+    except ValueError:  # texts within texts, with more kinds of quotes than Python has
+        pieces = [part.value if isinstance(part, ast.FormattedValue) else part for part in parts]
+        code = method(ast.Constant(""), "join", ast.Tuple([call("_str", piece) for piece in pieces], ast.Load()))
+    return expression.grown(code)
+
+
+def _shown(expression: "Expression", node: ast.expr, around: ast.AST) -> ast.expr:
+    try:
+        given = expression.value(node, "within a text")
+    except WrongError as error:
+        raise expression.wrong(around, error.text, error.write) from None
+    match given.type:
+        case Text() | Integer():
+            return given.code
+        case Number():
+            return call("_plain", given.code)
+        case Date() | Instant():
+            return method(given.code, "isoformat")
+        case _:
+            raise expression.wrong(around, f"{given.type} has no text of its own")
+
+
+def grown(expression: "Expression", code: ast.expr) -> Typed:
+    """A text longer than its parts, held within bounds."""
+    return Typed(call("_steps.text" if expression.scope.depth else "_text", code), Text())
+
+
+def charged(expression: "Expression", given: Typed) -> Typed:
+    """A text or list that a loop reads at every turn though it is not the loop's own: its length counts each time."""
+    if not expression.scope.depth or given.constant is not UNKNOWN or expression.scope.is_own(given.code):
+        return given
+    if isinstance(bare(given.type), Text | ListOf | MapOf | Anything):
+        return Typed(call("_steps.sized", given.code), given.type, path=given.path)
+    return given
+
+
+def list_of(expression: "Expression", node: ast.List | ast.Tuple) -> Typed:
+    items = [expression.visit(each) for each in node.elts]
+    made: Type = Never()
+    for place, each in zip(node.elts, items, strict=True):
+        both = joined(made, each.type)
+        if both is None:
+            raise expression.wrong(place, f"is {each.type} in a list of {made}", "a list has values of one kind")
+        made = both
+    return Typed(ast.Tuple([each.code for each in items], ast.Load()), ListOf(made))
+
+
+def map_of(expression: "Expression", node: ast.Dict) -> Typed:
+    keys, values = [], []
+    made: Type = Never()
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            raise expression.wrong(node, "mappings know no `**`", "name the values")
+        keys.append(expression.needs(key, (Text,), "as a map's key").code)
+        given = expression.visit(value)
+        both = joined(made, given.type)
+        if both is None:
+            raise expression.wrong(value, f"is {given.type} in a map of {made}", "a map has values of one kind")
+        made = both
+        values.append(given.code)
+    return Typed(ast.Dict(list(keys), values), MapOf(made))
+
+
+def listcomp(expression: "Expression", node: ast.ListComp | ast.GeneratorExp) -> Typed:
+    """`[x for y in z]`."""
+    generators, item = loops.comprehension(expression, node, lambda here: here.visit(node.elt))
+    return Typed(call("_tuple", ast.GeneratorExp(item.code, generators)), ListOf(item.type))
+
+
+def dictcomp(expression: "Expression", node: ast.DictComp) -> Typed:
+    """`{k: v for k, v in m.items()}`."""
+    generators, (key, value) = loops.comprehension(
+        expression, node, lambda here: (here.needs(node.key, (Text,), "as a map's key"), here.visit(node.value))
+    )
+    return Typed(ast.DictComp(key.code, value.code, generators), MapOf(value.type))

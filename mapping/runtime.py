@@ -1,0 +1,165 @@
+"""What compiled mappings call besides functions of the language: bounds, rounding, and what is said of a fault."""
+
+from collections.abc import Callable, Iterable, Mapping, Sized
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from operator import itemgetter
+from typing import Any, NoReturn, TypeVar
+
+from errors import MappingError
+
+T = TypeVar("T")
+
+#: Characters of a text that is put together.
+TEXT_LIMIT = 65_536
+#: What the turns of loops within loops may cost together; a turn costs as many as its expression has parts.
+STEPS_LIMIT = 5_000_000
+#: Digits of a whole number, in bits.
+_BITS_LIMIT = 128
+#: Wide enough that amount times rate times factor loses no digit; far below what costs time.
+CONTEXT = Context(
+    prec=60, Emin=-200, Emax=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
+ZERO = Decimal(0)
+_PLACES = tuple(Decimal(1).scaleb(-places) for places in range(16))
+
+
+class Steps:
+    """What is left of the work one record may cause."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = STEPS_LIMIT
+
+    def over(self, items: Any, weight: int) -> Any:
+        """The list itself, its turns paid."""
+        self._pay((len(items) + 1) * weight)
+        return items
+
+    def sized(self, value: Any) -> Any:
+        """A text or a list that is read at one more turn, paid by its length."""
+        if isinstance(value, Sized):
+            self._pay((len(value) >> 4) + 1)
+        return value
+
+    def text(self, value: str) -> str:
+        """A text that was put together at one more turn."""
+        self._pay((len(value) >> 4) + 1)
+        return bounded_text(value)
+
+    def _pay(self, price: int) -> None:
+        self._left -= price
+        if self._left < 0:
+            raise MappingError("", "the record has too many parts for loops within loops")
+
+
+def bounded_text(value: str) -> str:
+    """A text that was put together."""
+    if len(value) > TEXT_LIMIT:
+        raise MappingError("", f"a text has {len(value)} characters, more than {TEXT_LIMIT}")
+    return value
+
+
+def bounded_whole(value: int) -> int:
+    """A product of whole numbers."""
+    if value.bit_length() > _BITS_LIMIT:
+        raise MappingError("", "a whole number has more than 38 digits")
+    return value
+
+
+def times(first: int, second: int) -> int:
+    """The product of two whole numbers."""
+    return bounded_whole(bounded_whole(first) * bounded_whole(second))
+
+
+def plain(number: Decimal) -> str:
+    """A number without exponent."""
+    if not number.is_finite() or abs(number.adjusted()) > 60:
+        raise MappingError("", "a number is wider than any amount")
+    return f"{number:f}"
+
+
+def rounded(number: Decimal | int, places: int, rounding: str) -> Decimal:
+    """A number with so many decimals."""
+    if not 0 <= places < len(_PLACES):
+        raise MappingError("", f"{places} decimals: 0 to 15 can be kept")
+    return Decimal(number).quantize(_PLACES[places], rounding, CONTEXT)
+
+
+def at(items: Any, place: int) -> Any:
+    """What stands at a place of a list, or None."""
+    return items[place] if -len(items) <= place < len(items) else None
+
+
+def side_by_side(*lists: Any) -> Any:
+    """The turns of several lists together."""
+    if len({len(each) for each in lists}) > 1:
+        raise MappingError(
+            "", f"lists of {' and '.join(str(len(each)) for each in lists)} values do not go side by side"
+        )
+    return tuple(zip(*lists, strict=True))
+
+
+def distinct(items: Iterable[T]) -> Iterable[T]:
+    """Each value once, in the order they came."""
+    return dict.fromkeys(items)
+
+
+def option_table(connection: str) -> str:
+    """The lookup table with a connection's options."""
+    return f"connection:{connection}"
+
+
+def kept(values: Mapping[str, Any]) -> dict[str, str]:
+    """What nobody mapped, as text; without what is absent or empty."""
+    return {
+        name: plain(value) if isinstance(value, Decimal) else str(value)
+        for name, value in values.items()
+        if value not in {None, ""}
+    }
+
+
+def refuse(reason: str) -> NoReturn:
+    """The mapping's own refusal."""
+    raise MappingError("", bounded_text(reason))
+
+
+def mapped(name: str, table: Mapping[str, Any], key: str) -> Any:
+    """The row of a status map."""
+    try:
+        return table[key]
+    except KeyError:
+        raise MappingError("", f"{key!r} has no row in statuses.{name}: add it") from None
+
+
+#: By the name they have in generated code.
+NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
+    "_text": bounded_text,
+    "_bounded": bounded_whole,
+    "_times": times,
+    "_plain": plain,
+    "_round": rounded,
+    "_at": at,
+    "_zip": side_by_side,
+    "_distinct": distinct,
+    "_option_table": option_table,
+    "_refuse": refuse,
+    "_mapped": mapped,
+    "_ZERO": ZERO,
+    "_Decimal": Decimal,
+    "_sum": sum,
+    "_len": len,
+    "_min": min,
+    "_max": max,
+    "_any": any,
+    "_all": all,
+    "_next": next,
+    "_iter": iter,
+    "_sorted": sorted,
+    "_tuple": tuple,
+    "_bool": bool,
+    "_str": str,
+    "_kept": kept,
+    "_Steps": Steps,
+    "_item": itemgetter,
+}

@@ -1,0 +1,95 @@
+"""What names mean at one place of a mapping, and what is known there of values that may be absent."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from mapping.shapes import Type
+
+#: Of a value that nobody wrote down.
+UNKNOWN: Any = object()
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A checked expression: the Python that works it out, and what comes of it."""
+
+    code: ast.expr
+    type: Type
+    #: The value itself where it is written down.
+    constant: Any = UNKNOWN
+    #: `order.billing_contact`: a name, or fields of one; empty for everything else.
+    path: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Paths that are there if a condition holds, and if it does not."""
+
+    true: frozenset[str] = frozenset()
+    false: frozenset[str] = frozenset()
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Names with their types. A new one is made for every place that knows more."""
+
+    variables: Mapping[str, Type]
+    #: Paths known to be there.
+    present: frozenset[str] = frozenset()
+    #: Loops around this place.
+    depth: int = 0
+    #: Names of the innermost loop, where its turns cost no more than the record is long.
+    own: frozenset[str] = frozenset()
+
+    def knowing(self, present: frozenset[str]) -> "Scope":
+        """The same where some paths are known to be there."""
+        return msgspec.structs.replace(self, present=self.present | present) if present else self
+
+    def naming(self, variables: Mapping[str, Type]) -> "Scope":
+        """The same with more names; what was known of values called so before is forgotten."""
+        present = frozenset(path for path in self.present if path.split(".")[0] not in variables)
+        return msgspec.structs.replace(self, variables={**self.variables, **variables}, present=present)
+
+    def looping(self, variables: Mapping[str, Type], *, linear: bool) -> "Scope":
+        """Inside of a loop."""
+        inner = self.naming(variables)
+        return msgspec.structs.replace(inner, depth=self.depth + 1, own=frozenset(variables) if linear else frozenset())
+
+    def is_own(self, node: ast.AST) -> bool:
+        """Whether all an expression reads is the innermost loop's, so that reading it costs no more than the record."""
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        return names <= self.own
+
+
+def name(identifier: str) -> ast.Name:
+    """A name in generated code."""
+    return ast.Name(identifier, ast.Load())
+
+
+def call(function: str, *arguments: ast.expr, **named: ast.expr) -> ast.Call:
+    """A call in generated code; `a.b` is a method of a name."""
+    return ast.Call(_dotted(function), list(arguments), [ast.keyword(key, value) for key, value in named.items()])
+
+
+def method(of: ast.expr, called: str, *arguments: ast.expr) -> ast.Call:
+    """A method's call in generated code."""
+    return ast.Call(ast.Attribute(of, called, ast.Load()), list(arguments), [])
+
+
+def is_there(code: ast.expr) -> ast.Compare:
+    """`x is not None`."""
+    return ast.Compare(code, [ast.IsNot()], [ast.Constant(None)])
+
+
+def all_of(conditions: Iterable[ast.expr]) -> ast.expr:
+    """`a and b`."""
+    each = list(conditions)
+    return each[0] if len(each) == 1 else ast.BoolOp(ast.And(), each)
+
+
+def _dotted(dotted: str) -> ast.expr:
+    first, *rest = dotted.split(".")
+    made: ast.expr = name(first)
+    for each in rest:
+        made = ast.Attribute(made, each, ast.Load())
+    return made

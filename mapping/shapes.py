@@ -1,0 +1,291 @@
+"""What a value in a mapping can be, and which values fit which field; for the checker."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+
+class Type(msgspec.Struct, frozen=True):
+    """A kind of value; its text is what people are told."""
+
+    def __str__(self) -> str:
+        return type(self).__name__.lower()
+
+
+class Text(Type, frozen=True):
+    """Characters; with `values` only those are possible."""
+
+    values: frozenset[str] | None = None
+
+    def __str__(self) -> str:
+        return "text" if self.values is None or len(self.values) == 1 else f"one of {', '.join(sorted(self.values))}"
+
+
+class Integer(Type, frozen=True):
+    """A whole number; some records' have parts of their own, such as a moment."""
+
+    parts: "tuple[tuple[str, Type], ...]" = ()
+
+    def __str__(self) -> str:
+        return "a whole number"
+
+
+class Number(Type, frozen=True):
+    """A decimal number; never a float."""
+
+    #: Digits after the point; None: as many as its source wrote.
+    scale: int | None = None
+    precision: int | None = None
+    #: False for a quotient, which has no end of its own.
+    exact: bool = True
+
+    def __str__(self) -> str:
+        if not self.exact:
+            return "a number that is not rounded"
+        return "a number" if self.scale is None else f"a number with {self.scale} decimals"
+
+
+class Boolean(Type, frozen=True):
+    """True or false."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+
+class Date(Type, frozen=True):
+    """A day of the calendar."""
+
+    def __str__(self) -> str:
+        return "a date"
+
+
+class Instant(Type, frozen=True):
+    """A date with a time."""
+
+    def __str__(self) -> str:
+        return "an instant"
+
+
+class Bytes(Type, frozen=True):
+    """Bytes that no mapping looks into."""
+
+
+class Nothing(Type, frozen=True):
+    """The value `none`."""
+
+    def __str__(self) -> str:
+        return "none"
+
+
+class Never(Type, frozen=True):
+    """What never gives a value: a refusal."""
+
+
+class Anything(Type, frozen=True):
+    """Any value; only as a function's parameter."""
+
+    def __str__(self) -> str:
+        return "any value"
+
+
+class Same(Type, frozen=True):
+    """Whatever stands in the function's other places of this name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return "any value"
+
+
+class Broken(Type, frozen=True):
+    """Of a name whose own expression is wrong, so that it is not told again wherever the name is used."""
+
+
+class Optional(Type, frozen=True):
+    """A value that may be absent."""
+
+    of: Type
+
+    def __str__(self) -> str:
+        return f"{self.of}, or absent"
+
+
+class ListOf(Type, frozen=True):
+    """Values of one kind in order."""
+
+    item: Type
+
+    def __str__(self) -> str:
+        return f"a list ({self.item})"
+
+
+class MapOf(Type, frozen=True):
+    """Values by name."""
+
+    value: Type
+
+    def __str__(self) -> str:
+        return f"a map ({self.value})"
+
+
+class Several(Type, frozen=True):
+    """Some values side by side, only for what `zip` and `items` give."""
+
+    of: tuple[Type, ...]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a record."""
+
+    name: str
+    type: Type
+    required: bool
+    default: Any = None
+    #: Worked out by the record itself: can be read, not written.
+    computed: bool = False
+
+
+class Record(Type, frozen=True, eq=False):
+    """Named fields; two are the same if they are called the same."""
+
+    name: str
+    fields: Mapping[str, Field]
+    #: The class that makes one; None where it is a plain dict.
+    maker: Any = None
+
+    def __str__(self) -> str:
+        return self.name.rpartition(".")[2] if "[" not in self.name else self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a value does not fit."""
+
+    text: str
+    write: str = ""
+
+
+def bare(type_: Type) -> Type:
+    """The type of the value if it is there."""
+    return type_.of if isinstance(type_, Optional) else type_
+
+
+def optional(type_: Type) -> Type:
+    """The type of a value that may be absent."""
+    return type_ if isinstance(type_, Optional | Nothing) else Optional(type_)
+
+
+def joined(first: Type, second: Type) -> Type | None:  # noqa: PLR0911 - one for each kind
+    """The type of a value that is one or the other; None where no field could hold both."""
+    if isinstance(first, Never) or isinstance(second, Never):
+        return second if isinstance(first, Never) else first
+    if isinstance(first, Nothing) or isinstance(second, Nothing):
+        other = second if isinstance(first, Nothing) else first
+        return optional(other)
+    if isinstance(first, Optional) or isinstance(second, Optional):
+        inner = joined(bare(first), bare(second))
+        return None if inner is None else optional(inner)
+    match first, second:
+        case Text(one), Text(two):
+            return Text(one | two if one is not None and two is not None else None)
+        case Integer(), Integer():
+            return first if first == second else Integer()
+        case ((Number() | Integer()), (Number() | Integer())):
+            return wider(as_number(first), as_number(second))
+        case ListOf(one), ListOf(two):
+            item = joined(one, two)
+            return None if item is None else ListOf(item)
+        case MapOf(one), MapOf(two):
+            value = joined(one, two)
+            return None if value is None else MapOf(value)
+        case _:
+            return first if first == second else None
+
+
+def as_number(type_: Type) -> Number:
+    """A whole number seen as a decimal one."""
+    return type_ if isinstance(type_, Number) else Number(scale=0)
+
+
+def wider(first: Number, second: Number) -> Number:
+    """A number that is the sum of two, or one of them."""
+    scales = (first.scale, second.scale)
+    return Number(
+        scale=None if None in scales else max(each for each in scales if each is not None),
+        exact=first.exact and second.exact,
+    )
+
+
+def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None:  # noqa: PLR0911, PLR0912, C901
+    """Why a value cannot stand in a field, or None if it can.
+
+    Args:
+        given: The value's type.
+        wanted: The field's.
+        constant: The value itself where it is written down.
+    """
+    if isinstance(given, Never) or isinstance(wanted, Anything):
+        return None
+    if isinstance(wanted, Optional):
+        return None if isinstance(given, Nothing) else misfit(bare(given), wanted.of, constant)
+    if isinstance(given, Nothing | Optional):
+        return Problem(f"may be absent, and {wanted} is needed", 'say what it is then: default(…, "")')
+    match wanted, given:
+        case Text(None), Text():
+            return None
+        case Text(values), Text(possible) if values is not None:
+            return _outside(values, frozenset({constant}) if isinstance(constant, str) else possible)
+        case Number(), Integer() | Number():
+            return _lost(wanted, as_number(given), constant)
+        case ListOf(item), ListOf(each):
+            return misfit(each, item)
+        case MapOf(value), MapOf(each):
+            return misfit(each, value)
+        case Integer(), Integer():
+            return None
+        case Integer(), Number():
+            return Problem(f"is {given}, and {wanted} is needed", "write whole(…)")
+        case Text(), Integer() | Number() | Date() | Instant():
+            return Problem(f"is {given}, and {wanted} is needed", 'write it in a text: f"{…}"')
+        case _ if given == wanted:
+            return None
+        case _:
+            return Problem(f"is {given}, and {wanted} is needed")
+
+
+def _outside(values: frozenset[str], possible: frozenset[object] | None) -> Problem | None:
+    known = ", ".join(sorted(values))
+    if possible is None:
+        return Problem(f"may be any text, and only {known} are possible", "turn it with a map under `statuses:`")
+    strange = sorted(str(each) for each in possible - values)
+    return Problem(f"{', '.join(map(repr, strange))} is impossible here", f"write one of {known}") if strange else None
+
+
+def _lost(wanted: Number, given: Number, constant: object) -> Problem | None:
+    if wanted.scale is None:
+        return None
+    rounding = f"write round(…, {wanted.scale})"
+    if isinstance(constant, int | Decimal) and not isinstance(constant, bool):
+        number = Decimal(constant)
+        digits = wanted.precision - wanted.scale if wanted.precision is not None else None
+        if digits is not None and number.adjusted() >= digits and number:
+            return Problem(f"{number} has more than {digits} digits before the point")
+        return Problem(f"{number} has more than {wanted.scale} decimals") if decimals(number) > wanted.scale else None
+    if not given.exact:
+        return Problem(f"is a quotient, and the field keeps {wanted.scale} decimals", rounding)
+    if given.scale is not None and given.scale > wanted.scale:
+        return Problem(f"may have {given.scale} decimals, and the field keeps {wanted.scale}", rounding)
+    return None
+
+
+def decimals(number: Decimal) -> int:
+    """Digits after the point, zeros at the end not counted."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0

@@ -1,0 +1,336 @@
+"""A mapping file in the words of the language: what stands in which key; says what is misplaced or misspelt."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mapping.messages import BrokenMappingError, Message
+from mapping.reader import Document, Entries, Entry, Items, Node, Scalar, unknown_key
+
+#: Key -> what it is for; the JSON Schema and the reference page are made of these.
+FILE_KEYS = {
+    "mapping": "Its id: where the file stands, without the ending.",
+    "version": "A whole number, raised with every change of meaning.",
+    "about": "What it does, for people.",
+    "extends": "The mapping it changes, with the version it was written against: `streams/orders/from_clarity@3`.",
+    "from": "Name and record of what is read, such as `order: systems.clarity.order.ClarityOrder`.",
+    "to": "The record that is made.",
+    "unmapped": "What becomes of fields nobody reads: `ignore`, `refuse`, or `keep in FIELD`.",
+    "ignored": "Fields that are left out on purpose, as `Record.field`, where `unmapped` is `refuse`.",
+    "lookups": "Lookup tables it reads; each says whether it inverts.",
+    "statuses": "Status maps by name, called like functions.",
+    "rules": "Named functions of the `rules.py` beside the file; only in mappings that come with the bus.",
+    "parts": "Mappings within the mapping by name, called like functions.",
+    "let": "Named values in order; each may use those before it.",
+    "require": "What must hold, else the record is refused.",
+    "fields": "The target's fields.",
+    "round trip": "The mapping that turns the result back.",
+}
+BLOCK_KEYS = {
+    "each": "The list it is repeated for: `line in order.lines`.",
+    "where": "Which turns count.",
+    "group by": "One for each value of this: `key` is the value, `group` the list of turns.",
+    "order by": "An expression, or a list of them; `… descending` turns it round.",
+    "number": "A name for 1, 2, 3 ….",
+    "when": "A condition; if it does not hold, `otherwise` counts, or the field's default.",
+    "otherwise": "An expression or a block.",
+    "let": FILE_KEYS["let"],
+    "require": FILE_KEYS["require"],
+    "fields": "The fields of what is made.",
+    "text": "A text as it stands, instead of an expression.",
+}
+REQUIRE_KEYS = {
+    "that": "The condition.",
+    "say": "Why it is refused; `{expressions}` in braces are filled in.",
+    "field": "The field it is about.",
+}
+STATUS_KEYS = {
+    "values": "From what the source says to what the target says.",
+    "otherwise": "What any other value becomes; left out: it is refused.",
+    "inverts": "`true`: no two values become the same, so that it can be turned round.",
+}
+LOOKUP_KEYS = {"inverts": "`true`: no two rows have the same value, so that it can be turned round."}
+PART_KEYS = {
+    "from": "Names and types of what it is given; `?` behind a type: may be absent.",
+    "to": "The record or value that it makes.",
+    "let": FILE_KEYS["let"],
+    "require": FILE_KEYS["require"],
+    "fields": BLOCK_KEYS["fields"],
+    "value": "An expression, where it makes a value and no record.",
+}
+
+
+class Expr(msgspec.Struct, frozen=True):
+    """An expression where it stands."""
+
+    document: Document
+    node: Scalar
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return self.node.text
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A name where it stands."""
+
+    document: Document
+    node: Scalar
+
+    @property
+    def text(self) -> str:
+        """The name."""
+        return self.node.text
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold."""
+
+    that: Expr
+    say: Expr
+    field: str
+
+
+class Verbatim(msgspec.Struct, frozen=True):
+    """A text as it stands."""
+
+    value: Expr
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, or several, made of fields."""
+
+    at: Named
+    each: Expr | None = None
+    where: Expr | None = None
+    group_by: Expr | None = None
+    order_by: tuple[Expr, ...] = ()
+    number: Named | None = None
+    when: Expr | None = None
+    otherwise: "Value | None" = None
+    let: tuple[tuple[Named, Expr], ...] = ()
+    require: tuple[Requirement, ...] = ()
+    fields: "tuple[tuple[Named, Value], ...]" = ()
+
+
+Value = Expr | Block | Verbatim
+
+
+class Statuses(msgspec.Struct, frozen=True, kw_only=True):
+    """A status map."""
+
+    name: Named
+    values: tuple[tuple[Named, Expr], ...]
+    otherwise: Expr | None
+    inverts: bool
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping within the mapping."""
+
+    name: Named
+    given: tuple[tuple[Named, Expr], ...]
+    to: Expr
+    block: Block
+    value: Expr | None = None
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping file, read."""
+
+    document: Document
+    id: str
+    version: int
+    about: str = ""
+    extends: Expr | None = None
+    given: tuple[tuple[Named, Expr], ...] = ()
+    to: Expr | None = None
+    unmapped: Expr | None = None
+    ignored: tuple[Expr, ...] = ()
+    #: Table -> whether it inverts.
+    lookups: dict[str, bool] = {}
+    statuses: tuple[Statuses, ...] = ()
+    rules: tuple[Expr, ...] = ()
+    parts: tuple[Part, ...] = ()
+    block: Block
+    round_trip: str = ""
+
+
+def read(content: bytes, file: str) -> Spec:
+    """The file, as far as its words can be understood without its records.
+
+    Raises:
+        BrokenMappingError: a key that means nothing, or one that is missing; all of them at once.
+    """
+    return _Reader(Document(content, file)).spec()
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.messages: list[Message] = []
+
+    def spec(self) -> Spec:
+        root = self.document.root
+        self._known(root, FILE_KEYS, "in a mapping file")
+        extends = self._expr(root.get("extends"))
+        for key in ("mapping", "version", *(() if extends else ("from", "to", "fields"))):
+            if key not in root.keys:
+                self._say(root, f"`{key}:` is missing", FILE_KEYS[key])
+        to = self._expr(root.get("to"))
+        spec = Spec(
+            document=self.document,
+            id=self._text(root.get("mapping")),
+            version=self._whole(root.get("version")),
+            about=self._text(root.get("about")),
+            extends=extends,
+            given=self._named(root.get("from")),
+            to=to,
+            unmapped=self._expr(root.get("unmapped")),
+            ignored=self._exprs(root.get("ignored")),
+            lookups={entry.key.text: self._inverts(entry.value) for entry in self._entries(root.get("lookups"))},
+            statuses=tuple(self._statuses(entry) for entry in self._entries(root.get("statuses"))),
+            rules=self._exprs(root.get("rules")),
+            parts=tuple(self._part(entry) for entry in self._entries(root.get("parts"))),
+            block=self._block(Scalar(text="fields", start=root.start, end=root.start), root),
+            round_trip=self._text(root.get("round trip")),
+        )
+        if self.messages:
+            raise BrokenMappingError(self.messages)
+        return spec
+
+    def _block(self, at: Scalar, entries: Entries) -> Block:
+        order = entries.get("order by")
+        number = entries.get("number")
+        otherwise = entries.get("otherwise")
+        return Block(
+            at=Named(self.document, at),
+            each=self._expr(entries.get("each")),
+            where=self._expr(entries.get("where")),
+            group_by=self._expr(entries.get("group by")),
+            order_by=self._exprs(order),
+            number=Named(self.document, number) if isinstance(number, Scalar) else None,
+            when=self._expr(entries.get("when")),
+            otherwise=self._value(at, otherwise) if otherwise is not None else None,
+            let=self._named(entries.get("let")),
+            require=tuple(self._requirements(entries.get("require"))),
+            fields=tuple(
+                (Named(self.document, entry.key), self._value(entry.key, entry.value))
+                for entry in self._entries(entries.get("fields"))
+            ),
+        )
+
+    def _value(self, at: Scalar, node: Node) -> Value:
+        match node:
+            case Scalar():
+                return Expr(self.document, node)
+            case Entries() if node.keys == ("text",):
+                return Verbatim(self._needed(node.get("text"), node))
+            case Entries():
+                self._known(node, BLOCK_KEYS, "in a block")
+                if "fields" not in node.keys:
+                    self._say(node, "a block needs `fields:`", "or write an expression")
+                return self._block(at, node)
+            case Items():
+                self._say(node, "a list is an expression here", "write [a, b] in quotes, or a block with `each:`")
+                return Expr(self.document, Scalar(text="none", start=node.start, end=node.end))
+
+    def _statuses(self, entry: Entry) -> Statuses:
+        node = entry.value if isinstance(entry.value, Entries) else Entries(entries=(), start=entry.key.start, end=0)
+        self._known(node, STATUS_KEYS, "in a status map")
+        if "values" not in node.keys:
+            self._say(entry.key, "a status map needs `values:`", STATUS_KEYS["values"])
+        return Statuses(
+            name=Named(self.document, entry.key),
+            values=self._named(node.get("values")),
+            otherwise=self._expr(node.get("otherwise")),
+            inverts=self._inverts(node),
+        )
+
+    def _part(self, entry: Entry) -> Part:
+        node = entry.value if isinstance(entry.value, Entries) else Entries(entries=(), start=entry.key.start, end=0)
+        self._known(node, PART_KEYS, "in a part")
+        for key in ("from", "to"):
+            if key not in node.keys:
+                self._say(entry.key, f"a part needs `{key}:`", PART_KEYS[key])
+        return Part(
+            name=Named(self.document, entry.key),
+            given=self._named(node.get("from")),
+            to=self._needed(node.get("to"), entry.key),
+            block=self._block(entry.key, node),
+            value=self._expr(node.get("value")),
+        )
+
+    def _requirements(self, node: Node | None) -> Iterator[Requirement]:
+        if node is None:
+            return
+        if not isinstance(node, Items):
+            self._say(node, "`require:` is a list", "write `- that: …` and below it `say: …`")
+            return
+        for item in node.items:
+            if not isinstance(item, Entries):
+                self._say(item, "a requirement has `that:` and `say:`")
+                continue
+            self._known(item, REQUIRE_KEYS, "in a requirement")
+            yield Requirement(
+                that=self._needed(item.get("that"), item, "`that:` is missing", REQUIRE_KEYS["that"]),
+                say=self._needed(item.get("say"), item, "`say:` is missing", REQUIRE_KEYS["say"]),
+                field=self._text(item.get("field")),
+            )
+
+    def _named(self, node: Node | None) -> tuple[tuple[Named, Expr], ...]:
+        return tuple(
+            (Named(self.document, entry.key), self._needed(entry.value, entry.key)) for entry in self._entries(node)
+        )
+
+    def _entries(self, node: Node | None) -> tuple[Entry, ...]:
+        if isinstance(node, Items):
+            # a list of names says nothing more of each
+            nothing = Entries(entries=(), start=node.start, end=node.start)
+            return tuple(Entry(key=item, value=nothing) for item in node.items if isinstance(item, Scalar))
+        if node is not None and not isinstance(node, Entries) and node.text:
+            self._say(node, "names with values belong here", "write `name: value` on lines of their own")
+        return node.entries if isinstance(node, Entries) else ()
+
+    def _exprs(self, node: Node | None) -> tuple[Expr, ...]:
+        if isinstance(node, Items):
+            return tuple(self._needed(item, node) for item in node.items)
+        one = self._expr(node)
+        return (one,) if one is not None else ()
+
+    def _expr(self, node: Node | None) -> Expr | None:
+        return None if node is None else self._needed(node, node)
+
+    def _needed(self, node: Node | None, at: Node, text: str = "an expression belongs here", write: str = "") -> Expr:
+        if isinstance(node, Scalar):
+            return Expr(self.document, node)
+        self._say(node or at, text, write)
+        return Expr(self.document, Scalar(text="none", start=at.start, end=at.end))
+
+    def _text(self, node: Node | None) -> str:
+        if node is not None and not isinstance(node, Scalar):
+            self._say(node, "a text belongs here")
+        return node.text.strip() if isinstance(node, Scalar) else ""
+
+    def _whole(self, node: Node | None) -> int:
+        text = self._text(node)
+        if node is not None and not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0):
+            self._say(node, "a version is a whole number from 1 on", "version: 1")
+            return 1
+        return int(text or 1)
+
+    def _inverts(self, node: Node) -> bool:
+        said = node.get("inverts") if isinstance(node, Entries) else None
+        text = self._text(said)
+        if said is not None and text not in {"true", "false"}:
+            self._say(said, "`inverts:` is true or false")
+        return text == "true"
+
+    def _known(self, node: Entries, known: dict[str, str], where: str) -> None:
+        for entry in node.entries:
+            if entry.key.text not in known:
+                self.messages.append(unknown_key(self.document, entry.key, tuple(known), where))
+
+    def _say(self, node: Node, text: str, write: str = "") -> None:
+        self.messages.append(self.document.message(node.start, text, write))

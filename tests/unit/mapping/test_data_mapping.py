@@ -1,0 +1,259 @@
+"""A mapping file as the stages run it: what it makes, what it refuses, and what is said of a broken one."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from errors import MappingError
+from mapping.messages import BrokenMappingError
+from mapping.port import Lookups, stamp
+from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping
+
+D = Decimal
+
+
+def made(text: str, **order: Any) -> dict[str, Any]:
+    return mapped(text, order)
+
+
+def refused(text: str, **order: Any) -> MappingError:
+    with pytest.raises(MappingError) as caught:
+        mapped(text, order)
+    return caught.value
+
+
+def broken(text: str) -> str:
+    with pytest.raises(BrokenMappingError) as caught:
+        _ = mapping(text).compiled
+    return caught.value.message
+
+
+def test_what_is_not_mapped_keeps_its_default() -> None:
+    assert made("fields:\n  key: trim(order.number)\n") == {
+        "key": "W-7",
+        "state": "open",
+        "amount": D(0),
+        "whole": 0,
+        "note": None,
+        "at": None,
+        "lines": [],
+        "texts": [],
+        "more": {},
+        "home": None,
+    }
+
+
+def test_named_values_build_on_each_other() -> None:
+    text = "let:\n  first: order.id * 2\n  second: first + 1\nfields:\n  whole: second\n"
+
+    assert made(text)["whole"] == 15
+
+
+REPEATED = """
+fields:
+  lines:
+    each: line in order.lines
+    where: line.quantity > 1
+    number: n
+    let: {worth: line.price * line.quantity}
+    require:
+      - that: line.sku != "Z"
+        say: "{line.sku} is not sold in {line.quantity}"
+        field: item
+    fields:
+      item: f"{n} {line.sku}"
+      amount: round(worth, 2)
+"""
+
+
+def test_a_list_is_repeated_filtered_and_numbered() -> None:
+    assert made(REPEATED)["lines"] == (
+        {"item": "1 A", "amount": D("10.00")},
+        {"item": "2 A", "amount": D("3.00")},
+    )
+
+
+def test_a_refusal_names_the_field_of_its_turn() -> None:
+    lines = [ORDER["lines"][0], {**ORDER["lines"][1], "sku": "Z", "quantity": 4}]
+
+    error = refused(REPEATED, lines=lines)
+
+    assert (error.field, error.reason) == ("lines[2].item", "Z is not sold in 4")
+
+
+def test_turns_are_ordered_by_several_keys() -> None:
+    text = """
+fields:
+  lines:
+    each: line in order.lines
+    order by: [line.sku, line.quantity descending]
+    fields: {item: 'f"{line.sku}{line.quantity}"', amount: "0"}
+"""
+
+    assert [line["item"] for line in made(text)["lines"]] == ["A3", "A2", "B1"]
+
+
+def test_turns_are_grouped_in_the_order_they_came() -> None:
+    text = """
+fields:
+  lines:
+    each: line in order.lines
+    where: line.quantity < 3
+    group by: line.sku
+    order by: key descending
+    fields:
+      item: key
+      amount: round(sum(each.price for each in group), 2)
+"""
+
+    assert made(text)["lines"] == ({"item": "B", "amount": D("8.00")}, {"item": "A", "amount": D("5.00")})
+
+
+def test_a_block_may_have_a_condition() -> None:
+    text = """
+fields:
+  home:
+    when: order.buyer is not None
+    fields: {city: order.buyer.name}
+"""
+
+    assert made(text)["home"] == {"city": "Ada"}
+    assert made(text, buyer=None)["home"] is None
+
+
+def test_a_blocks_own_names_are_its_own() -> None:
+    text = """
+fields:
+  home:
+    let: {x: '"Austin"'}
+    fields: {city: x}
+  lines:
+    each: line in order.lines
+    let: {x: line.sku}
+    fields: {item: x, amount: "1"}
+  texts: "[line['item'] for line in []]"
+"""
+    text = text.replace("  texts: \"[line['item'] for line in []]\"\n", "")
+
+    assert made(text)["home"] == {"city": "Austin"}
+
+
+def test_a_status_map_turns_and_refuses_strangers() -> None:
+    text = """
+statuses:
+  state_of:
+    inverts: true
+    values: {new: open, paid: closed}
+fields:
+  state: state_of(order.status)
+  note: state_of_back("open")
+"""
+
+    assert (made(text)["state"], made(text)["note"]) == ("closed", "new")
+    error = refused(text, status="void")
+    assert (error.field, error.reason) == ("state", "'void' has no row in statuses.state_of: add it")
+
+
+def test_a_part_is_called_like_a_function() -> None:
+    text = """
+parts:
+  short:
+    from: {name: text, phone: "text?"}
+    to: text
+    let: {first: 'name[0:1]'}
+    value: f"{first} {default(phone, '-')}"
+fields:
+  note: short(order.number.trim(), none)
+  texts: "[short(line.sku, line.sku) for line in order.lines]"
+"""
+
+    result = made(text)
+
+    assert (result["note"], result["texts"]) == ("W -", ("A A", "B B", "A A"))
+
+
+def test_a_rule_is_called_like_a_function_and_given_the_tables() -> None:
+    def doubled(whole: int, lookups: Lookups) -> int:
+        return whole * int(lookups.find("by", "x") or 1)
+
+    text = "rules: [doubled]\nfields:\n  whole: doubled(order.id)\n"
+
+    found = mapping(text, doubled=doubled)(ORDER, Lookups({"by": {"x": "2"}}), NOW)
+
+    assert found["whole"] == 14
+
+
+def test_a_missing_row_names_field_table_and_key() -> None:
+    error = refused('lookups: [items]\nfields:\n  note: lookup("items", order.number)\n')
+
+    assert (error.field, error.facts["table"], error.facts["key"]) == ("note", "items", " W-7 ")
+
+
+def test_a_fault_names_the_field() -> None:
+    error = refused("let:\n  none_of: order.id - 7\nfields:\n  amount: round(order.total / none_of, 2)\n")
+
+    assert (error.field, error.reason) == ("amount", "divided by zero")
+
+
+def test_a_record_that_is_not_what_it_says_is_refused_not_fatal() -> None:
+    assert refused("fields:\n  note: trim(order.number)\n", number=5).field == "note"
+
+
+def test_a_text_stands_as_it_is() -> None:
+    assert made("fields:\n  note: {text: ' WEB '}\n")["note"] == " WEB "
+
+
+def test_unmapped_fields_are_told_or_kept() -> None:
+    said = broken("unmapped: refuse\nignored: [ShopOrder.rate]\nfields:\n  key: order.number\n")
+    kept = made("unmapped: keep in more\nfields:\n  key: order.number\n  more: '{\"own\": order.status}'\n")
+
+    assert "ShopOrder.id, ShopOrder.status, ShopOrder.note" in said
+    assert "ShopOrder.rate" not in said
+    assert kept["more"] == {"id": "7", "total": "20.00", "rate": "1.25", "own": "paid"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("feilds:\n  key: order.number\n", "it.yaml:5:1: feilds means nothing in a mapping file: did you mean fields?"),
+        ("fields:\n  kee: order.number\n", "it.yaml:7:3: ErpOrder has no field kee: did you mean key?"),
+        ("fields:\n  key: order.nubmer\n", "it.yaml:6:8: ShopOrder has no field nubmer: did you mean number?"),
+        ("fields:\n  key: |-\n    order.number +\n    order.nubmer\n", "it.yaml:8:5: ShopOrder has no field nubmer"),
+        ("fields:\n  key: 'order.nubmer'\n", "it.yaml:6:9: ShopOrder"),
+        ("let:\n  x: order.a\n  y: x + 1\nfields:\n  note: y\n", "it.yaml:6:6: ShopOrder has no field a"),
+        ("fields:\n  note: order.number\nversion: 0\n", "stands here twice"),
+        ("fields:\n  lines: order.lines\n", "needed"),
+        ("fields:\n  lines:\n    fields: {item: '1'}\n", "write `each: line in …`"),
+        ("fields:\n  lines:\n    each: line in order.lines\n    fields: {item: line.sku}\n", "ErpLine needs amount"),
+        ("fields:\n  home:\n    city: order.number\n", "city means nothing in a block"),
+        ("statuses:\n  s: {inverts: true, values: {a: x, b: x}}\nfields:\n  note: s('a')\n", "does not invert"),
+        ("parts:\n  p: {from: {x: text}, to: text, value: p(x)}\nfields:\n  note: p('a')\n", "p calls itself"),
+        ("parts:\n  p: {from: {x: text}, to: text, value: x}\nfields: {}\n", "nobody calls p"),
+        ("require: [{that: order.id, say: x}]\nfields: {}\n", "compare it"),
+        ("require: [{that: order.id > 1}]\nfields: {}\n", "`say:` is missing"),
+        ("let: {order: order.id}\nfields: {}\n", "something else already"),
+        ("let: {class: order.id}\nfields: {}\n", "cannot be a name"),
+        ("let: {__x: order.id}\nfields: {}\n", "cannot be a name"),
+        ("rules: [os]\nfields: {}\n", "there is no rule os"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_place(text: str, said: str) -> None:
+    assert said in broken(text)
+
+
+def test_all_that_is_wrong_is_said_at_once_and_once() -> None:
+    said = broken("let:\n  x: order.a\nfields:\n  note: x\n  whole: x\n  state: '\"shut\"'\n").split("\n")
+
+    assert [line.split(": ", 1)[1].split(":")[0] for line in said] == [
+        "ShopOrder has no field a",
+        "'shut' is impossible here",
+    ]
+
+
+def test_its_stamp_holds_version_and_digests() -> None:
+    one, other = mapping("fields: {}\n"), mapping("fields: {}  # a comment is part of the bytes\n")
+
+    assert stamp(one, Lookups({})).startswith("try/it@1+")
+    assert one.digest != other.digest
+    assert stamp(one, Lookups({})) != stamp(one, Lookups({"a": {"b": "c"}}))

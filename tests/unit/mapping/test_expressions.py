@@ -1,0 +1,183 @@
+"""What expressions are worth, and what is said of those that are none."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from errors import MappingError
+from mapping.checker import Checker
+from mapping.expressions import Parsed
+from mapping.messages import WrongError
+from mapping.port import Lookups
+from mapping.shapes import Number, Text, Type
+from tests.doubles.small_mappings import FUNCTIONS, NOW, scope, worth
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ('"W-" + order.number.trim()', "W-W-7"),
+        ('f"{order.id}/{order.number.trim()} {order.total}"', "7/W-7 20.00"),
+        ("trim(order.number).upper()", "W-7"),
+        ("order.number[0:2]", " W"),
+        ("0.1 + 0.2", D("0.3")),
+        ("order.total * 0.10", D("2.0000")),
+        ("order.id / 2", D("3.5")),
+        ("order.id // 2 + order.id % 2", 4),
+        ("-order.id * 3", -21),
+        ("round(order.total / 3, 2)", D("6.67")),
+        ('round(2.345, 2, "half_up")', D("2.35")),
+        ("round(2.345, 2)", D("2.34")),
+        ("sum(line.price * line.quantity for line in order.lines)", D("21.00")),
+        ("sum(line.quantity for line in order.lines)", 6),
+        ("count(order.lines)", 3),
+        ('count(line for line in order.lines if line.sku == "A")', 2),
+        ("max(line.price for line in order.lines)", D("8.00")),
+        ("default(min(line.price for line in order.lines if line.price > 100), 0)", D(0)),
+        ("min(order.id, 3)", 3),
+        ("any(line.quantity > 2 for line in order.lines)", True),
+        ("all(line.quantity > 2 for line in order.lines)", False),
+        ("[line.sku for line in order.lines if line.quantity > 1]", ("A", "A")),
+        ("distinct(line.sku for line in order.lines)", ("A", "B")),
+        ("sorted(line.quantity for line in order.lines)", (1, 2, 3)),
+        ("[tag for line in order.lines for tag in line.tags]", ("x", "y", "x")),
+        ("[a * b for a, b in zip([1, 2], [3, 4])]", (3, 8)),
+        ('{name: f"{value}!" for name, value in order.extra.items()}', {"gift": "yes!"}),
+        ('order.extra["gift"] or "no"', "yes"),
+        ('default(order.extra["card"], "none")', "none"),
+        ("default(order.lines[0].sku, order.number)", "A"),
+        ("default(order.lines[9].sku, order.number)", " W-7 "),
+        ('order.note or "nothing"', "nothing"),
+        ("default(order.discount, 0)", D(0)),
+        ('default(order.buyer.home.city, "?")', "Austin"),
+        ('default(order.buyer.phone, order.note, "?")', "?"),
+        ('order.buyer.name if order.buyer is not None else "guest"', "Ada"),
+        ('"guest" if order.buyer is None or order.buyer.phone is None else order.buyer.phone', "guest"),
+        ('order.buyer is not None and order.buyer.name == "Ada"', True),
+        ('not order.note and order.status in ["new", "paid"]', True),
+        ('"A" in [line.sku for line in order.lines]', True),
+        ('"gift" in order.extra', True),
+        ("1 < order.id <= 7", True),
+        ("order.ordered == now", True),
+        ('lookup("items", "A")', "TEA"),
+        ('lookup("items", "X", order.number)', " W-7 "),
+        ('lookup("items", "X", lookup("items", "A"))', "TEA"),
+        ('lookup("items", "X", none) or "-"', "-"),
+        ('option("shop", "currency", "USD")', "EUR"),
+        ("spread(10.00, [1, 1, 1])", [D("3.34"), D("3.33"), D("3.33")]),
+        ("[a for a in spread(10.00, [1, 1], decimals=1)]", (D("5.0"), D("5.0"))),
+    ],
+)
+def test_an_expression_is_worth(expression: str, value: Any) -> None:
+    tables = Lookups({"items": {"A": "TEA"}, "connection:shop": {"currency": "EUR"}})
+
+    found = worth(expression, lookups=tables)
+
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_the_absent_is_not_taken_for_zero() -> None:
+    assert worth("default(order.discount, 5)", {"discount": D(0)}) == 0
+
+
+def test_a_part_of_what_is_absent_is_not_asked() -> None:
+    assert worth('default(order.buyer.home.city, "?")', {"buyer": None}) == "?"
+
+
+def test_a_refusal_carries_its_reason() -> None:
+    with pytest.raises(MappingError) as caught:
+        worth('order.note if order.note is not None else refuse(f"order {order.id} has no note")')
+
+    assert caught.value.reason == "order 7 has no note"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("order.numbr", "ShopOrder has no field numbr: did you mean number?"),
+        ("ordr.number", "did you mean order?"),
+        ('order.status == "payed"', "'payed' is impossible here; possible are new, paid, void"),
+        ("order.note.trim()", "may be absent"),
+        ("order.buyer.name", 'default(order.buyer.name, "")'),
+        ("order.discount + 1", "write default(order.discount, 0)"),
+        ("order.total or 5", "0 would count as absent: write default(order.total, …)"),
+        ("order.number if order.total else order.number", "compare it: `order.total != 0`"),
+        ("order.number if order.discount else order.number", "0 is not the same as absent"),
+        ("order.number + 1", 'join texts as f"{a}{b}"'),
+        ("order.number * 3", "`*` takes numbers"),
+        ("order.id == '7'", "compared with"),
+        ("order.id ** 2", "no powers"),
+        ("trimm(order.number)", "did you mean trim or"),
+        ("trim()", "trim needs text: write trim(text, characters=…)"),
+        ("trim(order.id)", 'f"{order.id}"'),
+        ("len(order.lines)", "count(…)"),
+        ("lambda: 1", "`let:`"),
+        ("open", "a text stands in quotes"),
+        ("order.number.strip()", "trim(…)"),
+        ("[order.id, order.number]", "values of one kind"),
+        ("order.number if order.id > 1 else 0", "both must be of one kind"),
+        ("lookup('stuff', order.number)", "declares no table stuff"),
+        ("lookup(order.number, order.number)", "written down"),
+        ("[x for x in order.number]", "a loop runs over a list"),
+        ("[x for x in order.extra]", "order.extra.items()"),
+        ("[order for order in order.lines]", "something else already"),
+        ("default(order.number, 'x')", "always there"),
+        ("sum(line.sku for line in order.lines)", "adds numbers"),
+        ("f'{order.total:.2f}'", "format_decimal"),
+        ("f'{order.buyer}'", "may be absent"),
+        ("order.number = 'x'", "compare with `==`"),
+        ("order.number && 'x'", "write `and`"),
+        ("1e3", "such as 0.10"),
+        ("order.lines[order.id]", "written down"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_write(expression: str, said: str) -> None:
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset({"items"})).check(Parsed(expression), scope())
+
+    assert said.replace("; ", ": ") in f"{caught.value.text}: {caught.value.write}".replace("; ", ": ")
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted", "said"),
+    [
+        ("order.total", Number(scale=2, precision=19), "may have 5 decimals, and the field keeps 2"),
+        ("order.total / 3", Number(scale=5, precision=19), "round(order.total / 3, 5)"),
+        ("order.total * order.rate", Number(scale=5, precision=19), "may have 15 decimals"),
+        ("0.005", Number(scale=2, precision=19), "0.005 has more than 2 decimals"),
+        ("1000000", Number(scale=2, precision=6), "more than 4 digits before the point"),
+        ("order.note", Text(), "may be absent"),
+        ('"opn"', Text(frozenset({"open", "closed"})), "write one of closed, open"),
+        ("order.number", Text(frozenset({"open", "closed"})), "`statuses:`"),
+        ("order.status", Text(frozenset({"open", "closed"})), "'new', 'paid', 'void'"),
+        ("order.ordered", Text(), 'f"{order.ordered}"'),
+    ],
+)
+def test_what_does_not_fit_a_field_is_said(expression: str, wanted: Type, said: str) -> None:
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope(), wanted)
+
+    assert said in f"{caught.value.text}: {caught.value.write}"
+
+
+@pytest.mark.parametrize("expression", ["order.total", "round(order.total / 3, 2)", "order.id", "0.10", "5"])
+def test_what_fits_is_not_complained_of(expression: str) -> None:
+    checked = Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope(), Number(scale=5, precision=19))
+
+    assert checked.code is not None
+
+
+def test_the_place_of_what_is_wrong_is_told() -> None:
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset()).check(Parsed("order.id + Größe + order.number"), scope())
+
+    assert (caught.value.start, caught.value.end) == (11, 16)
+
+
+def test_an_instant_is_told_in_utc_of_its_own() -> None:
+    assert worth("order.ordered") == NOW == datetime(2026, 3, 2, 16, tzinfo=UTC)
