@@ -6,9 +6,54 @@ from decimal import Decimal
 import msgspec
 
 from schemas.canonical.address import Address
-from schemas.types import Amount
+from schemas.types import Amount, Rate
 
 ZERO = Decimal(0)
+
+
+class OrderDiscount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One discount of an order; all together they are what `discount` of the order and its lines say."""
+
+    #: Coupon or promotion code.
+    code: str = ""
+    description: str = ""
+    #: The line it is taken off; empty: the whole order.
+    line_id: str = ""
+    #: What it takes off, not negative.
+    amount: Amount = ZERO
+
+
+class OrderTax(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tax of an order; all together they are the order's tax."""
+
+    #: Of the store's tax engine: an authority, a rate's name.
+    code: str = ""
+    description: str = ""
+    #: In percent; 0 where the store does not tell.
+    percent: Rate = ZERO
+    #: What it is taken of; 0 where the store does not tell.
+    taxable: Amount = ZERO
+    amount: Amount = ZERO
+    #: The line it is of; empty: the order, or its shipping.
+    line_id: str = ""
+    #: Already in the prices.
+    included: bool = False
+
+
+class OrderPayment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an order is paid, as far as it tells itself; money that moved is a `Payment`."""
+
+    #: The payment's own id at the store.
+    payment_id: str = ""
+    method: str = ""
+    gateway: str = ""
+    #: The gateway's own id.
+    transaction_id: str = ""
+    #: `pending`, `authorised`, `paid`, `failed`, `cancelled`, `refunded` or `unknown`.
+    state: str = "unknown"
+    amount: Amount = ZERO
+    card_brand: str = ""
+    card_last_digits: str = ""
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +77,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tax_code: str = ""
     #: Warehouse the store wants it shipped from; empty: the ERP decides.
     site: str = ""
+    #: The line's own custom fields and chosen options.
+    custom: dict[str, str] = {}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,3 +118,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     payment_method: str = ""
     note: str = ""
     custom: dict[str, str] = {}
+    discounts: tuple[OrderDiscount, ...] = ()
+    taxes: tuple[OrderTax, ...] = ()
+    payments: tuple[OrderPayment, ...] = ()
+    #: `pending`, `authorised`, `partly_paid`, `paid`, `failed`, `cancelled`, `refunded` or `unknown`.
+    payment_state: str = "unknown"
+    #: When the customer wants it shipped; absent: as soon as possible.
+    requested_at: datetime | None = None
