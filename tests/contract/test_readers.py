@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from bus.secret import Secret
-from bus.settings import Connection, Gateway, Pair, Settings
+from bus.settings import Pair, Settings
 from consumers import agents as consumers
-from mapping.port import Lookups
 from operations.cli.filters import stages
 from operations.readers import FETCHERS_GROUP, STREAMS_GROUP, readers, routed
 from operations.workers import MODULES
@@ -15,28 +13,14 @@ from schemas import topics
 from schemas.topics import Stage
 from streams import agents as streams
 from streams.worker import GROUP
+from tests.doubles.deployment import deployment, of_system
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def deployment() -> Settings:
-    systems = {"shop": "clarity", "erp": "dynamics-gp"}
-    return Settings(
-        root=ROOT,
-        deployment="test",
-        folder=ROOT,
-        time_zone="UTC",
-        kafka="",
-        registry="",
-        connect="",
-        projection_dsn=Secret(""),
-        gateway=Gateway(),
-        connections={
-            name: Connection(name=name, system=system, store_dsn=Secret("")) for name, system in systems.items()
-        },
-        pairs=(Pair(store="shop", erp="erp"),),
-        lookups=Lookups({}),
-        code_version="0",
+def deployed() -> Settings:
+    return deployment(
+        of_system("shop", "clarity"), of_system("erp", "dynamics-gp"), root=ROOT, pairs=(Pair(store="shop", erp="erp"),)
     )
 
 
@@ -48,23 +32,23 @@ def test_groups_are_those_of_the_workers() -> None:
 
 
 def test_queues_are_those_of_the_agents() -> None:
-    assert {reader.queue for reader in readers(deployment())} == {"", producers.QUEUE, consumers.QUEUE}
+    assert {reader.queue for reader in readers(deployed())} == {"", producers.QUEUE, consumers.QUEUE}
 
 
 def test_every_topic_of_the_way_has_a_reader() -> None:
     on_the_way = {topic.name for topic in topics.TOPICS if topic.written_by is not Stage.BUS}
 
-    assert {reader.topic for reader in readers(deployment())} == on_the_way
+    assert {reader.topic for reader in readers(deployed())} == on_the_way
 
 
 def test_readers_are_asked_upstream_first() -> None:
-    order = [reader.process.partition("@")[0] for reader in readers(deployment())]
+    order = [reader.process.partition("@")[0] for reader in readers(deployed())]
 
     assert list(dict.fromkeys(order)) == ["fetchers", "streams", "consumers"]
 
 
 def test_canonical_records_go_to_the_connections_of_their_pair() -> None:
-    ways = {(way.record, way.owner, way.target) for way in routed(deployment())}
+    ways = {(way.record, way.owner, way.target) for way in routed(deployed())}
 
     assert ways == {
         ("order", "shop", "erp"),

@@ -2,35 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from bus.secret import Secret
-from bus.settings import Connection, Gateway, Settings
 from errors import ConfigurationError
-from mapping.port import Lookups
 from operations.census import by_hour, census, topics_of, uncaptured, window
 from producers.pollers.rounds import Listed
 from producers.routes import POLLS
+from tests.doubles.deployment import deployment, of_system
 
 CHANGED = datetime(2026, 11, 21, 12, 59, tzinfo=UTC)
-DEPLOYMENT = Settings(
-    root=Path(),
-    deployment="test",
-    folder=Path(),
-    time_zone="UTC",
-    kafka="",
-    registry="",
-    connect="",
-    projection_dsn=Secret(""),
-    gateway=Gateway(),
-    connections={},
-    pairs=(),
-    lookups=Lookups({}),
-    code_version="0",
-)
 
 
 def listed(id_: str, version: int = 10, changed_at: datetime = CHANGED) -> Listed:
@@ -66,7 +48,7 @@ def test_document_heard_of_after_its_change_is_captured() -> None:
 
 def test_time_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="begin before 2026-11-21T12:59:00"):
-        census(DEPLOYMENT, CHANGED + timedelta(seconds=1), CHANGED)
+        census(deployment(), CHANGED + timedelta(seconds=1), CHANGED)
 
 
 def test_a_polled_document_arrives_as_a_change_or_whole() -> None:
@@ -85,10 +67,9 @@ def test_hours_add_up() -> None:
 
 
 def test_only_stores_that_are_polled_are_waited_for() -> None:
-    connections = {
-        name: Connection(name=name, system=system, store_dsn=Secret(""), poll_interval_s=interval_s)
+    shop, erp = (
+        msgspec.structs.replace(of_system(name, system), poll_interval_s=interval_s)
         for name, system, interval_s in (("shop", "clarity", 5.0), ("erp", "dynamics-gp", 600.0))
-    }
-    settings = msgspec.structs.replace(DEPLOYMENT, connections=connections)
+    )
 
-    assert window(CHANGED, CHANGED, settings) == (CHANGED, CHANGED - timedelta(seconds=10))
+    assert window(CHANGED, CHANGED, deployment(shop, erp)) == (CHANGED, CHANGED - timedelta(seconds=10))

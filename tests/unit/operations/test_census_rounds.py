@@ -1,20 +1,17 @@
 """When a census is taken by itself, of which time, and what becomes of what it finds."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from bus.secret import Secret
-from bus.settings import Connection, Gateway, Settings
-from mapping.port import Lookups
 from operations import census, commands
 from operations.acting import By
 from operations.census import Counted, Uncaptured, fetching
 from operations.census_rounds import is_due, take, window
 from operations.projection.census import CensusTold
 from schemas.bus.command import Command
+from tests.doubles.deployment import deployment, of_system
 
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 WHOLE = CensusTold(
@@ -25,6 +22,7 @@ WHOLE = CensusTold(
     listed=40,
     uncaptured=0,
 )
+SHOP = deployment(of_system("shop", "clarity"))
 LACKING = msgspec.structs.replace(WHOLE, uncaptured=2)
 
 
@@ -37,24 +35,6 @@ def missing(id_: str, hours_ago: float = 1.0) -> Uncaptured:
         changed_at=NOW - timedelta(hours=hours_ago),
         source_version=7,
         last_heard_at=None,
-    )
-
-
-def settings() -> Settings:
-    return Settings(
-        root=Path(),
-        deployment="test",
-        folder=Path(),
-        time_zone="UTC",
-        kafka="",
-        registry="",
-        connect="",
-        projection_dsn=Secret(""),
-        gateway=Gateway(),
-        connections={"shop": Connection(name="shop", system="clarity", store_dsn=Secret(""))},
-        pairs=(),
-        lookups=Lookups({}),
-        code_version="0",
     )
 
 
@@ -129,9 +109,9 @@ def test_what_is_asked_for_and_not_answered_is_not_written_again(monkeypatch: py
     monkeypatch.setattr(census, "of_connection", lambda *_given, **_named: Counted(listed=9, uncaptured=next(lists)))
     monkeypatch.setattr(commands, "ask", lambda _settings, asked, **_named: sent.extend(asked))
 
-    _, written = take(settings(), "shop", WHOLE, NOW)
-    _, written = take(settings(), "shop", LACKING, NOW + timedelta(minutes=10), written)
-    take(settings(), "shop", LACKING, NOW + timedelta(minutes=20), written)
+    _, written = take(SHOP, "shop", WHOLE, NOW)
+    _, written = take(SHOP, "shop", LACKING, NOW + timedelta(minutes=10), written)
+    take(SHOP, "shop", LACKING, NOW + timedelta(minutes=20), written)
 
     assert [each.values["waits_for"] for each in sent] == ["order:shop:1", "order:shop:2"]
 
@@ -145,7 +125,7 @@ def test_what_a_census_finds_missing_is_asked_for_and_told(
     monkeypatch.setattr(census, "of_connection", lambda *_given, **_named: found)
     monkeypatch.setattr(commands, "ask", lambda _settings, asked, **_named: sent.extend(asked))
 
-    told, _ = take(settings(), "shop", WHOLE, NOW)
+    told, _ = take(SHOP, "shop", WHOLE, NOW)
 
     assert [each.values["waits_for"] for each in sent] == (["order:shop:2", "order:shop:1"] if documents else [])
     assert (told.at, told.listed, told.uncaptured) == (NOW, 9, len(documents))

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from bus.secret import Secret
-from bus.settings import Connection, Gateway, Settings
+from bus.settings import Connection
 from errors import ConfigurationError, RetryableError
-from mapping.port import Lookups
 from operations.ledger import (
     Ledger,
     Standing,
@@ -25,6 +24,7 @@ from operations.projection.books import Books, DeliveryAccount, IntakeAccount, O
 from operations.projection.open_work import OpenReplay
 from producers.gateway.spool_file import Record, SpoolFile
 from schemas.bus.change import Change
+from tests.doubles.deployment import deployment
 
 HOUR = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOBODY = Standing(unread_from={}, open_roots=frozenset(), open_rows={}, announced=frozenset())
@@ -207,7 +207,7 @@ def test_webhooks_in_the_gateways_spool_are_counted_as_in_flight(tmp_path: Path)
     file.close()
 
     lines = spooled(
-        settings_of(
+        deployment(
             Connection(name="shop", system="clarity", store_dsn=Secret(""), spool=str(tmp_path)),
             Connection(name="other", system="clarity", store_dsn=Secret(""), spool=str(tmp_path)),
             Connection(name="none", system="clarity", store_dsn=Secret("")),
@@ -234,21 +234,3 @@ def test_replay_whose_events_are_not_remembered_any_more_has_no_account() -> Non
         )
 
     assert [has_account(begun(days), HOUR) for days in (0, 59, 60, 300)] == [True, True, False, False]
-
-
-def settings_of(*connections: Connection) -> Settings:
-    return Settings(
-        root=Path(),
-        deployment="test",
-        folder=Path(),
-        time_zone="UTC",
-        kafka="",
-        registry="",
-        connect="",
-        projection_dsn=Secret(""),
-        gateway=Gateway(),
-        connections={each.name: each for each in connections},
-        pairs=(),
-        lookups=Lookups({}),
-        code_version="0",
-    )

@@ -10,16 +10,16 @@ from confluent_kafka import KafkaError, KafkaException
 
 from bus.registry import Registry
 from bus.secret import Secret
-from bus.settings import Capture, Connection, Gateway, Settings, load
+from bus.settings import Capture, Connection, Settings, load
 from delivery import migrate as store
 from errors import BusError, ConfigurationError
-from mapping.port import Lookups
 from operations import connectors, local, offsets
 from operations.cli import app as command_line
 from operations.cli import hints
 from operations.cli import lag as lag_command
 from operations.projection import migrate, open_work
 from operations.stack.settings import REPOSITORY_ROOT
+from tests.doubles.deployment import deployment as settings_of
 
 NOBODY = "127.0.0.1:1"
 DSN = f"postgresql://bus:hidden@{NOBODY}/bus"
@@ -37,21 +37,7 @@ SHOP = Connection(name="shop", system="clarity", store_dsn=Secret(DSN), capture=
 def deployment(root: Path) -> Settings:
     """All of it on the stack of this checkout."""
     local.write(root, local.STACK, HERE)
-    return Settings(
-        root=root,
-        deployment="test",
-        folder=root,
-        time_zone="UTC",
-        kafka=NOBODY,
-        registry=f"http://{NOBODY}",
-        connect=f"http://{NOBODY}",
-        projection_dsn=Secret(DSN),
-        gateway=Gateway(),
-        connections={SHOP.name: SHOP},
-        pairs=(),
-        lookups=Lookups({}),
-        code_version="1",
-    )
+    return settings_of(SHOP, root=root, address=NOBODY, dsn=DSN)
 
 
 def kafka(_given: Settings) -> None:
