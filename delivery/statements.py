@@ -242,6 +242,8 @@ _INTENDED = _IN_HAND.format(
     names="intent, reference, document_number, mapping_out",
     condition="AND lease_until > statement_timestamp()",
 )
+# Found `sending` under an older lease it may have been sent: it is looked for, and not sent. Under ours it is the same
+# call once more, whose answer was lost: it answers the same.
 INTEND = f"""
 WITH {_INTENDED}
 UPDATE rows r

@@ -17,6 +17,7 @@ from delivery.engine import Deliverer
 from delivery.ports import Intent, Row, Settlement
 from delivery.store import Store
 from errors import UnknownOutcomeError
+from tests.guards.conditions import CONDITIONS
 from tests.guards.report import note
 from tests.integration.delivery.rows import QUEUE, arrival, behind_the_back, take_in
 from tests.integration.delivery.running import deliverer, running, until_done
@@ -43,11 +44,11 @@ def judged(guard: str, seed: int, *, taken_out: bool, defects: list[str]) -> Non
     assert bool(defects) == taken_out, defects
 
 
-def take_out(monkeypatch: pytest.MonkeyPatch, statement: str, condition: str, instead: str = "") -> None:
-    """Take a condition out of a statement of the store, or write another in its place."""
-    text = getattr(statements, statement)
-    assert condition in text, "the guard is written otherwise now"
-    monkeypatch.setattr(statements, statement, text.replace(condition, instead))
+def take_out(monkeypatch: pytest.MonkeyPatch, guard: str) -> None:
+    """Take a guard's conditions out of the statements of the store, or write others in their place."""
+    for statement, condition, instead in CONDITIONS[guard]:
+        text = getattr(statements, statement)
+        monkeypatch.setattr(statements, statement, text.replace(condition, instead))
 
 
 async def some_traffic(world: World, seed: int) -> int:
@@ -66,7 +67,7 @@ async def some_traffic(world: World, seed: int) -> int:
 async def test_compare_and_swap(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, taken_out: bool) -> None:
     """A worker that does not know yet that its partition is another's takes in what the other has taken in."""
     if taken_out:
-        take_out(monkeypatch, "MOVE_POSITIONS", "AND p.next = m.expected")
+        take_out(monkeypatch, "compare-and-swap")
     first, late = world.workers
     partition = await some_traffic(world, seed) % 2
     for worker in (first, late):
@@ -86,7 +87,7 @@ async def test_compare_and_swap(world: World, monkeypatch: pytest.MonkeyPatch, s
 async def test_epoch(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, taken_out: bool) -> None:
     """A worker stands still past its lease; another one sends, and the first wakes and settles by what it once read."""
     if taken_out:
-        take_out(monkeypatch, "SETTLE", "AND epoch = c.epoch AND lease_owner = %(owner)s")
+        take_out(monkeypatch, "epoch")
     slow, quick = world.workers
     partition = await some_traffic(world, seed) % 2
     await slow.assign(partition)
@@ -145,13 +146,7 @@ async def test_outbox(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, 
 async def test_parking(world: World, monkeypatch: pytest.MonkeyPatch, seed: int, taken_out: bool) -> None:
     """The first event of a key is refused; what follows must not overtake it."""
     if taken_out:
-        for statement in ("HEADS", "GO_ON", "FREE"):
-            take_out(
-                monkeypatch,
-                statement,
-                "AND root_key = k.root_key ORDER BY id LIMIT 1",
-                "AND root_key = k.root_key ORDER BY state = 'parked', id LIMIT 1",
-            )
+        take_out(monkeypatch, "parking")
     worker = world.workers[0]
     partition = await some_traffic(world, seed) % 2
     await worker.assign(partition)
