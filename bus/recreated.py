@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import structlog
 
 from bus.faust_app import BusApp
-from bus.verify import topic_ids
+from bus.verify import admin_of, topic_ids
 from errors import FatalError, RetryableError
 
 log = structlog.get_logger(__name__)
@@ -22,10 +22,11 @@ LOOK_EVERY_S = 5.0
 
 async def watch_topics(app: BusApp, look_every_s: float = LOOK_EVERY_S) -> None:
     """Stop the app when one of its topics is not the one it began to read; until cancelled."""
+    admin = admin_of(app.kafka)
     while True:
         await asyncio.sleep(look_every_s)
         try:
-            found = await asyncio.to_thread(topic_ids, app.kafka, app.topic_ids)
+            found = await asyncio.to_thread(topic_ids, app.kafka, app.topic_ids, admin)
         except RetryableError:
             continue
         if changed := made_anew(app.topic_ids, found):

@@ -5,7 +5,7 @@ from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from bus.verify import TIMEOUT_S, uuid_of
+from bus.verify import TIMEOUT_S, admin_of, uuid_of
 from errors import RetryableError
 
 
@@ -24,7 +24,7 @@ def look(kafka: str, topic: str) -> TopicEnds:
     Raises:
         RetryableError: it does not answer, or has no such topic now.
     """
-    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": int(TIMEOUT_S * 1000), "log_level": 2})
+    admin = admin_of(kafka)
     try:
         asked = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)
         described = asked[topic].result()

@@ -37,9 +37,14 @@ def verify(kafka: str, registry: Schemas, topics: Iterable[Topic]) -> dict[str, 
     return {name: uuid_of(description) for name, description in described.items()}
 
 
-def topic_ids(kafka: str, names: Iterable[str]) -> dict[str, str]:
-    """Kafka's UUID of each of these topics that exists."""
-    return {name: uuid_of(description) for name, description in describe(kafka, names).items()}
+def topic_ids(kafka: str, names: Iterable[str], admin: AdminClient | None = None) -> dict[str, str]:
+    """Kafka's UUID of each of these topics that exists; `admin` is for who asks again and again."""
+    return {name: uuid_of(description) for name, description in describe(kafka, names, admin).items()}
+
+
+def admin_of(kafka: str) -> AdminClient:
+    """A client for questions; each has a connection and a thread of its own."""
+    return AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": int(TIMEOUT_S * 1000), "log_level": 2})
 
 
 def uuid_of(description: TopicDescription) -> str:
@@ -47,13 +52,13 @@ def uuid_of(description: TopicDescription) -> str:
     return str(description.topic_id).replace("+", "-").replace("/", "_")
 
 
-def describe(kafka: str, names: Iterable[str]) -> dict[str, TopicDescription]:
+def describe(kafka: str, names: Iterable[str], admin: AdminClient | None = None) -> dict[str, TopicDescription]:
     """Those of the topics that exist.
 
     Raises:
         RetryableError: the broker does not answer.
     """
-    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": int(TIMEOUT_S * 1000), "log_level": 2})
+    admin = admin or admin_of(kafka)
     try:
         there = admin.list_topics(timeout=TIMEOUT_S).topics
         wanted = [name for name in names if name in there]

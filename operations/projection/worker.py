@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 BATCH = 5000
 #: Longest wait for a first record, and the time given to others to join it.
 WAIT_S = 0.5
-GATHER_S = 0.02
+GATHER_S = 0.25
 HOUSEKEEPING_EVERY_S = 1800.0
 #: Whether the topics are those that were there at the beginning.
 TOPICS_EVERY_S = 10.0
