@@ -4,6 +4,8 @@ For the gateway, the pollers and the relay, whose turn to speak is a cursor's le
 errors are `database.py`'s.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from delivery import statements
@@ -73,6 +75,12 @@ class Edges:
     async def positions(self, queue: str, topic_id: str) -> dict[int, int]:
         """Next offset of each partition of a topic that a queue of the connection ever took in."""
         return dict(await self._database.fetch(statements.POSITIONS, {"queue": queue, "topic_id": topic_id}))
+
+    # ---- readings
+
+    async def versions(self, record: str, keys: Sequence[str]) -> dict[str, int]:
+        """The source's change number of the last reading of each document that was ever read, by root key."""
+        return dict(await self._database.fetch(statements.SEEN_VERSIONS, {"record": record, "keys": list(keys)}))
 
 
 def _holder(lease: CursorLease) -> dict[str, object]:

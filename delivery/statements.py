@@ -673,6 +673,7 @@ OUTBOX_REFUSED = "UPDATE outbox SET refused = %(reason)s WHERE refused IS NULL A
 # ---- knowledge
 
 LAST_SEEN = "SELECT record, key, digest, source_version FROM last_seen WHERE record = %(record)s AND key = %(key)s"
+SEEN_VERSIONS = "SELECT key, source_version FROM last_seen WHERE record = %(record)s AND key = ANY(%(keys)s::text[])"
 # Of every queue of the key; open rows are few.
 UNDER_WAY = "SELECT intent FROM rows WHERE root_key = %(root_key)s AND state IN ('sending', 'unknown')"
 KNOWN_AS = """

@@ -1,8 +1,9 @@
 """One poller: asks a store at intervals what changed, for webhooks that never came, and announces it on the same topic.
 
-The cursor is the latest change the store itself has named and moves only when the broker has what lies before it. Each
-round looks back behind it by the overlap, as a store may commit a change later than it stamps it; what was announced
-within the overlap is not announced again. Two pollers never poll one connection: the cursor is leased.
+The cursor is the latest change the store itself has named and moves only when the broker has what lies before it. A
+round looks back behind it by the overlap, as a store may commit a change later than it stamps it, and by a small part
+of it where one has done so just before: a busy store's overlap is long to read. What was announced within the overlap,
+or has been read as it is listed, is not announced. Two pollers never poll one connection: the cursor is leased.
 
 A topic that was deleted and made anew (its id is another) has lost what nobody had taken in yet. So each round looks
 where the topic ends and how far the fetchers are: once they have taken in all it held at a round's beginning, that
@@ -10,7 +11,7 @@ round's cursor is *settled*. From the settled cursor everything is announced aga
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 #: Announced together, before the cursor moves.
 BATCH = 200
+#: So often in the time of an overlap all of it is looked at; the rounds between look back by a tenth of it.
+WHOLE_LOOKS = 4
+SHORT_LOOK = 0.1
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     settled: datetime | None = None
 
 
+class Known(Protocol):
+    """What has been read of the connection's documents, as `delivery.edges.Edges` knows it."""
+
+    async def versions(self, record: str, keys: Sequence[str]) -> Mapping[str, int]:
+        """The source's change number of the last reading by root key; who was never read is left out."""
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """What is polled, and how."""
 
@@ -122,6 +133,7 @@ class Poller:
         publisher: Publisher,
         cursors: Cursors,
         target: Target,
+        known: Known,
         *,
         owner: str,
         clock: Clock,
@@ -133,6 +145,7 @@ class Poller:
         publisher: Where changes go.
         cursors: Where the cursor is kept.
         target: Asked each round whether the topic is still the same.
+        known: Asked what need not be announced, as it has been read since.
         owner: Name of this process, different in every one.
         clock: When a change was noticed; and no cursor goes beyond it.
         randomness: Bytes for trace ids.
@@ -142,6 +155,7 @@ class Poller:
         self._publisher = publisher
         self._cursors = cursors
         self._target = target
+        self._known = known
         self._owner = owner
         self._clock = clock
         self._randomness = randomness
@@ -150,6 +164,8 @@ class Poller:
         self._announced: dict[str, Listed] = {}
         #: A round's cursor, and where the topic ended when it began: settled once that is taken in.
         self._unsettled: tuple[datetime, TopicEnds] | None = None
+        #: When all of the overlap was looked at last, by our clock; None: not since the cursor became ours.
+        self._looked_at: datetime | None = None
 
     async def round(self) -> int | None:
         """Announce what changed; how much that was, None where another poller has the cursor.
@@ -161,10 +177,13 @@ class Poller:
         self._lease = await self._cursors.lease_cursor(_cursor_name(beat), self._owner, beat.lease_s)
         if self._lease is None:
             self._announced.clear()
+            self._looked_at = None
             return None
         kept = self._lease.cursor
         reading = await self._looked_at_target(_parsed(kept, beat.start))
-        since = reading.reached - beat.overlap
+        began = self._clock()
+        whole = self._looked_at is None or began - self._looked_at >= beat.overlap / WHOLE_LOOKS
+        since = reading.reached - beat.overlap * (1 if whole else SHORT_LOOK)
         announced = 0
         async for batch in _batches(self._lister.changed_since(since)):
             announced += await self._announce(batch)
@@ -177,7 +196,9 @@ class Poller:
         # what was settled is worth keeping, too
         if kept != _written(reading) and not await self._advance(self._lease, _written(reading)):
             return None
-        self._announced = {key: listed for key, listed in self._announced.items() if listed.changed_at >= since}
+        if whole:
+            self._looked_at = began
+            self._announced = {key: listed for key, listed in self._announced.items() if listed.changed_at >= since}
         metrics.POLL_CURSOR_SECONDS.labels(connection=beat.connection).set(reading.reached.timestamp())
         return announced
 
@@ -197,6 +218,7 @@ class Poller:
         target = await self._target.look()
         if reading.topic_id not in {"", target.topic_id}:
             self._announced.clear()
+            self._looked_at = None
             back_to = reading.settled or min(self._beat.start, reading.reached)
             log.warning(
                 "poller.topic_made_anew",
@@ -217,18 +239,26 @@ class Poller:
 
     async def _announce(self, batch: list[Listed]) -> int:
         """All of it is with the broker when this returns."""
-        news = [listed for listed in batch if self._is_news(listed)]
+        news = await self._unread([listed for listed in batch if self._is_news(listed)])
         ended = await asyncio.gather(*(self._publish(listed) for listed in news), return_exceptions=True)
         for failure in ended:
             if failure is not None:
                 raise failure
-        self._announced |= {listed.id: listed for listed in news}
+        self._announced |= {listed.id: listed for listed in batch}
         metrics.POLLED.labels(connection=self._beat.connection).inc(len(news))
         return len(news)
 
     def _is_news(self, listed: Listed) -> bool:
         before = self._announced.get(listed.id)
         return before is None or before.source_version != listed.source_version
+
+    async def _unread(self, batch: list[Listed]) -> list[Listed]:
+        """Those that have not been read as they are listed: most often a webhook was faster."""
+        if not batch:
+            return []
+        keys = [root_key(self._beat.connection, listed.id) for listed in batch]
+        read = await self._known.versions(self._beat.record, keys)
+        return [listed for key, listed in zip(keys, batch, strict=True) if read.get(key) != listed.source_version]
 
     async def _publish(self, listed: Listed) -> None:
         beat = self._beat

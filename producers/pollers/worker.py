@@ -140,6 +140,7 @@ async def _poll_store(
             publisher,
             edges,
             ChangesTopic(kafka, poll.target, edges),
+            edges,
             owner=f"{socket.gethostname()}/{os.getpid()}",
             clock=clock.now,
             randomness=os.urandom,

@@ -331,6 +331,7 @@ async def test_a_poller_brings_what_no_webhook_told_and_goes_on_where_it_was(
                 own,
                 Edges(database),
                 ChangesTopic(own.kafka, own.changes_topic, Edges(database)),
+                Edges(database),
                 owner=owner,
                 clock=lambda: datetime.now(UTC),
                 randomness=os.urandom,

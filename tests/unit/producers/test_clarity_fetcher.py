@@ -198,7 +198,9 @@ async def test_a_listed_order_is_not_read_again_if_it_was_seen_as_it_is_listed(
         with pytest.raises(RetryableError, match="1001"):
             await fetcher.prepare(row)
     else:
-        assert (await fetcher.prepare(row)).code == "unchanged"
+        settled = await fetcher.prepare(row)
+        assert isinstance(settled, Settlement)
+        assert settled.code == "unchanged"
 
 
 async def test_a_later_reading_of_the_same_is_remembered_as_later() -> None:
