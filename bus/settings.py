@@ -6,8 +6,6 @@
 A string in `towpath.toml` may be a reference: `env:NAME`, or `file:PATH` relative to the deployment. Secrets must be.
 """
 
-import csv
-import io
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bus import windows
+from bus.lookups import tables as lookup_tables
 from bus.secret import Secret
 from errors import ConfigurationError
 from mapping.port import Lookups
@@ -219,7 +218,7 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         connections=connections,
         pairs=pairs,
         lookups=Lookups(
-            _lookups(folder / "lookups") | {of_connection(c.name): _options(c) for c in connections.values()}
+            lookup_tables(folder / "lookups") | {of_connection(c.name): _options(c) for c in connections.values()}
         ),
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
@@ -381,10 +380,6 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _lookups(folder: Path) -> dict[str, dict[str, str]]:
-    return {path.stem: _rows(path) for path in sorted(folder.glob("*.csv"))}
-
-
 def of_connection(name: str) -> str:
     """Name of the lookup table that holds a connection's options, so that mappings can ask for them."""
     return f"connection:{name}"
@@ -392,17 +387,3 @@ def of_connection(name: str) -> str:
 
 def _options(connection: Connection) -> dict[str, str]:
     return {**connection.options, "currency": connection.currency, "time_zone": connection.time_zone}
-
-
-def _rows(path: Path) -> dict[str, str]:
-    lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
-    if next(lines, None) != ["key", "value"]:
-        raise ConfigurationError(f"lookups/{path.name}", "the first line must be `key,value`")
-    rows: dict[str, str] = {}
-    for number, row in enumerate(lines, start=2):
-        if len(row) != 2:
-            raise ConfigurationError(f"lookups/{path.name}", f"line {number} has {len(row)} columns, not 2")
-        if row[0] in rows:
-            raise ConfigurationError(f"lookups/{path.name}", f"line {number}: {row[0]!r} stands there twice")
-        rows[row[0]] = row[1]
-    return rows

@@ -1,11 +1,10 @@
 """Checks a deployment's connections and routes without touching a target; lists sinks, mappings and lookup tables."""
 
-import csv
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
+from bus.lookups import tables
 from bus.settings import Connection, Settings
 from consumers import routes as consumers
 from delivery.migrate import schema_of
@@ -86,13 +85,8 @@ def check(settings: Settings) -> Check:
             )
             for route in streams.ROUTES
         ),
-        lookups={path.stem: _rows(path) for path in sorted((settings.folder / "lookups").glob("*.csv"))},
+        lookups={name: len(rows) for name, rows in tables(settings.folder / "lookups").items()},
     )
-
-
-def _rows(path: Path) -> int:
-    with path.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
 
 
 def _pairs(settings: Settings) -> Iterable[str]:

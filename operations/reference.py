@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mapping.functions import CHAPTERS, FUNCTIONS
+from mapping.functions.amounts import ROUNDINGS
 from mapping.functions.description import Function
 from mapping.functions.faults import ITEMS_LIMIT, TEXT_LIMIT
 from schemas import topics
@@ -29,6 +30,26 @@ given (never names, addresses, phones or e-mail) and what was expected. Texts ar
 lists {ITEMS_LIMIT:,} items long.
 """
 
+#: What the language itself knows, as it is no plain function: how it is written and what it gives.
+BUILT_IN = {
+    "sum": ("sum(line.tax for line in order.lines)", "All of them together, exactly; 0 of none."),
+    "count": ("count(line for line in order.lines if line.tax > 0)", "How many there are, of a list or of a choice."),
+    "min": ("min(a, b)", "The least of two or more values, or of a list: absent where that has none."),
+    "max": ("max(line.price for line in order.lines)", "The greatest, likewise."),
+    "any": ("any(line.tax > 0 for line in order.lines)", "Whether it is so for at least one."),
+    "all": ('all(line.sku != "" for line in order.lines)', "Whether it is so for each; true of none."),
+    "first": ("first(line.sku for line in order.lines)", "The first there is; absent where there is none."),
+    "distinct": ("distinct(line.sku for line in order.lines)", "Each value once, in their order."),
+    "sorted": ("sorted(line.sku for line in order.lines)", "The values by size."),
+    "default": ('default(order.note, order.memo, "")', "The first value that is not absent."),
+    "round": ('round(x, 2, "half_up")', f"With so many decimals; ways: {', '.join(ROUNDINGS)}; half_even unless said."),
+    "lookup": (
+        'lookup("gp_items", line.sku, line.sku)',
+        "What a lookup table says of a key; refused where it has no such row, unless it is said what then.",
+    ),
+    "option": ('option(order.connection, "currency", "USD")', "An option of a connection, likewise."),
+    "refuse": ('refuse("no carrier")', "No value: the record becomes a dead letter that says so."),
+}
 _RECORDS = """# Canonical records
 
 <!-- made by `make reference` from schemas/canonical; write there -->
@@ -51,7 +72,8 @@ def pages() -> dict[Path, str]:
 
 def functions_page() -> str:
     """Every function by chapter: signature, sentence, examples, and what undoes it."""
-    parts = [_FUNCTIONS]
+    built_in = [f"| `{name}` | `{how}` | {what} |" for name, (how, what) in BUILT_IN.items()]
+    parts = [_FUNCTIONS, "\n".join(["## Built in", "", "| | such as | gives |", "|---|---|---|", *built_in, ""])]
     for chapter, calls in CHAPTERS.items():
         parts.append(f"## {chapter}\n")
         parts += [_function(FUNCTIONS[call.__name__]) for call in calls]

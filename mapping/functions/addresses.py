@@ -93,7 +93,7 @@ def address_lines(
     country: str,
     name: str = "",
     company: str = "",
-) -> list[str]:
+) -> tuple[str, ...]:
     """An address as lines of a label, in the order the country's post wants; without the country.
 
     Example:
@@ -106,7 +106,7 @@ def address_lines(
     length(sum(map(len, values.values())))
     pattern = data.get("lfmt") or data.get("fmt") or _PLAIN_FORMAT
     made = [_line(part, {sign: value.strip() for sign, value in values.items()}) for part in pattern.split("%n")]
-    return [line for part in made for line in part.split("\n") if line]
+    return tuple(line for part in made for line in part.split("\n") if line)
 
 
 def _names_country(part: str, country: str) -> bool:

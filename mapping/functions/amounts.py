@@ -27,25 +27,13 @@ ROUNDINGS = {
 }
 
 
-def rounded(amount: Decimal, decimals: int = 2, rounding: str = "half_even") -> Decimal:
-    """A number with so many decimals.
-
-    Roundings: half_even (the default), half_up, half_down, up and down (from and to zero), ceiling, floor.
+def absolute(amount: Decimal) -> Decimal:
+    """The amount without its sign: stores differ in whether a discount is negative.
 
     Example:
-        rounded(2.345) == 2.34
-        rounded(2.345, 2, "half_up") == 2.35
+        absolute(-5.00) == 5.00
     """
-    return quantized(finite(amount), decimals, rounding)
-
-
-def total(amounts: Sequence[Decimal]) -> Decimal:
-    """The sum of amounts, exactly; 0 of none.
-
-    Example:
-        total([65.50, 38.00]) == 103.50
-    """
-    return _sum(_list(amounts))
+    return abs(finite(amount))
 
 
 def adds_up(amount: Decimal, parts: Sequence[Decimal]) -> bool:
@@ -69,7 +57,7 @@ def rounding_difference(amount: Decimal, parts: Sequence[Decimal], at_most: Deci
     return difference
 
 
-def spread(amount: Decimal, weights: Sequence[Decimal], decimals: int = 2) -> list[Decimal]:
+def spread(amount: Decimal, weights: Sequence[Decimal], decimals: int = 2) -> tuple[Decimal, ...]:
     """An amount in shares by weight that add up to it exactly: freight, tax or a discount over lines.
 
     Each share is its exact part rounded down or up; the units that remain go to the largest remainders, the first of
@@ -89,10 +77,10 @@ def spread(amount: Decimal, weights: Sequence[Decimal], decimals: int = 2) -> li
     if not parts:
         if units:
             raise FunctionError(f"{amount} cannot be shared among nobody")
-        return []
+        return ()
     shares = _largest_remainders(abs(int(units)), _integers(parts))
     sign = -1 if units < 0 else 1
-    return [EXACT.multiply(Decimal(sign * share), smallest) for share in shares]
+    return tuple(EXACT.multiply(Decimal(sign * share), smallest) for share in shares)
 
 
 def extended_price(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from mapping.functions.faults import EXACT, ITEMS_LIMIT, FunctionError, bounded, finite, places, shown
 
@@ -13,8 +13,6 @@ _DIGITS = frozenset("0123456789")
 _SPACES = frozenset("\u00a0\u2009\u202f")
 YES = ("true", "yes", "y", "on", "1")
 NO = ("false", "no", "n", "off", "0")
-
-T = TypeVar("T")
 
 
 def to_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> Decimal:
@@ -37,6 +35,19 @@ def to_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> Deci
     if not (whole or fraction) or not _DIGITS.issuperset(whole + fraction) or (point and not fraction):
         raise _no_number(text)
     return finite(Decimal(f"{sign}{whole or '0'}.{fraction or '0'}" if point else f"{sign}{whole}"))
+
+
+def is_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> bool:
+    """Whether `to_decimal` can read a text.
+
+    Example:
+        is_decimal("n/a") == False
+    """
+    try:
+        to_decimal(text, thousands, decimal_point)
+    except FunctionError:
+        return False
+    return True
 
 
 def to_integer(text: str, thousands: str = "") -> int:
@@ -110,16 +121,6 @@ def format_decimal(number: Decimal, decimals: int = 2, thousands: str = "", deci
         raise FunctionError("separators: one character each, and not the same one")
     text = f"{exact:,f}"
     return text.replace(".", "\0").replace(",", thousands).replace("\0", decimal_point)
-
-
-def default(value: T | None, fallback: T) -> T:
-    """The value, or the fallback where it is absent.
-
-    Example:
-        default(None, "NET30") == "NET30"
-        default("", "NET30") == ""
-    """
-    return fallback if value is None else value
 
 
 def if_blank(text: str | None, fallback: str) -> str:

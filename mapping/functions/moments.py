@@ -31,6 +31,19 @@ def to_date(text: str, format: str = "%Y-%m-%d") -> date:  # noqa: A002 - its na
     return _parsed(text, format).date()
 
 
+def is_date(text: str, format: str = "%Y-%m-%d") -> bool:  # noqa: A002 - its name in the language
+    """Whether `to_date` can read a text.
+
+    Example:
+        is_date("0000-00-00") == False
+    """
+    try:
+        to_date(text, format)
+    except FunctionError:
+        return False
+    return True
+
+
 def to_instant(text: str, zone: str = "", format: str = "") -> datetime:  # noqa: A002 - its name in the language
     """A moment written as text, by ISO 8601 or a stated format.
 

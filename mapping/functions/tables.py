@@ -9,21 +9,6 @@ from mapping.port import Lookups
 T = TypeVar("T")
 
 
-def lookup(lookups: Lookups, table: str, key: str, fallback: str | None = None) -> str:
-    """What a lookup table says of a key; without a fallback it is refused where the table has no such row.
-
-    Example:
-        lookup("ship_via", "GROUND") == "UPS GROUND"
-        lookup("ship_via", "DRONE", "BEST") == "BEST"
-    """
-    value = lookups.find(table, key)
-    if value is not None:
-        return value
-    if fallback is None:
-        raise FunctionError(f"no row for {shown(key)} in lookup table {table!r}: add it")
-    return fallback
-
-
 def has_row(lookups: Lookups, table: str, key: str) -> bool:
     """Whether a lookup table has a row for a key.
 
@@ -82,15 +67,6 @@ def filled(map: Mapping[str, str | None]) -> dict[str, str]:  # noqa: A002 - its
     return {key: value for key, value in map.items() if value is not None and value.strip()}
 
 
-def first(items: Sequence[T]) -> T | None:
-    """The first of a list; absent where there is none.
-
-    Example:
-        first(["a", "b"]) == "a"
-    """
-    return items[0] if items else None
-
-
 def last(items: Sequence[T]) -> T | None:
     """The last of a list; absent where there is none.
 
@@ -98,12 +74,3 @@ def last(items: Sequence[T]) -> T | None:
         last(["a", "b"]) == "b"
     """
     return items[-1] if items else None
-
-
-def distinct(items: Sequence[str]) -> list[str]:
-    """The texts of a list, each once, in their order.
-
-    Example:
-        distinct(["UPS", "DHL", "UPS"]) == ["UPS", "DHL"]
-    """
-    return list(dict.fromkeys(items))

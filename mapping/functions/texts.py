@@ -1,6 +1,7 @@
 """Texts: trimming, padding, taking apart, and fitting them to what a column can hold."""
 
 import hashlib
+import html
 import unicodedata
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from mapping.functions.faults import ITEMS_LIMIT, FunctionError, bounded, length
 #: Time of `like` grows with text times pattern.
 _PATTERN_LIMIT = 100
 _LIKE_LIMIT = 2_000
+#: Tags of HTML that may stand in the middle of a word.
+_WITHIN_WORDS = frozenset(["a", "b", "em", "font", "i", "small", "span", "strong", "sub", "sup", "u"])
 _CODE_PAGES = frozenset(
     ["ascii", "latin-1", "utf-8", "cp437", "cp850", "cp852", "cp866", "cp874", "cp932", "cp936", "cp949", "cp950"]
     + [f"cp{number}" for number in range(1250, 1259)]
@@ -50,6 +53,22 @@ def squeeze(text: str) -> str:
         squeeze(" 18   Mill  Lane ") == "18 Mill Lane"
     """
     return " ".join(bounded(text).split())
+
+
+def plain_text(markup: str) -> str:
+    """A text without the tags of HTML, in one line: descriptions of a store, for an ERP.
+
+    Example:
+        plain_text("<p>Leather &amp; cotton,<br/>  wash<b>able</b></p>") == "Leather & cotton, washable"
+    """
+    text, place = bounded(markup), 0
+    made: list[str] = []
+    while (start := text.find("<", place)) >= 0 and (end := text.find(">", start)) >= 0:
+        name = text[start + 1 : start + 12].lstrip("/").partition(">")[0].partition(" ")[0].lower()
+        made += [text[place:start], "" if name in _WITHIN_WORDS else " "]
+        place = end + 1
+    made.append(text[place:])
+    return " ".join(bounded(html.unescape("".join(made))).split())
 
 
 def pad_start(text: str, to_length: int, fill: str = " ") -> str:
@@ -190,7 +209,7 @@ def replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def split(text: str, mark: str) -> list[str]:
+def split(text: str, mark: str) -> tuple[str, ...]:
     """The trimmed pieces between the marks.
 
     Example:
@@ -198,7 +217,7 @@ def split(text: str, mark: str) -> list[str]:
     """
     if bounded(text).count(_mark(mark)) >= ITEMS_LIMIT:
         raise FunctionError(f"the text has more than {ITEMS_LIMIT} pieces")
-    return [piece.strip() for piece in text.split(mark)]
+    return tuple(piece.strip() for piece in text.split(mark))
 
 
 def part(text: str, mark: str, number: int) -> str:
@@ -355,7 +374,8 @@ def fit_code_page(text: str, code_page: str) -> str:
     printable = "".join(c for c in bounded(text) if unicodedata.category(c)[0] != "C")
     if _holds(printable, page):
         return printable
-    return bounded("".join(c if _holds(c, page) else _plain(c) for c in printable))
+    lacking = {ord(c): _plain(c) for c in set(printable) if not _holds(c, page)}
+    return bounded(printable.translate(lacking))
 
 
 def fits_code_page(text: str, code_page: str) -> bool:

@@ -146,14 +146,10 @@ def test_refusal_names_the_setting(root: Path, old: str, new: str, setting: str,
     assert "swordfish" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("key;value\n", "first line"), ("key,value\na\n", "line 2"), ("key,value\na,1\na,2\n", "twice")],
-)
-def test_lookup_that_is_no_table_is_refused(root: Path, text: str, told: str) -> None:
-    (root / "deployments" / "demo" / "lookups" / "sites.csv").write_text(text)
+def test_lookup_that_is_no_table_is_refused(root: Path) -> None:
+    (root / "deployments" / "demo" / "lookups" / "sites.csv").write_text("key,value\na,1\na,2\n")
 
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match="twice, in lines 2 and 3"):
         load(ENVIRON, root)
 
 

@@ -68,7 +68,7 @@ D = Decimal
         ('lookup("items", "X", lookup("items", "A"))', "TEA"),
         ('lookup("items", "X", none) or "-"', "-"),
         ('option("shop", "currency", "USD")', "EUR"),
-        ("spread(10.00, [1, 1, 1])", [D("3.34"), D("3.33"), D("3.33")]),
+        ("spread(10.00, [1, 1, 1])", (D("3.34"), D("3.33"), D("3.33"))),
         ("[a for a in spread(10.00, [1, 1], decimals=1)]", (D("5.0"), D("5.0"))),
     ],
 )
