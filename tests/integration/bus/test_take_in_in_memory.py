@@ -64,6 +64,8 @@ class Run:
         self.broker.on_commit = self._check
         self.store = MemoryStore()
         self.full = False
+        #: Times somebody wanted to know whether there is room.
+        self.asked = 0
         self.most_dead_in_a_row = 1000
         self._ahead: str | None = None
 
@@ -73,6 +75,7 @@ class Run:
                 self._ahead = f"group at {offset} of {tp}, store at {self.store.position.get(tp.partition)}"
 
     async def has_room(self) -> bool:
+        self.asked += 1
         return not self.full
 
     def app(self, drain_limit_s: float = 5.0) -> BusApp:
@@ -182,16 +185,22 @@ async def test_full_store_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> N
     run.feed(30)
     app = run.app(drain_limit_s=0.2)
     await app.start()
-    await until(lambda: app.consumer.unacked != set())
+    # it holds a batch, and has been told twice that there is no room for it
+    await until(lambda: app.consumer.unacked != set() and run.asked >= 2)
     async with asyncio.timeout(10):
         await app.stop()
-    run.full = False
+
+    # nothing of it was taken in on the way out, nor told to the group
+    assert run.full
+    assert (run.store.position, run.broker.committed) == ({}, {})
+
+    asked, run.full = run.asked, False
     app = run.app()
     await app.start()
-
     await until(run.done)
     await app.stop()
 
+    assert run.asked > asked
     run.assert_all_once_in_order()
 
 
