@@ -1,8 +1,11 @@
 """While a stranger is behind a connection nobody is given anything to deliver there, in any process."""
 
-from connect.identity import Known, Seen
+import msgspec
+
+from connect.identity import Known, Seen, Verdict
 from delivery import identity
 from delivery.acts import Acts
+from delivery.identity import Watch
 from delivery.store import Store
 from schemas.bus.command import Act
 from schemas.topics import COMMANDS
@@ -46,6 +49,40 @@ async def test_nothing_is_handed_out_until_somebody_accepts_who_is_there(store: 
     known = await identity.look(store)
     assert known is not None
     assert known.known == Known(system=OTHER, life=2)
+
+
+class Writes:
+    """A system to which another process writes while it is asked who it is: what it answers is older by then."""
+
+    known: Known | None = None
+    refusals = 0
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def who(self) -> Seen:
+        """The answer, once the other process has told of a newer document."""
+        newer = msgspec.structs.replace(TWO, high_water=9, newest="ORD9")
+        await identity.meet(self._store, "fetchers", None, Known(system=newer))
+        return TWO
+
+    def expect(self, known: Known | None, refusals: int) -> bool:
+        """Whoever it is."""
+        return known is not None and refusals == self.refusals
+
+    def refuse(self, why: Verdict) -> None:
+        """It would be said in the store, too."""
+
+
+async def test_what_was_written_while_it_was_asked_is_not_missing_from_its_answer(store: Store, bus_dsn: str) -> None:
+    await identity.meet(store, QUEUE, TWO, None)
+
+    await Watch(store, QUEUE, Writes(store)).ask()
+
+    known = await identity.look(store)
+    assert known is not None
+    assert (known.held, known.known.system.high_water) == ("", 9)
+    assert told(bus_dsn, store, "identity") == []
 
 
 async def test_first_system_is_remembered_and_the_right_one_is_recognised(store: Store, bus_dsn: str) -> None:

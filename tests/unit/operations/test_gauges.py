@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from prometheus_client import Gauge
 
 from bus import metrics
 from operations.findings import Finding, Kind, Severity
@@ -10,6 +11,7 @@ from operations.gauges import Measured, Shown
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
 from operations.projection.census import CensusTold
 from operations.projection.queues import Open, OpenCount
+from operations.projection.replay_accounts import ReplayLine
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LOST = Finding(severity=Severity.ALARM, kind=Kind.LOST, about="streams", headline="", count=7, to_do="")
@@ -23,6 +25,7 @@ BOOKS = Ledger(
         IntakeLine(topic="clarity.changes.v1", hour=NOW + timedelta(hours=1), remainder=1),
     ),
     delivery=(DeliveryLine(record="order", target="gp-two", hour=NOW),),
+    replays=(ReplayLine(replay="r-1", target="gp-two", begun_at=NOW, taken_in=5, delivered=4, remainder=1),),
     intake_total=IntakeLine(topic="", hour=NOW),
     delivery_total=DeliveryLine(record="", target="", hour=NOW),
     unaccounted=(),
@@ -51,6 +54,10 @@ def lines() -> set[str]:
     }
 
 
+def taken_at(gauge: Gauge, label: str) -> float:
+    return float(gauge.labels(label)._value.get())
+
+
 def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them() -> None:
     shown = Shown()
 
@@ -62,6 +69,7 @@ def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them(
         "ledger_remainder intake clarity.changes.v1  3",
         # a number that is not there raises no alarm
         "ledger_remainder delivery order gp-two 0",
+        "ledger_remainder replay r-1 gp-two 1",
         "ledger_uncounted bus.outcomes.v1 4",
         "open gp-two consumers parked refused 3",
         "open shop consumers parked refused 3",
@@ -70,6 +78,8 @@ def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them(
         "uncaptured shop 2",
     }
 
+    assert taken_at(metrics.CENSUS_SECONDS, "shop") == NOW.timestamp()
+
     later, idle = NOW + timedelta(minutes=1), Open(counts=(), oldest_taken_in_at={})
     shown.show(msgspec.structs.replace(MEASURED, at=later, findings=(), open={"shop": idle}, ledger=None, census=()))
 
@@ -77,10 +87,10 @@ def test_what_status_and_ledger_tell_is_told_as_metrics_and_goes_away_with_them(
     assert lines() == {
         "ledger_remainder intake clarity.changes.v1  3",
         "ledger_remainder delivery order gp-two 0",
+        "ledger_remainder replay r-1 gp-two 1",
         "ledger_uncounted bus.outcomes.v1 4",
         "open gp-two consumers parked refused 3",
         "oldest_open_seconds gp-two consumers 300",
     }
-    measured_at = {what: metrics.MEASURED_SECONDS.labels(what)._value.get() for what in ("ledger", "store of gp-two")}
-    assert measured_at == dict.fromkeys(measured_at, NOW.timestamp())
-    assert metrics.MEASURED_SECONDS.labels("store of shop")._value.get() == later.timestamp()
+    for what, at in {"ledger": NOW, "store of gp-two": NOW, "store of shop": later, "status": later}.items():
+        assert taken_at(metrics.MEASURED_SECONDS, what) == at.timestamp()

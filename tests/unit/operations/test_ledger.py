@@ -203,7 +203,9 @@ def test_window_is_widened_to_whole_hours(since: datetime, until: datetime, hour
 def test_webhooks_in_the_gateways_spool_are_counted_as_in_flight(tmp_path: Path) -> None:
     accepted = Change(connection="shop", record="order", id="1", noticed_at=HOUR, cause="webhook")
     file = SpoolFile(tmp_path, "shop")
-    file.append([Record(topic=TOPIC, key="shop:1", value=accepted, headers=())])
+    file.append([Record(topic=TOPIC, key="shop:1", value=accepted, headers=())] * 3)
+    # what can never be sent is not on its way
+    file.refuse(file.first(1)[0].id, "too_large")
     file.close()
 
     lines = spooled(
@@ -215,7 +217,7 @@ def test_webhooks_in_the_gateways_spool_are_counted_as_in_flight(tmp_path: Path)
     )
 
     assert [(line.connection, line.here, line.in_flight, line.refused) for line in lines] == [
-        ("shop", True, 1, 0),
+        ("shop", True, 2, 1),
         # its gateway is elsewhere
         ("other", False, 0, 0),
     ]
