@@ -18,11 +18,13 @@ NO = ("false", "no", "n", "off", "0")
 def to_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> Decimal:
     """A number written as text, with the separators it is written with; refused when it is written otherwise.
 
-    The sign stands before or, as accounts do, behind it. Groups have three digits, or two before the last (India).
+    The sign stands before or, as accounts have it, behind it, or brackets stand around it. Groups have three digits, or
+    two before the last (India).
 
     Example:
         to_decimal("1.234,50-", ".", ",") == -1234.50
         to_decimal(" 22.5 ") == 22.5
+        to_decimal("(5.00)") == -5.00
     """
     if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
         raise FunctionError("separators: one character each, and not the same one")
@@ -155,6 +157,8 @@ def _sign(text: str) -> tuple[str, str]:
         return ("" if text[0] == "+" else "-"), text[1:].lstrip()
     if text.endswith("-"):
         return "-", text[:-1].rstrip()
+    if text.startswith("(") and text.endswith(")"):
+        return "-", text[1:-1].strip()
     return "", text
 
 

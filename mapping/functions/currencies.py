@@ -95,7 +95,8 @@ def convert(
 
 
 def _rate(lookups: Lookups, table: str, pair: str, at: date) -> Decimal | None:
-    for key in (f"{pair}@{at}", f"{pair}@{at:%Y-%m}", f"{pair}@{at:%Y}", pair):
+    day = at.isoformat()
+    for key in (f"{pair}@{day}", f"{pair}@{day[:7]}", f"{pair}@{day[:4]}", pair):
         text = lookups.find(table, key)
         if text is not None:
             return _positive(text, table, key)

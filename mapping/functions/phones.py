@@ -14,6 +14,8 @@ _TEXT_LIMIT = 60
 def phone(text: str, country: str) -> str:
     """A telephone number as E.164 writes it, read as in a country unless it begins with +; refused when it is none.
 
+    It must have the digits such numbers have, area code included; whether anybody has it is not asked.
+
     Example:
         phone("(512) 555-0117", "US") == "+15125550117"
         phone("+43 1 5880 0", "US") == "+43158800"
@@ -65,7 +67,9 @@ def _parsed(text: str, country: str) -> "PhoneNumber | None":
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    return number if phonenumbers.is_possible_number(number) else None
+    # one without its area code is possible, too, but only there
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    return number if possible == phonenumbers.ValidationResult.IS_POSSIBLE else None
 
 
 def _written(number: "PhoneNumber", form: str) -> str:

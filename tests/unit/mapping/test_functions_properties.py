@@ -206,6 +206,8 @@ def test_whatever_is_given_there_is_a_result_or_a_reason(name: str, data: st.Dat
         ("email", ["a@" + "a." * 120 + "b"]),
         ("cut_bytes", ["Ł" * 60_000, 60_000]),
         ("split", ["," * 9_000, ","]),
+        ("plain_text", ["<>&" * 20_000]),
+        ("plain_text", ["<" * 60_000]),
         ("to_decimal", ["9" * 60_000]),
         ("phone", ["1" * 60, "US"]),
         ("phone", ["(" * 60, "US"]),

@@ -29,6 +29,8 @@ def call(name: str, *given: Any) -> Any:
         ("to_decimal", ["12e3"], "is not a number"),
         ("to_decimal", ["١٢"], "is not a number"),
         ("to_decimal", [""], "is not a number"),
+        ("to_decimal", ["(-5)"], "is not a number"),
+        ("phone", ["555 0117", "US"], "not a telephone number as in US"),
         ("whole", [Decimal("3.5")], "'3.5' is not a whole number"),
         ("to_boolean", ["perhaps"], "'perhaps' is none of true, yes"),
         ("format_decimal", [Decimal("12.345"), 2], "has more than 2 decimals: round it first"),
