@@ -1,8 +1,18 @@
 """A group of products in a store's catalogue or an ERP's item classes, as it is seen at a connection."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
+
+
+class CategoryState(StrEnum):
+    """Values of `Category.state`."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
 
 
 class Category(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,5 +35,5 @@ class Category(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: Place among its sisters, the smallest first.
     position: int = 0
     #: `active`, `inactive`, `deleted` or `unknown`.
-    state: str = "unknown"
+    state: str = CategoryState.UNKNOWN.value
     custom: dict[str, str] = {}

@@ -1,11 +1,31 @@
 """Who buys: a person or a business account with its addresses and contacts, as it is seen at a connection."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
 from schemas.canonical.address import Address
 from schemas.types import Amount
+
+
+class CustomerKind(StrEnum):
+    """Values of `Customer.kind`."""
+
+    PERSON = "person"
+    COMPANY = "company"
+    GUEST = "guest"
+    UNKNOWN = "unknown"
+
+
+class CustomerState(StrEnum):
+    """Values of `Customer.state`."""
+
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
 
 
 class CustomerAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,9 +71,9 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: The number as people know it there.
     number: str = ""
     #: `person`, `company`, `guest` or `unknown`.
-    kind: str = "unknown"
+    kind: str = CustomerKind.UNKNOWN.value
     #: `active`, `on_hold`, `inactive`, `deleted` or `unknown`.
-    state: str = "unknown"
+    state: str = CustomerState.UNKNOWN.value
     #: The company's name, or the person's in full.
     name: str = ""
     first_name: str = ""

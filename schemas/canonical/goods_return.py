@@ -2,12 +2,43 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
 from schemas.types import Amount
 
 ZERO = Decimal(0)
+
+
+class ReturnLineCondition(StrEnum):
+    """Values of `ReturnLine.condition`."""
+
+    SELLABLE = "sellable"
+    DAMAGED = "damaged"
+    DESTROYED = "destroyed"
+    UNKNOWN = "unknown"
+
+
+class ReturnKind(StrEnum):
+    """Values of `Return.kind`."""
+
+    RETURN = "return"
+    CREDIT = "credit"
+    EXCHANGE = "exchange"
+    UNKNOWN = "unknown"
+
+
+class ReturnState(StrEnum):
+    """Values of `Return.state`."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    RECEIVED = "received"
+    CREDITED = "credited"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
 
 
 class ReturnLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +58,7 @@ class ReturnLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tax_code: str = ""
     reason: str = ""
     #: `sellable`, `damaged`, `destroyed` or `unknown`.
-    condition: str = "unknown"
+    condition: str = ReturnLineCondition.UNKNOWN.value
     #: Whether it goes back into stock.
     restock: bool = False
     #: Warehouse it comes back to.
@@ -50,9 +81,9 @@ class Return(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: The return's number as people know it.
     number: str = ""
     #: `return`, `credit` (nothing comes back), `exchange` or `unknown`.
-    kind: str = "unknown"
+    kind: str = ReturnKind.UNKNOWN.value
     #: `requested`, `approved`, `received`, `credited`, `refused`, `cancelled` or `unknown`.
-    state: str = "unknown"
+    state: str = ReturnState.UNKNOWN.value
     #: The ERP's number of the credit document.
     credit_number: str = ""
     #: Number of the invoice it credits.

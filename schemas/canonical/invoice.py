@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -9,6 +10,16 @@ from schemas.canonical.address import Address
 from schemas.types import Amount
 
 ZERO = Decimal(0)
+
+
+class InvoiceState(StrEnum):
+    """Values of `Invoice.state`."""
+
+    OPEN = "open"
+    PARTLY_PAID = "partly_paid"
+    PAID = "paid"
+    VOIDED = "voided"
+    UNKNOWN = "unknown"
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +59,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: The invoice's number at the ERP.
     number: str = ""
     #: `open`, `partly_paid`, `paid`, `voided` or `unknown`.
-    state: str = "unknown"
+    state: str = InvoiceState.UNKNOWN.value
     #: The ERP's number of the customer.
     customer_number: str = ""
     purchase_order_number: str = ""

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -10,11 +11,55 @@ from schemas.types import Amount
 ZERO = Decimal(0)
 
 
+class PaymentApplicationKind(StrEnum):
+    """Values of `PaymentApplication.kind`."""
+
+    ORDER = "order"
+    INVOICE = "invoice"
+    RETURN = "return"
+    UNKNOWN = "unknown"
+
+
+class LedgerLineKind(StrEnum):
+    """Values of `LedgerLine.kind`."""
+
+    CASH = "cash"
+    RECEIVABLE = "receivable"
+    FEE = "fee"
+    DEPOSIT = "deposit"
+    TAX = "tax"
+    DISCOUNT = "discount"
+    ROUNDING = "rounding"
+    UNKNOWN = "unknown"
+
+
+class PaymentKind(StrEnum):
+    """Values of `Payment.kind`."""
+
+    AUTHORISATION = "authorisation"
+    CAPTURE = "capture"
+    SALE = "sale"
+    REFUND = "refund"
+    VOID = "void"
+    CHARGEBACK = "chargeback"
+    UNKNOWN = "unknown"
+
+
+class PaymentState(StrEnum):
+    """Values of `Payment.state`."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
 class PaymentApplication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a payment pays."""
 
     #: `order`, `invoice`, `return` or `unknown`.
-    kind: str = "unknown"
+    kind: str = PaymentApplicationKind.UNKNOWN.value
     #: Id of that record.
     id: str = ""
     #: The document's number as people know it.
@@ -30,7 +75,7 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     debit: Amount = ZERO
     credit: Amount = ZERO
     #: What it is: `cash`, `receivable`, `fee`, `deposit`, `tax`, `discount`, `rounding` or `unknown`.
-    kind: str = "unknown"
+    kind: str = LedgerLineKind.UNKNOWN.value
     description: str = ""
 
 
@@ -53,9 +98,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: The payment's number as people know it.
     number: str = ""
     #: `authorisation`, `capture`, `sale`, `refund`, `void`, `chargeback` or `unknown`; it tells which way money went.
-    kind: str = "unknown"
+    kind: str = PaymentKind.UNKNOWN.value
     #: `pending`, `done`, `failed`, `cancelled` or `unknown`; only what is done is booked.
-    state: str = "unknown"
+    state: str = PaymentState.UNKNOWN.value
     #: As the store calls it: `Credit Card`, `Purchase Order`.
     method: str = ""
     #: Who processed it; with method and state it decides the checkbook and the accounts.

@@ -2,12 +2,42 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
 from schemas.types import Amount, Rate
 
 ZERO = Decimal(0)
+
+
+class ProductVariantState(StrEnum):
+    """Values of `ProductVariant.state`."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+class ProductKind(StrEnum):
+    """Values of `Product.kind`."""
+
+    GOODS = "goods"
+    SERVICE = "service"
+    KIT = "kit"
+    DOWNLOAD = "download"
+    UNKNOWN = "unknown"
+
+
+class ProductState(StrEnum):
+    """Values of `Product.state`."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    DISCONTINUED = "discontinued"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
 
 
 class ProductUnit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +69,7 @@ class ProductVariant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     #: Absent: the product's.
     weight: Amount | None = None
     #: `active`, `inactive`, `deleted` or `unknown`.
-    state: str = "unknown"
+    state: str = ProductVariantState.UNKNOWN.value
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,9 +88,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     short_description: str = ""
     description: str = ""
     #: `goods`, `service`, `kit`, `download` or `unknown`.
-    kind: str = "unknown"
+    kind: str = ProductKind.UNKNOWN.value
     #: `active`, `inactive`, `discontinued`, `deleted` or `unknown`.
-    state: str = "unknown"
+    state: str = ProductState.UNKNOWN.value
     #: The item class or product type.
     item_class: str = ""
     #: Codes of its categories, the main one first.

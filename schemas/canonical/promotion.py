@@ -2,12 +2,43 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
 from schemas.types import Amount
 
 ZERO = Decimal(0)
+
+
+class PromotionState(StrEnum):
+    """Values of `Promotion.state`."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+class PromotionKind(StrEnum):
+    """Values of `Promotion.kind`."""
+
+    PERCENT = "percent"
+    AMOUNT = "amount"
+    FIXED_PRICE = "fixed_price"
+    FREE_SHIPPING = "free_shipping"
+    FREE_ITEM = "free_item"
+    UNKNOWN = "unknown"
+
+
+class PromotionAppliesTo(StrEnum):
+    """Values of `Promotion.applies_to`."""
+
+    ORDER = "order"
+    LINE = "line"
+    SHIPPING = "shipping"
+    UNKNOWN = "unknown"
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,11 +55,11 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str = ""
     description: str = ""
     #: `active`, `inactive`, `expired`, `deleted` or `unknown`.
-    state: str = "unknown"
+    state: str = PromotionState.UNKNOWN.value
     #: `percent`, `amount`, `fixed_price`, `free_shipping`, `free_item` or `unknown`.
-    kind: str = "unknown"
+    kind: str = PromotionKind.UNKNOWN.value
     #: What it is taken off: `order`, `line`, `shipping` or `unknown`.
-    applies_to: str = "unknown"
+    applies_to: str = PromotionAppliesTo.UNKNOWN.value
     #: Percent from 0 to 100, or an amount, by kind.
     value: Amount = ZERO
     #: ISO 4217, of amounts.

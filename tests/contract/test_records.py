@@ -1,9 +1,12 @@
 """Records agree with their schemas; every topic has examples, and they decode, map, and come out as written down."""
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -151,6 +154,34 @@ def test_an_example_survives_the_wire(topic: Topic, path: Path) -> None:
     codec = Codecs(MemoryRegistry()).of(topic)
 
     assert codec.decode(codec.encode(record)) == record
+
+
+def test_what_a_field_says_it_may_hold_is_what_its_enum_has() -> None:
+    """A closed set is text on the topic, so that it can grow; the enum beside the record is for code."""
+    for topic in topics.TO_COME:
+        assert topic.record is not None
+        module = sys.modules[topic.record.__module__]
+        sets: dict[str, type[StrEnum]] = {
+            name: each
+            for name, each in vars(module).items()
+            if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum
+        }
+        for schema in records_within(json.loads(avro_schema(topic.record))):
+            for field in schema["fields"]:
+                if field.get("default") == "unknown":
+                    enum = sets.pop(schema["name"] + field["name"].title().replace("_", ""))
+                    assert re.findall(r"`(\w+)`", field["doc"]) == [each.value for each in enum]
+        assert sets == {}
+
+
+def records_within(schema: Any) -> Iterator[dict[str, Any]]:
+    match schema:
+        case {"type": "record", "fields": fields}:
+            yield schema
+            for field in fields:
+                yield from records_within(field["type"])
+        case {"items": kind} | {"values": kind} | {"type": dict(kind)}:
+            yield from records_within(kind)
 
 
 def test_documents_of_examples_add_up() -> None:
