@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bus.secret import Secret
 from bus.settings import Connection
+from connect import identity as connect_identity
 from connect.identity import StrangerError
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from consumers.dynamics_gp.sales_order import sales_order
@@ -86,6 +87,12 @@ class Company:
             wire.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
             wire.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(to), sql.Identifier(name)))
             wire.execute(sql.SQL(allow).format(sql.Identifier(name), sql.SQL("true")))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that met a stranger is tried again soon: a second proves nothing more."""
+    monkeypatch.setattr(connect_identity, "_AGAIN_S", 0.1)
 
 
 @pytest.fixture
