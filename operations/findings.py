@@ -5,14 +5,13 @@ after an hour it is an alarm. A *note* is worth knowing.
 """
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
-from delivery.incarnation import Incarnation, refusal
 from delivery.states import ParkedFor, State
 from operations.connectors import ConnectorStatus
 from operations.lag import KEPT
@@ -21,14 +20,12 @@ from operations.processes import SUPERVISOR, ProcessState
 from operations.projection.census import CensusTold
 from operations.projection.letters import Unheld
 from operations.projection.parked import Group
-from operations.projection.queues import Pause, Position, StoreStanding
 from operations.projection.replays import ReplayTold
 from operations.projection.standing import OpenCircuit
 from operations.sentences import NOTHING, sentence
 from operations.side_by_side import Silence
 from operations.unread import Lost, Unread
 from producers.gateway.spool_file import Waits
-from schemas.topics import CLARITY_CHANGES
 
 #: What waits for a missing thing is an alarm after this, where the connection says nothing else.
 WAITS_AT_MOST = timedelta(hours=72)
@@ -39,13 +36,8 @@ BACKOFF_FOR = timedelta(minutes=5)
 #: … and is an alarm when it has lasted so long.
 TOO_LONG = timedelta(hours=1)
 
-#: Topics of what a census counts.
-LISTED_AT_THEIR_SOURCE = frozenset({CLARITY_CHANGES.name})
 #: A census is taken every hour.
 NO_CENSUS_FOR = timedelta(hours=3)
-
-#: What a topic that was made anew lost; longer than topics of changes keep anything.
-TOLD_FOR = timedelta(days=14)
 
 POSTGRESQL = "PostgreSQL"
 #: Codes of what does not answer; the empty one of what did not in time.
@@ -171,83 +163,6 @@ def of_silences(silences: Iterable[Silence], where: Callable[[str], str]) -> Ite
         yield _silent(POSTGRESQL, f"Tables are missing or of another version than this code: {listed}.", MIGRATE)
 
 
-def of_stores(stores: Iterable[StoreStanding], announced: Mapping[str, Incarnation]) -> Iterator[Finding]:
-    """Stores that do not know what they have announced: their connections stand still; pure."""
-    for store in stores:
-        why = refusal(store.connection, store.incarnation, announced.get(store.connection))
-        if why is None:
-            continue
-        said = sentence(why.code, {"connection": store.connection})
-        yield Finding(
-            severity=Severity.ALARM,
-            kind=Kind.STORE,
-            about=store.connection,
-            headline=said.happened,
-            to_do=said.to_do,
-        )
-
-
-def of_strangers(stores: Iterable[StoreStanding]) -> Iterator[Finding]:
-    """Connections behind which another system is than is remembered, or an older copy of it; pure."""
-    for store in stores:
-        if store.stranger is None:
-            continue
-        said = sentence(store.stranger.code, store.stranger.values | {"connection": store.connection})
-        yield Finding(
-            severity=Severity.ALARM,
-            kind=Kind.STRANGER,
-            about=store.connection,
-            headline=said.happened,
-            since=store.stranger.since,
-            to_do=said.to_do,
-        )
-
-
-def of_recreated(
-    stores: Iterable[StoreStanding],
-    topic_ids: Mapping[str, str],
-    projected: Mapping[tuple[str, int], int],
-    now: datetime,
-    counted: Collection[str] = (),
-) -> Iterator[Finding]:
-    """Topics that were deleted and made anew, and what of the old ones was never taken in; pure.
-
-    Args:
-        stores: Their positions, those of the old topics among them.
-        topic_ids: Of the topics as they are now, by name.
-        projected: (topic id, partition) to how far the projector had read, the old topics too: there were so many.
-        now: What is long past is not told any more.
-        counted: Connections a census is taken of: their pollers bring again what a topic of changes held.
-    """
-    old: dict[tuple[str, str], list[Position]] = {}
-    for store in stores:
-        for each in store.stood:
-            if topic_ids.get(each.topic, each.topic_id) != each.topic_id and now - each.moved_at < TOLD_FOR:
-                old.setdefault((store.connection, each.topic), []).append(each)
-    for (connection, topic), positions in old.items():
-        lost = sum(max(projected.get((each.topic_id, each.partition), 0) - each.next, 0) for each in positions)
-        again = topic in LISTED_AT_THEIR_SOURCE and connection in counted
-        yield Finding(
-            severity=Severity.ALARM if lost and not again else Severity.NOTE,
-            kind=Kind.TOPIC,
-            about=connection,
-            headline=f"{topic} was deleted and made anew; {connection} reads it from its beginning. Of the old one "
-            + (f"{_events(lost)} were never taken in." if lost else "all that is known of was taken in."),
-            count=lost,
-            since=max(each.moved_at for each in positions),
-            to_do=_after_loss(again=again) if lost else "Nothing to do.",
-        )
-
-
-def _after_loss(*, again: bool) -> str:
-    if again:
-        return "Nothing to do: the poller brings them again, and the next census tells whether any is missing."
-    return (
-        "`towpath ledger --explain` names those that never came to an end; `towpath census` fetches what a store lists "
-        "as changed and nobody has."
-    )
-
-
 def of_processes(here: Here) -> Iterator[Finding]:
     """Processes that should run here and do not; pure."""
     supervisor = next((each for each in here.states if each.name == SUPERVISOR), None)
@@ -311,7 +226,7 @@ def of_ledger(ledger: Ledger | None, of: timedelta) -> Iterator[Finding]:
         return
     lost = ledger.intake_total.remainder + ledger.delivery_total.remainder
     uncounted = sum(ledger.uncounted.values())
-    parts = [f"{_events(lost)} unaccounted for"] if lost else []
+    parts = [f"{events(lost)} unaccounted for"] if lost else []
     parts += [f"{uncounted} never counted"] if uncounted else []
     hours = int(of / timedelta(hours=1))
     yield Finding(
@@ -343,14 +258,14 @@ def of_census(told: Iterable[CensusTold], now: datetime) -> Iterator[Finding]:
         elif now - each.at > NO_CENSUS_FOR:
             severity = Severity.WARNING
             headline = (
-                f"No census of {each.connection} since {_clock(each.at, now)}: what it has changed since "
-                f"{_clock(each.until, now)} may be missing unseen."
+                f"No census of {each.connection} since {clock(each.at, now)}: what it has changed since "
+                f"{clock(each.until, now)} may be missing unseen."
             )
             to_do = f"The projector's log says why (`census.`); `towpath census {where}` asks now."
         else:
             headline = (
                 f"Of {each.connection} nothing is missing: {_documents(each.listed)} it lists as changed until "
-                f"{_clock(each.until, now)}."
+                f"{clock(each.until, now)}."
             )
         yield Finding(
             severity=severity,
@@ -364,10 +279,10 @@ def of_census(told: Iterable[CensusTold], now: datetime) -> Iterator[Finding]:
 
 
 def _asked_for(told: CensusTold, now: datetime) -> str:
-    asked = f"asked for at {_clock(told.at, now)}"
+    asked = f"asked for at {clock(told.at, now)}"
     if not told.absent:
         return asked
-    again = f", and is asked again from {_clock(told.again_at, now)} on" if told.again_at is not None else ""
+    again = f", and is asked again from {clock(told.again_at, now)} on" if told.again_at is not None else ""
     if told.absent == told.uncaptured:
         return f"asked for each, it says they are not there{again}"
     return f"{asked}. Of {told.absent} it says, asked for each, that they are not there{again}"
@@ -398,10 +313,10 @@ def of_unread(waiting: Iterable[Waiting], now: datetime, *, books_current: bool)
         if each.since is not None and now - each.since < UNREAD_FOR:
             continue
         yield Finding(
-            severity=_lasting(each.since, now) if each.since is not None else Severity.NOTE,
+            severity=lasting(each.since, now) if each.since is not None else Severity.NOTE,
             kind=Kind.UNREAD,
             about=lag.process,
-            headline=f"{_events(lag.count)} of {lag.topic} not read by {lag.process} yet"
+            headline=f"{events(lag.count)} of {lag.topic} not read by {lag.process} yet"
             + ("." if each.since is not None else "; since when is not known."),
             count=lag.count,
             since=each.since,
@@ -416,10 +331,10 @@ def of_spools(spools: Mapping[str, Waits], now: datetime) -> Iterator[Finding]:
         going = waits.count - waits.refused
         if going and waits.since is not None:
             yield Finding(
-                severity=_lasting(waits.since, now),
+                severity=lasting(waits.since, now),
                 kind=Kind.SPOOL,
                 about=connection,
-                headline=f"{_events(going)} of {connection} accepted and not in Kafka yet: the spool has them.",
+                headline=f"{events(going)} of {connection} accepted and not in Kafka yet: the spool has them.",
                 count=going,
                 since=waits.since,
                 to_do="They go there by themselves: see that Kafka is up and the gateway runs "
@@ -430,7 +345,7 @@ def of_spools(spools: Mapping[str, Waits], now: datetime) -> Iterator[Finding]:
                 severity=Severity.ALARM,
                 kind=Kind.SPOOL,
                 about=connection,
-                headline=f"{_events(waits.refused)} of {connection} in the gateway's spool can never be sent.",
+                headline=f"{events(waits.refused)} of {connection} in the gateway's spool can never be sent.",
                 count=waits.refused,
                 to_do="`towpath census` fetches what is missing; the gateway's log tells why.",
             )
@@ -471,7 +386,7 @@ def of_lost(gone: Iterable[Lost], since: Mapping[tuple[str, int, int], datetime]
             severity=Severity.ALARM,
             kind=Kind.LOST,
             about=each.process,
-            headline=f"{_events(each.count)} of {each.topic}/{each.partition} deleted before {each.process} had read "
+            headline=f"{events(each.count)} of {each.topic}/{each.partition} deleted before {each.process} had read "
             f"them: lost (offsets {each.offset} to {each.offset + each.count - 1}{from_when}).",
             count=each.count,
             since=came,
@@ -499,47 +414,6 @@ def of_expiring(waiting: Iterable[Waiting], now: datetime) -> Iterator[Finding]:
         )
 
 
-def of_pauses(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:
-    """Connections somebody paused; both queues of one command are one pause; pure."""
-    for store in stores:
-        by_command: dict[str, Pause] = {each.command_id: each for each in store.pauses}
-        for pause in by_command.values():
-            queues_of_it = sorted(each.queue for each in store.pauses if each.command_id == pause.command_id)
-            until = f"until {_clock(pause.until, now)}" if pause.until is not None else "until resumed"
-            why = f': "{pause.why}"' if pause.why else ""
-            yield Finding(
-                severity=Severity.NOTE if pause.until is not None else Severity.WARNING,
-                kind=Kind.PAUSE,
-                about=store.connection,
-                headline=f"{store.connection} was paused by {pause.who} {until} ({', '.join(queues_of_it)}){why}.",
-                since=pause.since,
-                to_do=("It goes on then. Sooner: " if pause.until is not None else "When it may go on: ")
-                + f"`towpath resume {store.connection}`.",
-            )
-
-
-def of_full(stores: Iterable[StoreStanding], now: datetime) -> Iterator[Finding]:
-    """Queues that take nothing more in, as they hold as much as they may; pure."""
-    for store in stores:
-        for each in store.full:
-            held = (
-                f"{_events(each.rows)} at work or due, of {each.most_rows} it may hold"
-                if each.rows > each.most_rows
-                else f"{each.bytes} bytes at work or due, of {each.most_bytes} it may hold"
-            )
-            yield Finding(
-                severity=_lasting(each.since, now),
-                kind=Kind.FULL,
-                about=store.connection,
-                headline=f"{store.connection} is full ({each.queue}): {held}. Nothing more is taken in; the topics "
-                "keep what waits.",
-                count=each.rows,
-                since=each.since,
-                to_do=f"It goes on by itself when half is free. Until then: see that {store.connection} works and "
-                f"{each.queue}@{store.connection} runs; `towpath lag` tells what waits.",
-            )
-
-
 def of_circuits(circuits: Iterable[OpenCircuit], now: datetime) -> Iterator[Finding]:
     """Targets that do not work; pure."""
     for each in circuits:
@@ -547,7 +421,7 @@ def of_circuits(circuits: Iterable[OpenCircuit], now: datetime) -> Iterator[Find
         told = sentence(why, {"connection": each.connection}).happened if why else ""
         probed = " It is being tried with single events." if each.code == "circuit.probing" else ""
         yield Finding(
-            severity=_lasting(each.at, now),
+            severity=lasting(each.at, now),
             kind=Kind.CIRCUIT,
             about=each.connection,
             headline=f"{each.connection} does not work: {each.stage} send nothing but probes. {told}{probed}".strip(),
@@ -614,9 +488,9 @@ def _severity(group: Group, now: datetime, waits_at_most: timedelta) -> Severity
     """None: it has not lasted long enough to be told of."""
     age = now - group.since
     if group.state == State.UNKNOWN:
-        return _lasting(group.since, now) if age >= UNKNOWN_FOR else None
+        return lasting(group.since, now) if age >= UNKNOWN_FOR else None
     if group.cause == ParkedFor.BACKOFF:
-        return _lasting(group.since, now) if age >= BACKOFF_FOR else None
+        return lasting(group.since, now) if age >= BACKOFF_FOR else None
     if group.cause == ParkedFor.DEPENDENCY:
         return Severity.ALARM if age >= waits_at_most else Severity.WARNING
     return Severity.ALARM
@@ -628,7 +502,7 @@ def _told(group: Group, count: int) -> tuple[Kind, str, str]:
     advice = _advice(said.to_do)
     where = f"--connection {group.connection}"
     if group.state == State.UNKNOWN:
-        headline = f"{_events(count)} at {group.connection} of which nobody knows whether it was done: {said.happened}"
+        headline = f"{events(count)} at {group.connection} of which nobody knows whether it was done: {said.happened}"
         command = f"`towpath outcomes --connection {group.connection} --state unknown`"
         return Kind.UNKNOWN, headline, f"{advice}{command}."
     if group.cause == ParkedFor.REFUSED:
@@ -644,13 +518,14 @@ def _told(group: Group, count: int) -> tuple[Kind, str, str]:
         ParkedFor.LOOP: "stopped because it goes round in circles",
     }.get(ParkedFor(group.cause), group.cause)
     if group.cause == ParkedFor.DEPENDENCY and group.waits_for:
-        headline = f"{group.waits_for} is missing at {group.connection} and blocks {_events(count)}."
+        headline = f"{group.waits_for} is missing at {group.connection} and blocks {events(count)}."
     else:
-        headline = f"{_events(count)} at {group.connection} {waits}: {said.happened}"
+        headline = f"{events(count)} at {group.connection} {waits}: {said.happened}"
     return Kind.PARKED, headline, f"{advice}{command}."
 
 
-def _lasting(since: datetime, now: datetime) -> Severity:
+def lasting(since: datetime, now: datetime) -> Severity:
+    """Of what goes on by itself."""
     return Severity.ALARM if now - since >= TOO_LONG else Severity.WARNING
 
 
@@ -671,7 +546,8 @@ def _documents(count: int) -> str:
     return "1 document" if count == 1 else f"{count} documents"
 
 
-def _events(count: int) -> str:
+def events(count: int) -> str:
+    """So many, in words."""
     return "1 event" if count == 1 else f"{count} events"
 
 
@@ -684,7 +560,8 @@ def _hours(time: timedelta) -> str:
     return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
 
 
-def _clock(moment: datetime, now: datetime) -> str:
+def clock(moment: datetime, now: datetime) -> str:
+    """A time, with its day where that is not today's."""
     return f"{moment:%H:%M}Z" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}Z"
 
 

@@ -18,7 +18,7 @@ from bus.registry import Registry
 from bus.settings import Settings
 from delivery.incarnation import Incarnation
 from delivery.recognition import announced
-from operations import census, connectors, findings, local, processes
+from operations import census, connectors, findings, findings_of_stores, local, processes
 from operations import ledger as books_of
 from operations.findings import Finding, Here, Projector, Severity, Waiting, bare
 from operations.ledger import Ledger
@@ -110,7 +110,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     unaged = bool(waiting or gone) and books.answer is not None
     ages = Question("ages", lambda: _ages(settings, waiting, gone)) if unaged else None
     moving = _projector(settings, kafka.answer, books.answer)
-    doubted = [each.about for each in findings.of_stores(told.values(), marks.answer or {})]
+    doubted = [each.about for each in findings_of_stores.of_stores(told.values(), marks.answer or {})]
     # whoever was asked before the marks were read may have announced something since
     again = {name: _store(settings, name) for name in doubted}
     later: list[Question[Any]] = [each for each in (ledger, ages, moving, *again.values()) if each is not None]
@@ -120,8 +120,8 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     told |= {name: each.answer for name, each in again.items() if each.answer is not None}
     found = [
         *findings.of_silences(silences, lambda source: _where(settings, source)),
-        *findings.of_stores(told.values(), marks.answer or {}),
-        *findings.of_strangers(told.values()),
+        *findings_of_stores.of_stores(told.values(), marks.answer or {}),
+        *findings_of_stores.of_strangers(told.values()),
         *_recreated(told.values(), kafka.answer, books.answer, now, counted),
         *findings.of_processes(here),
         *findings.of_connectors(connect.answer or ()),
@@ -131,8 +131,8 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings.of_expiring(_aged(waiting, ages), now),
         *findings.of_unread(_aged(waiting, ages), now, books_current=projector is not None and not projector.behind),
         *findings.of_spools(spools.answer or {}, now),
-        *findings.of_pauses(told.values(), now),
-        *findings.of_full(told.values(), now),
+        *findings_of_stores.of_pauses(told.values(), now),
+        *findings_of_stores.of_full(told.values(), now),
     ]
     if books.answer is not None:
         found += [
@@ -187,7 +187,7 @@ def _recreated(
     stores: Iterable[StoreStanding], found: Log | None, books: Standing | None, now: datetime, counted: Collection[str]
 ) -> Iterator[Finding]:
     ids = {name: place.topic_id for name, place in found.places.items()} if found is not None else {}
-    return findings.of_recreated(stores, ids, books.positions if books is not None else {}, now, counted)
+    return findings_of_stores.of_recreated(stores, ids, books.positions if books is not None else {}, now, counted)
 
 
 def _marks(settings: Settings) -> Mapping[str, Incarnation]:

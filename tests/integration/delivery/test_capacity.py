@@ -10,7 +10,7 @@ from delivery.capacity import Capacity, Marks
 from delivery.decide import Pace, Step, after, settled
 from delivery.store import Store
 from errors import RefusedError, RetryableError
-from operations import findings
+from operations import findings_of_stores
 from operations.projection import queues
 from tests.integration.delivery.rows import QUEUE, arrival, command, delivered, look, outcomes, take_in
 
@@ -83,5 +83,5 @@ async def test_a_command_needs_no_room_and_the_status_tells_of_the_full_queue(st
 
     assert full
     assert [one["code"] for one in look(bus_dsn, store.connection, "SELECT code FROM history")] == ["skipped"]
-    found = list(findings.of_full([standing], datetime.now(UTC)))
+    found = list(findings_of_stores.of_full([standing], datetime.now(UTC)))
     assert [(each.severity.value, each.count) for each in found] == [("warning", 5)], "counted no further than the mark"

@@ -24,7 +24,7 @@ from delivery.acts import Acts
 from delivery.identity import Watch
 from delivery.store import Store
 from errors import RetryableError
-from operations.findings import of_strangers
+from operations.findings_of_stores import of_strangers
 from operations.projection import queues
 from schemas.bus.command import Act
 from schemas.systems.dynamics_gp.receipt import Receipt

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from operations import findings
+from operations import findings, findings_of_stores
 from operations.connectors import ConnectorStatus, TaskStatus
 from operations.findings import Finding, Here, Kind, Projector, Severity, Waiting, worst_first
 from operations.ledger import DeliveryLine, IntakeLine, Ledger
@@ -339,7 +339,7 @@ def test_both_queues_of_a_pause_are_one_warning_and_one_with_an_end_is_a_note() 
         ),
     ]
 
-    found = list(findings.of_pauses(stores, NOW))
+    found = list(findings_of_stores.of_pauses(stores, NOW))
 
     assert told(found) == [
         ("warning", "gp-two", "When it may go on: `towpath resume gp-two`."),
@@ -367,7 +367,9 @@ def test_open_circuit_says_why_and_that_nothing_is_lost() -> None:
 def test_a_full_queue_tells_why_and_is_an_alarm_when_it_lasts(since: datetime, severity: str) -> None:
     full = Full(queue="consumers", since=since, rows=90, bytes=5000, most_rows=20_000, most_bytes=4096)
 
-    found = list(findings.of_full([StoreStanding(connection="gp-two", positions={}, pauses=(), full=(full,))], NOW))
+    found = list(
+        findings_of_stores.of_full([StoreStanding(connection="gp-two", positions={}, pauses=(), full=(full,))], NOW)
+    )
 
     assert [(each.severity.value, each.about, each.headline) for each in found] == [
         (

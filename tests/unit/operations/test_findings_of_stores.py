@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from delivery.incarnation import Incarnation
-from operations.findings import Kind, Severity, of_recreated, of_stores, of_strangers, worst_first
+from operations.findings import Kind, Severity, worst_first
+from operations.findings_of_stores import of_recreated, of_stores, of_strangers
 from operations.projection.queues import Position, StoreStanding, Stranger
 
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
