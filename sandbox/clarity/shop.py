@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sandbox.clarity import money, orders, records, shoppers
-from sandbox.clarity.catalogue import Catalogue, CatalogueCustomer, CatalogueProduct
+from sandbox.clarity import money, orders, records, shoppers, stocked
+from sandbox.clarity.catalogue import Catalogue
 from sandbox.clarity.clock import StoreClock, iso_from_ticks, ticks_from_iso
 from sandbox.clarity.requests import (
     AddressRequest,
@@ -90,11 +90,11 @@ class Shop:
         ticks = iter(self.store.next_ticks(self.clock.ticks(), entries))
         for number, product in enumerate(products, start=1):
             tick = next(ticks)
-            wire = _wire_product(number, product, iso_from_ticks(tick))
+            wire = stocked.first_product(number, product, iso_from_ticks(tick))
             self.store.put_entity("product", product.sku, number, tick, records.encode(wire))
         for number, customer in enumerate(customers, start=1):
             tick = next(ticks)
-            account = _wire_account(number, customer, iso_from_ticks(tick))
+            account = stocked.first_account(number, customer, iso_from_ticks(tick))
             self.store.put_entity("account", customer.account_key, number, tick, records.encode(account))
         shelves = ((product, site) for product in products for site in sites)
         for number, (product, site) in enumerate(shelves, start=1):
@@ -413,7 +413,7 @@ class Shop:
         if before is None:
             with self.store.transaction():
                 number = self.store.next_number("next product", 1_000_000)
-            before = _blank_product(number, upsert.custom_key)
+            before = stocked.blank_product(number, upsert.custom_key)
         changes = _differences(before, given)
         if changes:
             self._keep_product(msgspec.structs.replace(before, **changes), "send")
@@ -465,70 +465,6 @@ class Shop:
 
     def _email(self, order_id: int, kind: str) -> None:
         self.store.add_email(StoredEmail(0, iso_from_ticks(self.clock.ticks()), order_id, kind))
-
-
-def _wire_product(number: int, product: CatalogueProduct, moment: str) -> records.Product:
-    return records.Product(
-        id=number,
-        custom_key=product.sku,
-        active=True,
-        created_date=moment,
-        updated_date=moment,
-        name=product.name,
-        description=product.description,
-        unit_of_measure=product.uom,
-        weight=product.weight,
-        price_base=money.price(product.price, "USD"),
-        is_taxable=product.taxable,
-        tax_code=product.tax_code,
-        allow_back_order=product.allow_backorder,
-        category_key=product.category,
-        type_key="General",
-    )
-
-
-def _blank_product(number: int, sku: str) -> records.Product:
-    return records.Product(
-        id=number,
-        custom_key=sku,
-        active=True,
-        created_date="",
-        updated_date="",
-        name="",
-        unit_of_measure="EACH",
-        weight=money.ZERO,
-        price_base=money.ZERO,
-        is_taxable=True,
-        allow_back_order=True,
-        category_key="General",
-        type_key="General",
-    )
-
-
-def _wire_account(number: int, customer: CatalogueCustomer, moment: str) -> records.Account:
-    person = orders.Buyer(
-        account=None,
-        first_name=customer.first_name,
-        last_name=customer.last_name,
-        email=customer.email,
-        phone=customer.phone,
-        billing=customer.billing,
-        shipping=None,
-    )
-    return records.Account(
-        id=number,
-        custom_key=customer.account_key,
-        active=True,
-        created_date=moment,
-        updated_date=moment,
-        name=customer.company or f"{customer.first_name} {customer.last_name}",
-        user_name=customer.email,
-        contact=orders.contact(number * 10, customer.billing, person, customer.email),
-        addresses=[
-            orders.contact(number * 10 + place, address, person, None)
-            for place, address in enumerate(customer.shipping, start=1)
-        ],
-    )
 
 
 def _refused(message: str) -> Reply:
