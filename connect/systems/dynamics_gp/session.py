@@ -4,9 +4,10 @@ import asyncio
 import math
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from queue import Empty, LifoQueue
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ _NATIVE_NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
 _LOGIN_TIMEOUT_S = 5
 #: eConnect's procedures are slow at times (reference/dynamics-gp.md, 5.3).
 _STATEMENT_TIMEOUT_S = 60
+#: Statements a session keeps prepared, the least used given up first; the client has some thirty texts.
+_PREPARED = 40
 #: Whoever closes has stopped working before; what still runs then was given up by its caller.
 _CLOSE_WITHIN_S = 10
 
@@ -39,6 +42,8 @@ class Session:
         self.system: Seen | None = None
         #: On the monotonic clock: nothing is begun after it, so that nobody who gave up waiting is surprised later.
         self.deadline = math.inf
+        #: By text, the last used last. A closed cursor's statement is prepared anew, which is two more round trips.
+        self._cursors: OrderedDict[str, pyodbc.Cursor] = OrderedDict()
 
     def query(self, statement: Statement) -> list[pyodbc.Row]:
         """All rows of the last result set, which is ours: what triggers and add-ons select comes before it.
@@ -47,34 +52,44 @@ class Session:
             BusError: by kind, also where the error hides behind a result; a connection lost before COMMIT is
                 RetryableError, as the server rolls back.
         """
-        self._in_time()
         rows: list[pyodbc.Row] = []
+        with self._executed(statement) as cursor:
+            while True:
+                if cursor.description is not None:
+                    rows = list(cursor.fetchall())
+                if not cursor.nextset():
+                    return rows
+
+    def execute(self, statement: Statement) -> None:
+        """Run a statement that gives no rows."""
+        with self._executed(statement) as cursor:
+            while cursor.nextset():
+                pass  # a trigger's error shows only when it is its turn
+
+    @contextmanager
+    def _executed(self, statement: Statement) -> Iterator[pyodbc.Cursor]:
+        """The cursor with its results, all of which are to be read; its errors as ours."""
+        self._in_time()
         try:
+            # only what has parameters is prepared
+            cursor = self._cursors.pop(statement.text, None) if statement.parameters else None
             # `closing`: pyodbc's own `with cursor` commits at its end
-            with closing(self._connection.cursor()) as cursor:
+            with ExitStack() as unless_kept:
+                cursor = unless_kept.enter_context(closing(cursor or self._connection.cursor()))
                 cursor.execute(statement.text, statement.parameters)
-                while True:
-                    if cursor.description is not None:
-                        rows = list(cursor.fetchall())
-                    if not cursor.nextset():
-                        return rows
+                yield cursor
+                if statement.parameters:
+                    unless_kept.pop_all()
+                    self._keep(statement.text, cursor)
         except pyodbc.Error as error:
             raise self._ours(error) from error
         except UnicodeEncodeError as error:
             raise _not_in_code_page(error) from None
 
-    def execute(self, statement: Statement) -> None:
-        """Run a statement that gives no rows."""
-        self._in_time()
-        try:
-            with closing(self._connection.cursor()) as cursor:
-                cursor.execute(statement.text, statement.parameters)
-                while cursor.nextset():
-                    pass  # a trigger's error shows only when it is its turn
-        except pyodbc.Error as error:
-            raise self._ours(error) from error
-        except UnicodeEncodeError as error:
-            raise _not_in_code_page(error) from None
+    def _keep(self, text: str, cursor: pyodbc.Cursor) -> None:
+        self._cursors[text] = cursor
+        if len(self._cursors) > _PREPARED:
+            self._cursors.popitem(last=False)[1].close()
 
     def restore(self, texts: tuple[str, ...]) -> None:
         """Give the session back as it was, however late; where that fails it is not used again."""
