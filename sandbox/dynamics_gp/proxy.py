@@ -165,18 +165,22 @@ class Proxy:
             await self._flowing.wait()
             if self.faults.latency_ms:
                 await asyncio.sleep(self.faults.latency_ms / 1000)
+            passed: list[bytes] = []
             for message, raw in messages.feed(data):
                 conversation.said(message)
                 if wire.asks_to_commit(message) and self._take("lose_commits", conversation):
                     LOG.info("a commit was lost on its way")
+                    to_database.write(b"".join(passed))
                     return
                 if wire.asks_to_commit(message) and self._take("crash_at_commits", conversation):
                     LOG.info("the server crashed at a commit")
+                    to_database.write(b"".join(passed))
                     to_client.write(wire.CRASH_WARNING)
                     await to_client.drain()
                     to_client.close()
                     return
-                to_database.write(raw)
+                passed.append(raw)
+            to_database.write(b"".join(passed))
             await to_database.drain()
 
     async def _to_client(
@@ -185,13 +189,16 @@ class Proxy:
         messages = wire.Messages()
         while data := await database.read(CHUNK):
             await self._flowing.wait()
+            passed: list[bytes] = []
             for message, raw in messages.feed(data):
                 if wire.says_committed(message) and self._take("lose_commit_answers", conversation):
                     LOG.info("the answer to a commit was lost")
+                    to_client.write(b"".join(passed))
                     return
                 if wire.ends_transaction(message):
                     conversation.transaction_ended()
-                to_client.write(raw)
+                passed.append(raw)
+            to_client.write(b"".join(passed))
             await to_client.drain()
 
     def _take(

@@ -13,8 +13,12 @@ CRASH_WARNING = b"N" + (len(_CRASH_FIELDS) + 4).to_bytes(4) + _CRASH_FIELDS
 LARGEST_MESSAGE = 1 << 30
 
 
+#: Messages somebody looks into: queries, what is prepared and bound, ends of commands.
+READ = frozenset({b"Q", b"P", b"B", b"C"})
+
+
 class Message(msgspec.Struct, frozen=True):
-    """One message: its type byte, and the body without type and length."""
+    """One message: its type byte, and the body without type and length where it is one of `READ`."""
 
     kind: bytes
     body: bytes
@@ -28,7 +32,7 @@ class Messages:
     """Splits a stream into whole messages; what is not whole yet waits."""
 
     def __init__(self) -> None:
-        self._waiting = bytearray()
+        self._waiting = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytes]]:
         """Each message with its bytes as they came.
@@ -36,16 +40,18 @@ class Messages:
         Raises:
             ProtocolError: a length that cannot be.
         """
-        self._waiting += data
-        while len(self._waiting) >= 5:
-            length = int.from_bytes(self._waiting[1:5])
+        here, start = self._waiting + data, 0
+        while len(here) - start >= 5:
+            length = int.from_bytes(here[start + 1 : start + 5])
             if not 4 <= length <= LARGEST_MESSAGE:
                 raise ProtocolError(f"a message of {length} bytes")
-            if len(self._waiting) < length + 1:
-                return
-            raw = bytes(self._waiting[: length + 1])
-            del self._waiting[: length + 1]
-            yield Message(raw[:1], raw[5:]), raw
+            end = start + length + 1
+            if len(here) < end:
+                break
+            kind = here[start : start + 1]
+            yield Message(kind, here[start + 5 : end] if kind in READ else b""), here[start:end]
+            start = end
+        self._waiting = here[start:]
 
 
 class Conversation:
