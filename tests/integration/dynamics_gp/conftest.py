@@ -53,7 +53,7 @@ def sandbox(cluster_dsn: str) -> Iterator[Sandbox]:
                 make_conninfo(cluster_dsn, dbname=f"GP{suffix}", user=f"towpath{suffix}", password="secret"),
                 control,
                 f"Driver={{PostgreSQL Unicode}};Server={where.get('host', '127.0.0.1')};Port={proxy_port};"
-                f"Database=GP{suffix};Uid=towpath{suffix};Pwd=secret",
+                f"Database=GP{suffix};Uid=towpath{suffix};Pwd=secret;Protocol=7.4-1",
                 f"towpath{suffix}",
             )
             _as_an_administrator_does(running)

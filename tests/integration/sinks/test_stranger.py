@@ -263,7 +263,8 @@ async def test_company_whose_server_crashed_is_the_same(store: Store, sandbox: S
         with psycopg.connect(cluster.dsn, autocommit=True) as wire:
             wire.execute(RECEIPTS.read_bytes())
         where = conninfo_to_dict(cluster.dsn)
-        odbc = f"Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={where['port']};Database=postgres;Uid=towpath"
+        server = f"Server=127.0.0.1;Port={where['port']};Database=postgres"
+        odbc = f"Driver={{PostgreSQL Unicode}};{server};Uid=towpath;Protocol=7.4-1"
         async with aclosing(GpClient(odbc, "postgresql", in_flight=2)) as client:
             watch = Watch(store, QUEUE, client)
             await watch.begin()
