@@ -36,9 +36,13 @@ from schemas.topics import Cleanup, Stage, Topic
 log = structlog.get_logger(__name__)
 
 BATCH = 5000
-#: Longest wait for a first record, and the time given to others to join it.
+#: Longest wait for a first record, and the time given to others to join it: a commit costs eight temporary tables,
+#: whatever it holds.
 WAIT_S = 0.5
 GATHER_S = 0.25
+#: The broker gathers, too: else each record of each topic is an answer of its own.
+FETCH_BYTES = 256 * 1024
+FETCH_WAIT_S = 0.25
 HOUSEKEEPING_EVERY_S = 1800.0
 #: Whether the topics are those that were there at the beginning.
 TOPICS_EVERY_S = 10.0
@@ -217,6 +221,8 @@ class Reader:
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "fetch.message.max.bytes": 1024 * 1024,
+                "fetch.min.bytes": FETCH_BYTES,
+                "fetch.wait.max.ms": int(FETCH_WAIT_S * 1000),
                 "queued.max.messages.kbytes": 65536,
                 "log_level": 0,
             }
