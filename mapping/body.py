@@ -53,7 +53,10 @@ class Body:
                 type_ = Text()
             with self.told.about(named):
                 loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))
+                is_part = typed is not None and scope.is_part(typed.path)
                 scope = scope.naming({named.text: type_})
+                if is_part:
+                    scope = scope.with_part(named.text)
             self.writer.line(f"{named.text} = {code_of(typed)}", f"{path}{named.text}")
         for requirement in block.require:
             scope = self._require(requirement, scope, path)
@@ -204,6 +207,7 @@ class Body:
             record = self.record(block, wanted.item, inner, f"{inside_path}.")
             self.writer.value(f"{made}.append(", record, ")", inside_path)
             self.writer.without()
+            self.checker.weighed(loop)
         return f"_tuple({made})"
 
     def _filtered(self, where: Expr, scope: Scope, path: str) -> Scope:
@@ -237,7 +241,11 @@ class Body:
         names = {"key": Text() if isinstance(key, Text) else key, "group": ListOf(loop.scope.variables[only])}
         inside = scope.naming(names)
         return Scope(
-            variables=inside.variables, present=inside.present, depth=scope.depth + 1, own=frozenset({"key", "group"})
+            variables=inside.variables,
+            present=inside.present,
+            depth=scope.depth + 1,
+            own=frozenset(names) if loop.scope.own else frozenset(),
+            parts=inside.parts | (frozenset({"group"}) if loop.scope.own else frozenset()),
         ), ("key, group", f"{groups}.items()")
 
     def _ordered(

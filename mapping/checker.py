@@ -40,6 +40,8 @@ class Checker:
         self.reads: set[tuple[str, str]] = set()
         #: Called for a part of the mapping: (name, in a loop) -> name in the code.
         self.part_called: Callable[[str, bool], tuple[str, tuple[str, ...]]] = lambda part, _: (part, ())
+        #: Parts of expressions looked at, those of a part of the mapping at each of its calls.
+        self.weight = 0
         self._numbered = 0
 
     def check(self, parsed: Parsed, scope: Scope, expected: Type | None = None, default: Any = UNKNOWN) -> Typed:
@@ -67,9 +69,13 @@ class Checker:
         expression = Expression(self, parsed, scope, None, UNKNOWN)
         match parsed.tree:
             case ast.ListComp(generators=[ast.comprehension(ifs=[]) as generator]):
-                return loops.loop(expression, generator, weight=50)
+                return loops.loop(expression, generator)
             case _:
                 raise WrongError("is no loop", "write `line in order.lines`")
+
+    def weighed(self, loop: loops.Loop) -> None:
+        """What is in a loop under `each:` was looked at."""
+        self.constants[loop.weight] = self.weight - loop.begun + 4
 
     def fitted(self, given: Typed, wanted: Type, parsed: Parsed, node: ast.AST) -> Typed:
         """The value as the field wants it.
@@ -104,7 +110,7 @@ class Checker:
         self.constants[key] = value
         return name(key)
 
-    def fresh(self) -> str:
+    def fresh(self, called: str = "v") -> str:
         """A name in the code that nobody uses."""
         self._numbered += 1
-        return f"_v{self._numbered}"
+        return f"_{called}{self._numbered}"

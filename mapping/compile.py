@@ -70,6 +70,7 @@ class _Compiler:
         self.parts: dict[str, Part] = {}
         self.written: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
         self.open: list[str] = []
+        self.weights: dict[str, int] = {}
         self.checker = Checker(self._functions(functions, rules), frozenset(spec.lookups))
         self.checker.part_called = self._part_called
 
@@ -172,6 +173,7 @@ class _Compiler:
             raise WrongError(f"{name} calls itself", "a part can only call others")
         if (name, looped) not in self.written:
             part = self.parts[name]
+            begun = self.checker.weight
             code = f"_part_{name}" + ("_in_loop" if looped else "")
             self.open.append(name)
             made = self.checker.functions[name].result
@@ -182,6 +184,10 @@ class _Compiler:
             self.writer.append(function)
             self.writer.line("\n")
             self.written[name, looped] = (code, takes)
+            self.weights[name] = self.checker.weight - begun
+        else:
+            # as much is worked out again
+            self.checker.weight += self.weights[name]
         return self.written[name, looped]
 
     def _unused_parts(self) -> None:
@@ -195,10 +201,11 @@ class _Compiler:
         writer = Writer()
         writer.within()
         body = Body(self.checker, self.told, writer)
-        scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0)
+        parts = frozenset(given) if not looped else frozenset[str]()
+        scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0, parts=parts)
         if value is not None:
             scope = body.begin(block, scope, "")
-            writer.line(f"return {code_of(body.check(value, scope, made))}", "value")
+            writer.line(f"return {code_of(body.check(value, scope, made))}")
         elif isinstance(made, Record):
             record = body.record(block, made, scope, "")
             if code == "mapped":

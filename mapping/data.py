@@ -113,21 +113,24 @@ class DataMapping:
         """The error with the field whose line failed, unless it names its own."""
         if error.field:
             return error
-        path, values = "", dict[str, Any]()
+        paths: list[str] = []
         trace: TracebackType | None = raised.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == self._file:
-                path = self.compiled.fields.get(trace.tb_lineno, path)
-                values |= trace.tb_frame.f_locals
+                path = self.compiled.fields.get(trace.tb_lineno, "")
+                # a comprehension stands in the line it is called from; a part's fields are those of the field it makes
+                if path and (not paths or trace.tb_frame.f_code.co_name.isidentifier()):
+                    paths.append(path.format_map(_Turns(trace.tb_frame.f_locals)))
             trace = trace.tb_next
-        turns = {name: len(value) + 1 for name, value in values.items() if isinstance(value, list)}
         facts = {key: value for key, value in error.facts.items() if key not in {"field", "reason"}}
-        return MappingError(path.format_map(_Turns(turns)) or "record", error.reason, **facts)
+        return MappingError(".".join(paths) or "record", error.reason, **facts)
 
 
-class _Turns(dict[str, int]):
-    def __missing__(self, key: str) -> str:
-        return "?"
+class _Turns(dict[str, Any]):
+    """The turns that loops had come to, by the list they were making."""
+
+    def __getitem__(self, key: str) -> int:
+        return len(self.get(key, ())) + 1
 
 
 def _said(error: Exception) -> str:

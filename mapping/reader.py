@@ -12,7 +12,7 @@ import yaml
 
 from mapping.messages import BrokenMappingError, Message, nearest
 
-MOST_BYTES = 128 * 1024
+MOST_BYTES = 64 * 1024
 _DEEPEST = 32
 
 

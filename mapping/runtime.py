@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 #: Characters of a text that is put together.
 TEXT_LIMIT = 65_536
-#: What the turns of loops within loops may cost together; a turn costs as many as its expression has parts.
+#: What the turns of all loops may cost together; a turn costs as many as its expressions have parts.
 STEPS_LIMIT = 5_000_000
 #: Digits of a whole number, in bits.
 _BITS_LIMIT = 128
@@ -50,7 +50,7 @@ class Steps:
     def _pay(self, price: int) -> None:
         self._left -= price
         if self._left < 0:
-            raise MappingError("", "the record has too many parts for loops within loops")
+            raise MappingError("", "the record is too long for this mapping's loops")
 
 
 def bounded_text(value: str) -> str:

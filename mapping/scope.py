@@ -38,8 +38,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     present: frozenset[str] = frozenset()
     #: Loops around this place.
     depth: int = 0
-    #: Names of the innermost loop, where its turns cost no more than the record is long.
+    #: Names of the innermost loop, where it runs over a part of the record that no other turn sees.
     own: frozenset[str] = frozenset()
+    #: Names of the record and of parts of it, as against what was made of it and may hold a part many times.
+    parts: frozenset[str] = frozenset()
 
     def knowing(self, present: frozenset[str]) -> "Scope":
         """The same where some paths are known to be there."""
@@ -48,12 +50,23 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     def naming(self, variables: Mapping[str, Type]) -> "Scope":
         """The same with more names; what was known of values called so before is forgotten."""
         present = frozenset(path for path in self.present if path.split(".")[0] not in variables)
-        return msgspec.structs.replace(self, variables={**self.variables, **variables}, present=present)
+        return msgspec.structs.replace(
+            self, variables={**self.variables, **variables}, present=present, parts=self.parts - frozenset(variables)
+        )
 
     def looping(self, variables: Mapping[str, Type], *, linear: bool) -> "Scope":
-        """Inside of a loop."""
+        """Inside of a loop; a linear one runs over a part of the record."""
+        own = frozenset(variables) if linear else frozenset[str]()
         inner = self.naming(variables)
-        return msgspec.structs.replace(inner, depth=self.depth + 1, own=frozenset(variables) if linear else frozenset())
+        return msgspec.structs.replace(inner, depth=self.depth + 1, own=own, parts=inner.parts | own)
+
+    def with_part(self, called: str) -> "Scope":
+        """The same, one of its names being a part of the record."""
+        return msgspec.structs.replace(self, parts=self.parts | {called})
+
+    def is_part(self, path: str) -> bool:
+        """Whether a path leads to a part of the record."""
+        return bool(path) and path.split(".", maxsplit=1)[0] in self.parts
 
     def is_own(self, node: ast.AST) -> bool:
         """Whether all an expression reads is the innermost loop's, so that reading it costs no more than the record."""

@@ -2,8 +2,11 @@
 
 from types import TracebackType
 
-from mapping.messages import Message, WrongError
+from mapping.messages import BrokenMappingError, Message, WrongError
 from mapping.spec import Expr, Named
+
+#: More help nobody.
+_MOST = 50
 
 
 class Told:
@@ -18,6 +21,8 @@ class Told:
         message = at.document.message(place, text, write)
         if text and message not in self.messages:
             self.messages.append(message)
+        if len(self.messages) >= _MOST:
+            raise BrokenMappingError(self.messages)
 
     def about(self, at: Expr | Named) -> "_About":
         """What goes wrong inside is said about a place; what follows is looked at all the same."""

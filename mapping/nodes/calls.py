@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
 
 #: Of functions that are one method of a text in Python, when called with one argument.
-_METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
+_METHODS = {"trim": "strip"}
 #: What people write who know Python.
 _PYTHON = {
     "str": 'write f"{…}" or to_text(…)',

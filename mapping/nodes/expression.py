@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mapping.checker import Checker
 
 
+#: Parts of all expressions of a mapping, those of parts of it counted at each call.
+MOST_WORK = 30_000
+
+
 class Expression:
     """One expression while it is checked."""
 
@@ -33,6 +37,9 @@ class Expression:
 
     def visit(self, node: ast.expr) -> Typed:
         """Check one node."""
+        self.checker.weight += 1
+        if self.checker.weight > MOST_WORK:
+            raise self.wrong(node, f"the mapping has more than {MOST_WORK} parts", "make it smaller")
         visitor = _VISITORS.get(type(node))
         if visitor is None:
             raise self.wrong(node, f"mappings know no {type(node).__name__} here")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mapping.expressions import Parsed
-from mapping.scope import Scope, Typed, call, method
+from mapping.scope import Scope, Typed, call, method, name
 from mapping.shapes import Date, Instant, Integer, ListOf, MapOf, Number, Several, Text, Type
 
 if TYPE_CHECKING:
@@ -29,15 +29,20 @@ class Loop(msgspec.Struct, frozen=True):
     over: ast.expr
     names: tuple[str, ...]
     scope: Scope
+    #: Name of the constant that says what a turn costs.
+    weight: str
+    #: What had been looked at before it.
+    begun: int
 
 
-def loop(expression: "Expression", generator: ast.comprehension, weight: int) -> Loop:
+def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     """Check one `for`.
 
-    Linear is a loop that is in no other, or runs over a list that belongs to the turn it is in: all its turns together
-    are no more than the record is long. Every other one is charged its turns times its weight.
+    Its turns are paid, each as many parts as it has, which is known when what is in it was looked at
+    (`Checker.weighed`). Linear is a loop over a list of the record that is in no other loop, or that belongs to the
+    turn it is in: each of its texts is then read at one turn only, and need not be paid.
     """
-    over, item = _iterable(expression, generator.iter)
+    over, item, path = _iterable(expression, generator.iter)
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(over)):
         raise expression.wrong(generator.iter, "too much for one `for`", "give what it runs over a name under `let:`")
     names = _names(expression, generator.target)
@@ -46,23 +51,23 @@ def loop(expression: "Expression", generator: ast.comprehension, weight: int) ->
         given = f"{len(types)} names" if len(types) > 1 else "one name"
         raise expression.wrong(generator.target, f"each turn gives {len(types)} values", f"write {given} before `in`")
     scope = expression.scope
-    linear = scope.depth == 0 or scope.is_own(over)
-    if not linear:
-        over = call("_steps.over", over, ast.Constant(weight))
+    linear = scope.is_part(path) and (scope.depth == 0 or path.split(".")[0] in scope.own)
+    weight = expression.checker.fresh("weight")
+    over = call("_steps.over", over, name(weight))
     inside = scope.looping(dict(zip(names, types, strict=True)), linear=linear)
     made = [ast.Name(each, ast.Store()) for each in names]
     target: ast.expr = made[0] if len(made) == 1 else ast.Tuple(list(made), ast.Store())
-    return Loop(target, over, names, inside)
+    return Loop(target, over, names, inside, weight, expression.checker.weight)
 
 
 def comprehension(
     expression: "Expression", node: ast.ListComp | ast.DictComp | ast.GeneratorExp, element: Callable[["Expression"], T]
 ) -> tuple[list[ast.comprehension], T]:
     """Check a comprehension: its `for` and `if`, then with `element` what is made of each turn."""
-    weight = sum(1 for _ in ast.walk(node))
-    generators, here = [], expression
+    generators, runs, here = [], [], expression
     for generator in node.generators:
-        run = loop(here, generator, weight)
+        run = loop(here, generator)
+        runs.append(run)
         here = here.within(run.scope)
         conditions = []
         for test in generator.ifs:
@@ -70,24 +75,28 @@ def comprehension(
             conditions.append(code)
             here = here.within(here.scope.knowing(facts.true))
         generators.append(ast.comprehension(run.target, run.over, conditions, 0))
-    return generators, element(here)
+    made = element(here)
+    for run in runs:
+        expression.checker.weighed(run)
+    return generators, made
 
 
-def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type]:
+def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type, str]:
+    """What is run over, what each turn gives, and the path if it is the record's own list."""
     match node:
         case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as lists, keywords=[]):
             each = [_list(expression, part) for part in lists]
-            return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each))
+            return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each)), ""
         case ast.Call(func=ast.Name(id="zip")):
             raise expression.wrong(node, "zip runs over two lists or more", "write zip(order.lines, taxes)")
         case ast.Call(func=ast.Attribute(value=of, attr="items"), args=[], keywords=[]):
             given = expression.value(of, "where a loop runs over it")
             if isinstance(given.type, MapOf):
-                return method(given.code, "items"), Several((Text(), given.type.value))
+                return method(given.code, "items"), Several((Text(), given.type.value)), given.path
             raise expression.wrong(of, f"is {given.type}, and only a map has items")
         case _:
             typed, item = _list(expression, node)
-            return typed.code, item
+            return typed.code, item, typed.path
 
 
 def _list(expression: "Expression", node: ast.expr) -> tuple[Typed, Type]:

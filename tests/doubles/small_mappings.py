@@ -1,5 +1,6 @@
 """Small mappings to try the language with: a shop's order, told by an Avro schema."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -99,8 +100,9 @@ def records() -> Records:
 def mapping(text: str, **rules: Any) -> DataMapping:
     """A mapping of the shop's order; what is not said of its head stands there already."""
     head = "" if "mapping:" in text else "mapping: try/it\nversion: 1\nfrom: {order: shop.Order}\nto: erp.Order\n"
-    if "key:" not in text and "fields:" in text:
-        text = text.replace("fields:", "fields:\n  key: order.number", 1)
+    if "key:" not in text:
+        text = re.sub(r"^fields:\n", "fields:\n  key: order.number\n", text, count=1, flags=re.MULTILINE)
+        text = re.sub(r"^fields: {", "fields: {key: order.number, ", text, count=1, flags=re.MULTILINE)
     return DataMapping((head + text).encode(), "it.yaml", rules=rules, records=records())
 
 
@@ -123,4 +125,4 @@ def worth(expression: str, order: dict[str, Any] | None = None, lookups: Lookups
 
 def scope() -> Scope:
     """The order under its name."""
-    return Scope(variables={"order": records().type_named("shop.Order"), "now": Instant()})
+    return Scope(variables={"order": records().type_named("shop.Order"), "now": Instant()}, parts=frozenset({"order"}))

@@ -1,0 +1,276 @@
+"""Mappings of strangers who want out, or want all of the machine: nothing outside is reached, time and memory end."""
+
+import ast
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from errors import MappingError
+from mapping import runtime
+from mapping.checker import Checker
+from mapping.expressions import Parsed
+from mapping.messages import BrokenMappingError, WrongError
+from mapping.port import Lookups
+from mapping.signatures import library
+from tests.doubles.small_mappings import NOW, ORDER, mapping, scope, worth
+
+#: Far above what any of these takes, far below what one that is not bounded would.
+MOST_S = 20.0
+MOST_BYTES = 300 * 1024 * 1024
+LONG = {
+    **ORDER,
+    "note": "n" * 60_000,
+    "lines": [{**ORDER["lines"][0], "sku": f"S{place}", "tags": ["t"] * 20} for place in range(3_000)],
+}
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    tracemalloc.start()
+    begun = time.monotonic()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+        assert time.monotonic() - begun < MOST_S
+    finally:
+        tracemalloc.stop()
+
+
+WAYS_OUT = [
+    "().__class__.__bases__[0].__subclasses__()",
+    "order.__class__",
+    "order.number.__class__",
+    "order['__class__']",
+    "trim.__globals__",
+    "trim.__wrapped__",
+    "order.number.format(order)",
+    '"{0.__class__}".format(order)',
+    'f"{order.__class__}"',
+    'f"{order!r}"',
+    'f"{order.total:>99999999}"',
+    '"%s" % order.number',
+    '"%99999999d" % order.id',
+    '__import__("os").system("id")',
+    'eval("1")',
+    'exec("1")',
+    'open("/etc/passwd")',
+    "globals()",
+    "getattr(order, 'number')",
+    "vars()",
+    "print(order)",
+    "lambda: 1",
+    "(lambda x: x)(1)",
+    "[x := 1, x][0]",
+    "(yield 1)",
+    "await order",
+    "[x async for x in order.lines]",
+    "*order",
+    "trim(*[order.number])",
+    'trim(**{"text": "a"})',
+    "order.lines[0:1:1]",
+    "order.lines[order.id]",
+    "order.gi_frame",
+    "(x for x in order.lines).gi_frame",
+    "[c for c in order.lines].append(1)",
+    "order.extra.items",
+    "order.extra.update({})",
+    "order.extra.keys()",
+    "_lookups",
+    "_lookups._tables",
+    "_steps",
+    "_steps._left",
+    "_Decimal",
+    "_refuse('x')",
+    "now.__class__",
+    "now.tzinfo",
+    "now.astimezone()",
+    "ｏｒｄｅｒ.＿＿ｃｌａｓｓ＿＿",
+    "оrder.number",
+    "order.nu\u0301mber",
+    "order.number if ().__class__ else ''",
+    "sum((order.__class__ for x in order.lines))",
+    "[[].__class__ for x in order.lines]",
+    "{order.__class__: 1 for x in order.lines}",
+    "default(order.__dict__, 1)",
+    "default(order.buyer.__dict__.x, 1)",
+    "lookup('connection:shop', 'password')",
+    "has_row('connection:shop', 'password')",
+    "lookup_back('connection:shop', 'x')",
+    "9 ** 9 ** 9",
+    "1 << 99999999",
+    "'a' * 999999999",
+    "[0] * 999999999",
+    "9" * 5_000,
+    "1e999999999",
+    "1.0e999999999",
+    "1j",
+    "0x" + "f" * 500,
+    "b'x'",
+    "...",
+    "{1, 2}",
+    "a" * 5_000,
+    "-" * 1_900 + "1",
+    "(" * 900 + "1" + ")" * 900,
+    "[" * 900 + "1" + "]" * 900,
+    "not " * 450 + "1",
+    "1" + "+1" * 900,
+    "order.id" + " or order.id" * 150,
+    "\x00",
+    "\ud800",
+    "order\u202e.number",
+    "\f\v order . number #" + "x" * 3_000,
+]
+
+
+@pytest.mark.parametrize("expression", WAYS_OUT)
+def test_nothing_outside_is_named(expression: str) -> None:
+    with pytest.raises(WrongError):
+        Checker(library(), frozenset({"items"})).check(Parsed(expression), scope())
+
+
+_PIECES = st.sampled_from(
+    [
+        "order", "order.number", "order.lines", "order.note", "order.buyer", "order.extra", "order.total", "order.id",
+        "now", "x", "x.sku", "__class__", "__import__", "trim", "sum", "default", "join", "upper", "lookup", "count",
+        "replace", "pad_start", "split", '"a"', "'%s'", '"{}"', "1", "0", "0.1", "999999999999999999", "none", "true",
+        "unset", "\\", "\n", "é", "＿", "а", "#", "{", "}", "f'",
+    ]
+)  # fmt: skip
+_EXPRESSIONS = st.recursive(
+    _PIECES,
+    lambda inner: st.one_of(
+        st.tuples(
+            inner,
+            st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "and", "or", "==", "<", "in", "is", "@", "|"]),
+            inner,
+        ).map(" ".join),
+        st.tuples(inner, inner).map(lambda two: f"{two[0]}({two[1]})"),
+        st.tuples(inner, inner, inner).map(lambda three: f"{three[0]}({three[1]}, {three[2]})"),
+        st.tuples(inner, inner).map(lambda two: f"{two[0]}[{two[1]}]"),
+        st.tuples(inner, inner).map(lambda two: f"{two[0]}.{two[1]}"),
+        st.tuples(inner, inner, inner).map(lambda three: f"{three[0]} if {three[1]} else {three[2]}"),
+        st.tuples(inner, inner).map(lambda two: f"[{two[0]} for x in {two[1]}]"),
+        st.tuples(inner, inner, inner).map(lambda three: f"sum({three[0]} for x in {three[1]} if {three[2]})"),
+        st.tuples(inner, inner).map(lambda two: f"{{{two[0]}: {two[1]} for x, y in order.extra.items()}}"),
+        inner.map(lambda one: f'f"{{{one}}}"'),
+        inner.map(lambda one: f"({one})"),
+        inner.map(lambda one: f"not {one}"),
+    ),
+    max_leaves=12,
+)
+_NAMES = {"order", "now", "_lookups", "_steps", "x", "y", *runtime.NAMES}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(_EXPRESSIONS)
+def test_whatever_is_written_is_refused_or_made_of_known_parts(expression: str) -> None:
+    checker = Checker(library(), frozenset({"items"}))
+    try:
+        typed = checker.check(Parsed(expression), scope())
+    except WrongError:
+        return
+
+    for node in ast.walk(typed.code):
+        if isinstance(node, ast.Name):
+            assert node.id in _NAMES | set(checker.constants) | set(checker.called) or node.id.startswith("_v")
+        if isinstance(node, ast.Attribute):
+            assert node.attr in {"strip", "isoformat", "get", "find", "items", "join", "over", "sized", "text"}
+    with suppress(MappingError, ArithmeticError, ValueError):
+        worth(expression)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda some: some.decode("latin-1")))
+def test_any_text_is_refused_or_read(text: str) -> None:
+    with suppress(BrokenMappingError):
+        _ = mapping(text).compiled
+
+
+DOUBLED = "let:\n  a0: order.number\n" + "".join(f'  a{n + 1}: f"{{a{n}}}{{a{n}}}"\n' for n in range(60))
+SQUARED = "let:\n  a0: order.id + 10\n" + "".join(f"  a{n + 1}: a{n} * a{n}\n" for n in range(60))
+GROWN = "let:\n  a0: order.total\n" + "".join(f"  a{n + 1}: a{n} * a{n}\n" for n in range(60))
+PARTS = "parts:\n  p0: {from: {x: text}, to: text, value: x}\n" + "".join(
+    f"  p{n + 1}: {{from: {{x: text}}, to: integer, value: 'count([p{n}(x), p{n}(x)])'}}\n"
+    if n == 0
+    else f"  p{n + 1}: {{from: {{x: text}}, to: integer, value: 'p{n}(x) + p{n}(x)'}}\n"
+    for n in range(40)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DOUBLED + "fields: {}\n",
+        SQUARED + "fields: {}\n",
+        GROWN + "fields: {}\n",
+        "fields:\n  whole: count(1 for a in order.lines for b in order.lines for c in order.lines)\n",
+        "fields:\n  whole: count(1 for a in order.lines for b in order.lines)\n",
+        "fields:\n  texts: '[f\"{default(order.note, a.sku)}{b.sku}\" for a in order.lines for b in order.lines]'\n",
+        "fields:\n  texts: '[upper(default(order.note, \"\")) for a in order.lines for b in a.tags]'\n",
+        "let:\n  n: order.note or ''\nfields:\n  texts: '[pad_start(n, 65000, \"x\") for a in order.lines for b in a.tags]'\n",  # noqa: E501
+        "let:\n  a: '[order.lines for l in order.lines]'\nfields:\n  whole: count(1 for x in a for y in x)\n",
+        "let:\n  a: '[order.note or \"\" for l in order.lines]'\nfields:\n  texts: '[upper(x) for x in a]'\n",
+        "let:\n  a: '[order.note or \"\" for l in order.lines]'\nfields:\n  note: join(a)\n",
+        "let:\n  a: '[order.note or \"\" for l in order.lines]'\nfields:\n  note: replace(order.note or '', 'n', order.note or '')\n",  # noqa: E501
+        "let:\n  a: '[[l.sku for l in order.lines] for m in order.lines]'\nfields: {}\n",
+        "fields:\n  lines:\n    each: a in order.lines\n    let: {t: 'sum(b.price * c.price for b in order.lines for c in order.lines for d in a.tags)'}\n    fields: {item: a.sku, amount: 'round(sum(b.price for b in order.lines), 2)'}\n",  # noqa: E501
+        "parts:\n  p: {from: {x: text, o: shop.Order}, to: text, value: 'join([trim(x) for l in o.lines])'}\nfields:\n  texts: '[p(a.sku, order) for a in order.lines]'\n",  # noqa: E501
+    ],
+    ids=lambda text: text[-60:].strip(),
+)
+def test_work_and_memory_end(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a fifth of the steps, as what is measured goes slower
+    monkeypatch.setattr(runtime, "STEPS_LIMIT", runtime.STEPS_LIMIT // 5)
+
+    with bounded(), pytest.raises(MappingError):
+        mapping(text)(LONG, Lookups({}), NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "a: " + "[" * 30_000,
+        "a: " + "{b: " * 8_000,
+        "- " * 30_000,
+        "? " * 30_000,
+        "a: " + "x" * 30_000 + "\n",
+        "a: |\n" + "  x\n" * 30_000,
+        "\n".join(f"a{n}: 1" for n in range(2_000)),
+        "let:\n" + "".join(f"  a{n}: b{n}\n" for n in range(1_200)) + "fields: {}\n",
+        "let:\n" + "".join(f"  a{n}: {n}\n" for n in range(1_200)) + "fields: {}\n",
+        "fields:\n" + "".join(f"  a{n}: {n}\n" for n in range(1_200)),
+        "statuses:\n  s:\n    values:\n"
+        + "".join(f"      a{n}: {n}\n" for n in range(1_200))
+        + "fields: {note: s('a')}\n",
+        "!!python/object/apply:os.system ['id']",
+        "a: !!python/name:os.system",
+        "%TAG ! tag:x,2000:\n---\na: !b c\n",
+        "a: '" + "''" * 30_000 + "'",
+        'a: "' + "\\u0061" * 8_000 + '"',
+        "# " + "é" * 30_000,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_a_file_is_read_or_refused_in_time(text: str) -> None:
+    with bounded(), suppress(BrokenMappingError):
+        _ = mapping(text).compiled
+
+
+def test_parts_that_multiply_are_refused() -> None:
+    with bounded(), pytest.raises(BrokenMappingError) as caught:
+        _ = mapping(PARTS + "fields: {whole: 'p40(order.number)'}\n").compiled
+
+    assert "more than 30000 parts" in caught.value.message
+
+
+def test_there_is_no_builtin_in_the_code() -> None:
+    function: Any = mapping("\nfields: {note: order.number}\n").compiled.function
+
+    assert function.__globals__["__builtins__"] == {}
