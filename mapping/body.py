@@ -53,7 +53,7 @@ class Body:
                 type_ = Text()
             with self.told.about(named):
                 loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))
-                is_part = typed is not None and scope.is_part(typed.path)
+                is_part = typed is not None and (scope.is_part(typed.path) or self._is_decoded(typed))
                 scope = scope.naming({named.text: type_})
                 if is_part:
                     scope = scope.with_part(named.text)
@@ -61,6 +61,14 @@ class Body:
         for requirement in block.require:
             scope = self._require(requirement, scope, path)
         return scope
+
+    def _is_decoded(self, typed: Typed) -> bool:
+        """Whether a rule made a record of its own, each part of which is there once."""
+        if not isinstance(bare(typed.type), Record) or not isinstance(typed.code, ast.Call):
+            return False
+        function = typed.code.func
+        called = self.checker.called.get(function.id) if isinstance(function, ast.Name) else None
+        return called is not None and called.call is not None
 
     def check(self, expr: Expr, scope: Scope, expected: Type | None = None, default: Any = UNKNOWN) -> Typed | None:
         """An expression checked; None where it is wrong, which was told."""

@@ -90,11 +90,13 @@ class Checker:
         return self.converted(given, wanted)
 
     def converted(self, given: Typed, wanted: Type) -> Typed:
-        """A whole number where a decimal is wanted."""
+        """A whole number where a decimal is wanted, or one without parts of its own."""
         if isinstance(bare(wanted), Number) and isinstance(given.type, Integer):
             if given.constant is not UNKNOWN:
                 return Typed(self.constant(Decimal(given.constant)), wanted, given.constant)
             return Typed(call("_Decimal", given.code), wanted)
+        if isinstance(wanted, Integer) and not wanted.parts and isinstance(given.type, Integer) and given.type.parts:
+            return Typed(call("_int", given.code), wanted)
         return given
 
     def constant(self, value: Any) -> ast.expr:

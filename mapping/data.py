@@ -2,12 +2,12 @@
 
 import decimal
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import DivisionByZero
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from errors import MappingError
@@ -18,6 +18,8 @@ from mapping.records import Records
 from mapping.signatures import Function, library
 from mapping.spec import Spec, read
 
+_ROOT = Path(__file__).parent.parent
+
 
 class DataMapping:
     """A mapping file that can be called; checked and compiled when it is first needed.
@@ -27,27 +29,31 @@ class DataMapping:
 
     def __init__(
         self,
-        content: bytes,
+        content: bytes | Path,
         file: str,
         *,
         functions: Mapping[str, Function] | None = None,
-        rules: Mapping[str, Callable[..., Any]] | None = None,
+        rules: Mapping[str, FunctionType] | None = None,
         records: Records | None = None,
     ) -> None:
         """Take a file's bytes.
 
         Args:
-            content: The file.
+            content: The bytes of the file, or where it lies.
             file: Its name, for messages.
             functions: What it may call; the library if left out.
             rules: Named functions it may call besides; never of a stranger's making.
             records: Where its records are found; those of `schemas` if left out.
         """
-        self._content = content
+        self._given = content
         self._file = file
         self._functions = functions
         self._rules = rules or {}
         self._records = records or Records()
+
+    @cached_property
+    def _content(self) -> bytes:
+        return self._given if isinstance(self._given, bytes) else self._given.read_bytes()
 
     @cached_property
     def spec(self) -> Spec:
@@ -80,14 +86,19 @@ class DataMapping:
 
     @cached_property
     def digest(self) -> str:
-        """Of its bytes, and of the modules of its rules, which are part of what it does."""
-        rules = sorted({self._rules[each.text].__module__ for each in self.spec.rules if each.text in self._rules})
+        """Of its bytes, and of the modules its rules stand in, which are part of what it does.
+
+        Whoever stamps it is about to run it, and must not find out with the first record that it is broken.
+
+        Raises:
+            BrokenMappingError: it cannot be run.
+        """
+        assert self.compiled is not None
+        named = [self._rules[rule.text] for rule in self.spec.rules]
+        files = sorted({rule.__code__.co_filename for rule in named})
         known = hashlib.sha256(self._content)
-        for rule in self.spec.rules:
-            function = self._rules.get(rule.text)
-            if function is not None and function.__module__ in rules:
-                rules.remove(function.__module__)
-                known.update(Path(function.__code__.co_filename).read_bytes())
+        for file in files:
+            known.update(Path(file).read_bytes())
         return known.hexdigest()[:12]
 
     def __call__(self, record: Any, lookups: Lookups, now: datetime) -> Any:
@@ -124,6 +135,17 @@ class DataMapping:
             trace = trace.tb_next
         facts = {key: value for key, value in error.facts.items() if key not in {"field", "reason"}}
         return MappingError(".".join(paths) or "record", error.reason, **facts)
+
+
+def from_file(path: str, rules: ModuleType | None = None) -> DataMapping:
+    """The mapping in one of our own files; it is read and checked when it is first needed.
+
+    Args:
+        path: Below the root of the tree, as messages name it.
+        rules: The module beside it with the functions it may name under `rules:`.
+    """
+    functions = {name: each for name, each in vars(rules).items() if isinstance(each, FunctionType)} if rules else {}
+    return DataMapping(_ROOT / path, path, rules=functions)
 
 
 class _Turns(dict[str, Any]):

@@ -33,24 +33,28 @@ class Steps:
 
     def over(self, items: Any, weight: int) -> Any:
         """The list itself, its turns paid."""
-        self._pay((len(items) + 1) * weight)
+        self._left = left = self._left - (len(items) + 1) * weight
+        if left < 0:
+            self._refuse()
         return items
 
     def sized(self, value: Any) -> Any:
         """A text or a list that is read at one more turn, paid by its length."""
         if isinstance(value, Sized):
-            self._pay((len(value) >> 4) + 1)
+            self._left = left = self._left - (len(value) >> 4) - 1
+            if left < 0:
+                self._refuse()
         return value
 
     def text(self, value: str) -> str:
         """A text that was put together at one more turn."""
-        self._pay((len(value) >> 4) + 1)
+        self._left = left = self._left - (len(value) >> 4) - 1
+        if left < 0:
+            self._refuse()
         return bounded_text(value)
 
-    def _pay(self, price: int) -> None:
-        self._left -= price
-        if self._left < 0:
-            raise MappingError("", "the record is too long for this mapping's loops")
+    def _refuse(self) -> NoReturn:
+        raise MappingError("", "the record is too long for this mapping's loops")
 
 
 def bounded_text(value: str) -> str:
@@ -149,6 +153,8 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_Decimal": Decimal,
     "_sum": sum,
     "_len": len,
+    "_abs": abs,
+    "_int": int,
     "_min": min,
     "_max": max,
     "_any": any,

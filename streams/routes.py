@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from errors import DecodeError
+from mapping.data import from_file
 from mapping.port import Mapping
 from schemas import topics
 from schemas.bus.fetched import Fetched
@@ -21,7 +22,7 @@ from schemas.types import RootKey, connection_of
 from streams.inventory_levels.from_dynamics_gp import from_dynamics_gp as inventory_level_from_dynamics_gp
 from streams.inventory_levels.rules import leave_out as not_one_site
 from streams.order_statuses.from_dynamics_gp import from_dynamics_gp as order_status_from_dynamics_gp
-from streams.orders.from_clarity import from_clarity as order_from_clarity
+from streams.orders import rules as order_rules
 from streams.shipments.from_dynamics_gp import from_dynamics_gp as shipment_from_dynamics_gp
 from streams.shipments.rules import shipments_in
 
@@ -84,13 +85,15 @@ def id_of_record(record: Order | OrderStatus | Shipment | InventoryLevel) -> str
     return record.id
 
 
+ORDER_FROM_CLARITY = from_file("streams/orders/from_clarity.yaml", order_rules)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         source=topics.CLARITY_ORDERS,
         read=as_it_is,
         split=whole,
         leave_out=everything,
-        mapping=order_from_clarity,
+        mapping=ORDER_FROM_CLARITY,
         target=topics.ORDERS,
         message_key=id_of_record,
         record="order",

@@ -262,6 +262,13 @@ def _ordered(expression: "Expression", node: ast.AST, item: Type) -> None:
         raise expression.wrong(node, f"{item} has no order")
 
 
+def _abs(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:
+    given = _only(expression, node, arguments, "abs(line.discount)")
+    if not isinstance(given.type, Number | Integer):
+        raise expression.wrong(node, f"is {given.type}, and abs(…) takes a number")
+    return Typed(call("_abs", given.code), given.type)
+
+
 FORMS: Mapping[str, Form] = {
     "sum": _sum,
     "count": _count,
@@ -273,6 +280,7 @@ FORMS: Mapping[str, Form] = {
     "distinct": _distinct,
     "sorted": _sorted,
     "default": _default,
+    "abs": _abs,
     "round": _round,
     "lookup": _lookup,
     "option": _option,

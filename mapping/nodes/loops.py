@@ -94,6 +94,10 @@ def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type,
             if isinstance(given.type, MapOf):
                 return method(given.code, "items"), Several((Text(), given.type.value)), given.path
             raise expression.wrong(of, f"is {given.type}, and only a map has items")
+        case ast.List() | ast.Tuple():
+            # as few as were written down
+            typed, item = _list(expression, node)
+            return typed.code, item, next(iter(expression.scope.parts), "")
         case _:
             typed, item = _list(expression, node)
             return typed.code, item, typed.path

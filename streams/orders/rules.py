@@ -1,43 +1,41 @@
-"""What must be decided about a store's order on its way to the canonical one."""
+"""What must be decided about a store's order on its way to the canonical one; named by its mapping."""
 
-from decimal import Decimal
+from functools import partial
 
 from errors import MappingError
-from schemas.canonical.order import Order
+from mapping.port import Lookups
+from schemas.bus.fetched import Fetched
+from schemas.systems.clarity import wire
+from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.clarity.site import Site, Standing, site_of
+from schemas.types import root_key
 
-ZERO = Decimal(0)
-
-
-def taken_off(*discounts: Decimal) -> Decimal:
-    """Sum of discounts as a positive amount; stores differ in the sign they write."""
-    return sum((abs(discount) for discount in discounts), ZERO)
-
-
-def require_sum(order: Order, said_total: Decimal) -> Order:
-    """The order, if its parts add up to what the customer was told.
-
-    Raises:
-        MappingError: names the difference; an order that does not add up is never passed on.
-    """
-    parts = order.subtotal - order.discount + order.shipping_amount + order.handling_amount + order.tax
-    if parts != said_total:
-        raise MappingError(
-            "total", f"parts add up to {parts}, the store says {said_total}: difference {said_total - parts}"
-        )
-    return order
+__all__ = ["root_key", "standing_of", "store_order"]
 
 
-def require_lines(order: Order) -> Order:
-    """The order, if somebody ordered something.
+def store_order(fetched: Fetched, lookups: Lookups) -> ClarityOrder:
+    """The order in a body; moments without an offset are the site's local time, as its connection says.
 
     Raises:
-        MappingError: no lines, or a line without item or with a quantity that is not positive.
+        DecodeError: the body is no order.
     """
-    if not order.lines:
-        raise MappingError("lines", "the order has no lines")
-    for number, line in enumerate(order.lines, start=1):
-        if not line.sku:
-            raise MappingError(f"lines[{number}].sku", "missing")
-        if line.quantity <= ZERO:
-            raise MappingError(f"lines[{number}].quantity", f"{line.quantity} is not positive")
-    return order
+    return wire.decode(fetched.body, ClarityOrder, _site(fetched.connection, lookups).zone)
+
+
+def standing_of(order: ClarityOrder, connection: str, lookups: Lookups) -> str:
+    """Only whether it still stands, a `Standing`: how far it got is the ERP's to say.
+
+    Raises:
+        MappingError: nobody told us of the status.
+    """
+    status = order.status_key.strip()
+    standing = _site(connection, lookups).standing(status)
+    if standing is Standing.UNKNOWN:
+        # Were it passed on, an order cancelled in words of the site's own would be carried out.
+        option = "name it in the connection's option open_statuses, shipped_statuses or cancelled_status"
+        raise MappingError("status", f"{status!r} is no status we know: {option}")
+    return standing.value
+
+
+def _site(connection: str, lookups: Lookups) -> Site:
+    return site_of(connection, partial(lookups.find, f"connection:{connection}"))

@@ -19,7 +19,7 @@ from schemas.systems.clarity.aspects import own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.clarity.site import CEF
 from schemas.systems.clarity.wire import Ticks
-from streams.orders.from_clarity import from_clarity
+from streams.routes import ORDER_FROM_CLARITY
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "clarity.orders.v1"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -72,7 +72,7 @@ def mapped(order: ClarityOrder) -> Order | str:
     """The canonical order without its versions, or why there is none."""
     fetched = Fetched(connection="shop", id="1", read_at=NOON, source_version=1, body=wire.encode(order))
     try:
-        made = from_clarity(fetched, LOOKUPS, NOON)
+        made: Order = ORDER_FROM_CLARITY(fetched, LOOKUPS, NOON)
     except BusError as error:
         return str(error)
     return msgspec.structs.replace(made, updated_at=NOON)

@@ -16,7 +16,7 @@ from operations.made_of import Made, made, newest, route_of, source_of
 from operations.projection.stories import RecordTold
 from schemas import topics
 from schemas.bus.fetched import Fetched
-from streams.orders.from_clarity import from_clarity
+from streams.routes import ORDER_FROM_CLARITY
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BODY = Path("schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
@@ -57,7 +57,7 @@ def story(given: Settings, gone: str = "") -> Made:
     fetched = Fetched(connection="clarity-main", id="1001", read_at=NOW, source_version=0, body=BODY)
     values = {
         "clarity.orders.v1/2": codecs.of(topics.CLARITY_ORDERS).encode(fetched),
-        "canonical.orders.v1/7": codecs.of(topics.ORDERS).encode(from_clarity(fetched, given.lookups, NOW)),
+        "canonical.orders.v1/7": codecs.of(topics.ORDERS).encode(ORDER_FROM_CLARITY(fetched, given.lookups, NOW)),
     }
 
     def read(topic: str, topic_id: str, _partition: int, offset: int) -> bytes:
@@ -89,7 +89,7 @@ def test_each_field_is_told_with_its_source_and_its_document(given: Settings) ->
     assert fields["lines[0].sku"].source
     assert fields["number"].target == ("CSTPONBR",)
     assert found.missing == ()
-    assert stamp(from_clarity, given.lookups).startswith("streams/orders/from_clarity@")
+    assert stamp(ORDER_FROM_CLARITY, given.lookups).startswith("streams/orders/from_clarity@")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from errors import ConfigurationError, MappingError
 from mapping.port import Lookups
 from schemas.bus.fetched import Fetched
 from schemas.canonical.order import Order
-from streams.orders.from_clarity import from_clarity
+from streams.routes import ORDER_FROM_CLARITY
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BODY = Path("schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
@@ -17,7 +17,8 @@ BODY = Path("schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
 
 def order(body: bytes, **values: str) -> Order:
     fetched = Fetched(connection="clarity-main", id="1001", read_at=AT, source_version=0, body=body)
-    return from_clarity(fetched, Lookups({"connection:clarity-main": {"currency": "USD", **values}}), AT)
+    mapped: Order = ORDER_FROM_CLARITY(fetched, Lookups({"connection:clarity-main": {"currency": "USD", **values}}), AT)
+    return mapped
 
 
 def in_status(status: str) -> bytes:

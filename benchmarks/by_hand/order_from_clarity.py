@@ -1,34 +1,29 @@
-"""A Clarity order as a canonical order."""
+"""A Clarity order as a canonical order, written by hand: what the mapping in `streams/orders` is measured against."""
 
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
 from errors import MappingError
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from schemas.bus.fetched import Fetched
 from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
-from schemas.systems.clarity import wire
 from schemas.systems.clarity.order import ClarityContact, ClarityOrder, ClaritySalesItem
 from schemas.systems.clarity.site import Site, Standing, site_of
 from schemas.types import root_key
-from streams.orders.rules import require_lines, require_sum, taken_off
 
 ZERO = Decimal(0)
 
 
-@mapping("streams/orders/from_clarity", version=2)
-def from_clarity(fetched: Fetched, lookups: Lookups, now: datetime) -> Order:  # noqa: ARG001 - the port's shape
+def order_by_hand(fetched: Fetched, order: ClarityOrder, lookups: Lookups, now: datetime) -> Order:  # noqa: ARG001 - the port's shape
     """Map the order whole; totals must add up to what the customer was told.
 
-    Shape: the body as the store answered it; its moments and status are read by what the connection says of the site.
     Units: amounts in the order's currency as the store rounded them; fees count as handling.
     Source: reference/clarity-ecommerce.md, 5.2.
     """
     connection = f"connection:{fetched.connection}"
     site = site_of(fetched.connection, partial(lookups.find, connection))
-    order = wire.decode(fetched.body, ClarityOrder, site.zone)
     lines = tuple(_line(item) for item in order.sales_items)
     subtotal = sum((line.extended for line in lines), ZERO)
     mapped = Order(
@@ -52,7 +47,7 @@ def from_clarity(fetched: Fetched, lookups: Lookups, now: datetime) -> Order:  #
         ship_method=order.shipping_detail.ship_carrier_method_key.strip(),
         lines=lines,
         subtotal=subtotal,
-        discount=taken_off(*(discount.discount_total for discount in order.discounts)),
+        discount=_taken_off(*(discount.discount_total for discount in order.discounts)),
         shipping_amount=order.totals.shipping,
         handling_amount=order.totals.handling + order.totals.fees,
         tax=order.totals.tax,
@@ -61,13 +56,13 @@ def from_clarity(fetched: Fetched, lookups: Lookups, now: datetime) -> Order:  #
         note="\n".join(note.note1 for note in order.notes if note.note1),
         custom={str(name): str(attribute.value) for name, attribute in order.serializable_attributes.items()},
     )
-    return require_sum(require_lines(mapped), order.totals.total)
+    return _require_sum(_require_lines(mapped), order.totals.total)
 
 
 def _line(item: ClaritySalesItem) -> OrderLine:
     quantity, price = item.ordered_quantity, item.unit_price
     full = item.extended_price if item.extended_price is not None else quantity * price
-    discount = taken_off(*(discount.discount_total for discount in item.discounts))
+    discount = _taken_off(*(discount.discount_total for discount in item.discounts))
     return OrderLine(
         line_id=str(item.id),
         sku=item.sku.strip() or item.product_key.strip(),
@@ -123,3 +118,25 @@ def _address(contact: ClarityContact | None) -> Address:
         phone=given.phone.strip() or contact.phone1.strip(),
         email=contact.email1.strip(),
     )
+
+
+def _taken_off(*discounts: Decimal) -> Decimal:
+    return sum((abs(discount) for discount in discounts), ZERO)
+
+
+def _require_sum(order: Order, said_total: Decimal) -> Order:
+    parts = order.subtotal - order.discount + order.shipping_amount + order.handling_amount + order.tax
+    if parts != said_total:
+        raise MappingError("total", f"parts add up to {parts}, the store says {said_total}")
+    return order
+
+
+def _require_lines(order: Order) -> Order:
+    if not order.lines:
+        raise MappingError("lines", "the order has no lines")
+    for number, line in enumerate(order.lines, start=1):
+        if not line.sku:
+            raise MappingError(f"lines[{number}].sku", "missing")
+        if line.quantity <= ZERO:
+            raise MappingError(f"lines[{number}].quantity", f"{line.quantity} is not positive")
+    return order
