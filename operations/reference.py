@@ -41,6 +41,7 @@ BUILT_IN = {
     "first": ("first(line.sku for line in order.lines)", "The first there is; absent where there is none."),
     "distinct": ("distinct(line.sku for line in order.lines)", "Each value once, in their order."),
     "sorted": ("sorted(line.sku for line in order.lines)", "The values by size."),
+    "abs": ("abs(line.discount)", "Without its sign."),
     "default": ('default(order.note, order.memo, "")', "The first value that is not absent."),
     "round": ('round(x, 2, "half_up")', f"With so many decimals; ways: {', '.join(ROUNDINGS)}; half_even unless said."),
     "lookup": (
