@@ -13,6 +13,8 @@ from typing import Any
 from errors import MappingError
 from mapping import runtime
 from mapping.compile import Compiled, compiled
+from mapping.extend import collisions, extended
+from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
 from mapping.records import Records
 from mapping.signatures import Function, library
@@ -34,6 +36,7 @@ class DataMapping:
         *,
         functions: Mapping[str, Function] | None = None,
         rules: Mapping[str, FunctionType] | None = None,
+        extends: "DataMapping | None" = None,
         records: Records | None = None,
     ) -> None:
         """Take a file's bytes.
@@ -43,12 +46,15 @@ class DataMapping:
             file: Its name, for messages.
             functions: What it may call; the library if left out.
             rules: Named functions it may call besides; never of a stranger's making.
+            extends: The mapping it says it extends.
             records: Where its records are found; those of `schemas` if left out.
         """
         self._given = content
         self._file = file
         self._functions = functions
-        self._rules = rules or {}
+        self._extends = extends
+        #: What it may call besides the library.
+        self.rules: Mapping[str, FunctionType] = {**(extends.rules if extends else {}), **(rules or {})}
         self._records = records or Records()
 
     @cached_property
@@ -60,9 +66,17 @@ class DataMapping:
         """The file, read.
 
         Raises:
-            BrokenMappingError: it cannot be understood.
+            BrokenMappingError: it cannot be understood, or replaces what has moved on.
         """
-        return read(self._content, self._file)
+        own = read(self._content, self._file)
+        if own.extends is None:
+            return own
+        if self._extends is None:
+            raise own.document.wrong(own.extends.node.start, f"there is no mapping {own.extends.text}")
+        moved = collisions(own, self._extends.spec)
+        if moved:
+            raise BrokenMappingError(moved)
+        return extended(own, self._extends.spec)
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -72,7 +86,7 @@ class DataMapping:
             BrokenMappingError: it does not fit its records.
         """
         functions = self._functions if self._functions is not None else library()
-        return compiled(self.spec, self._records, functions, self._rules)
+        return compiled(self.spec, self._records, functions, self.rules)
 
     @property
     def id(self) -> str:
@@ -94,9 +108,11 @@ class DataMapping:
             BrokenMappingError: it cannot be run.
         """
         assert self.compiled is not None
-        named = [self._rules[rule.text] for rule in self.spec.rules]
+        named = [self.rules[rule.text] for rule in self.spec.rules]
         files = sorted({rule.__code__.co_filename for rule in named})
         known = hashlib.sha256(self._content)
+        if self._extends is not None:
+            known.update(self._extends.digest.encode())
         for file in files:
             known.update(Path(file).read_bytes())
         return known.hexdigest()[:12]

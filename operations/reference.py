@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mapping import json_schema
 from mapping.functions import CHAPTERS, FUNCTIONS
 from mapping.functions.amounts import ROUNDINGS
 from mapping.functions.description import Function
 from mapping.functions.faults import ITEMS_LIMIT, TEXT_LIMIT
+from operations.language_reference import language_page
 from schemas import topics
 from schemas.topics import Cleanup, Topic, avro_schema
 
@@ -68,7 +70,12 @@ A root key is `<owning connection>:<id of the document there>`; records of one k
 
 def pages() -> dict[Path, str]:
     """Text of each page by where it stands."""
-    return {FOLDER / "mapping-functions.md": functions_page(), FOLDER / "records.md": records_page()}
+    return {
+        FOLDER / "mapping-functions.md": functions_page(),
+        FOLDER / "mapping-language.md": language_page(),
+        FOLDER / "records.md": records_page(),
+        FOLDER.parents[1] / "mapping" / "mapping.schema.json": json_schema.text(),
+    }
 
 
 def functions_page() -> str:

@@ -1,0 +1,69 @@
+"""The page docs/reference/mapping-language.md: keys, expressions and bounds, from the tables the code itself uses."""
+
+from mapping.expressions import DEEPEST, MOST_CHARACTERS, MOST_NODES
+from mapping.nodes.expression import MOST_WORK
+from mapping.reader import MOST_BYTES
+from mapping.runtime import STEPS_LIMIT, TEXT_LIMIT
+from mapping.spec import BLOCK_KEYS, FILE_KEYS, LOOKUP_KEYS, PART_KEYS, REQUIRE_KEYS, STATUS_KEYS
+
+_HEAD = """# The mapping language
+
+<!-- made by `make reference` from mapping/; write there -->
+
+A mapping is a YAML file of expressions. How to write one: [write-a-mapping](../how-to/write-a-mapping.md); why it is
+as it is: [0050](../decisions/0050-the-mapping-language.md); what can be called: [functions](mapping-functions.md);
+what can be read and made: [records](records.md). Editors complete and check with `mapping/mapping.schema.json`.
+"""
+
+_EXPRESSIONS = f"""## Expressions
+
+| | such as |
+|---|---|
+| a field | `order.buyer.name`; of a map `order.extra["gift"]`, of a list `order.lines[0]`: perhaps absent |
+| a part of a text | `sku[0:8]` |
+| a text, a number, a truth, nothing | `"open"`, `0.10`, `true`, `none` |
+| the field's own default | `unset` |
+| arithmetic | `+ - * / // %`, decimals throughout; a quotient must be rounded: `round(x, 2, "half_up")` |
+| texts put together | `f"{{first}} {{last}}"`, `first + " " + last` |
+| comparison | `== != < <= > >=`, `in`, `not in`, `is none`, `is not none`; `0 < x <= 5` |
+| condition | `a if x > 0 else b`, `and`, `or`, `not`; texts and lists hold when they are not empty |
+| what may be absent | `default(a.b.c, d)`; `a.b if a is not none else d`; `x or y` for texts and lists |
+| lists | `[line.sku for line in order.lines if line.tax > 0]`, `for a, b in zip(one, other)` |
+| maps | `{{name: trim(value) for name, value in order.extra.items()}}`, `{{"gift": order.gift}}` |
+| of many, one | `sum(…)`, `min(…)`, `max(…)`, `count(…)`, `any(…)`, `all(…)`, `first(…)`, `join(…)` |
+| a call | `upper(order.unit)`, or behind its first value: `order.unit.upper()` |
+| the event's time | `now` |
+
+There is nothing else: no powers, no formats behind `:` or `!` in texts, no lambda, no names beginning with `_`.
+
+## Types of what is handed to a part
+
+Records by their module below `schemas`: `canonical.order.Order`, `bus.seen.Seen[systems.clarity.order.ClarityOrder]`;
+simple values: `text`, `decimal`, `integer`, `boolean`, `date`, `instant`, `bytes`, `list[text]`, `map[decimal]`. A
+`?` behind one: may be absent (in braces it needs quotes: `{{phone: "text?"}}`).
+
+## Bounds
+
+A file has {MOST_BYTES // 1024} KiB, an expression {MOST_CHARACTERS:,} characters, {MOST_NODES} parts and {DEEPEST}
+levels, all of them together {MOST_WORK:,} parts. Texts that are put together have {TEXT_LIMIT:,} characters. One
+record may cost {STEPS_LIMIT:,} steps: a loop costs its turns times the parts of what it does. What goes beyond is
+refused, with the field it was for.
+"""
+
+
+def language_page() -> str:
+    """Keys of each place by what the reader knows, then expressions and bounds."""
+    places = (
+        ("The file", FILE_KEYS),
+        ("A block of fields", BLOCK_KEYS),
+        ("A requirement", REQUIRE_KEYS),
+        ("A status map", STATUS_KEYS),
+        ("A lookup table", LOOKUP_KEYS),
+        ("A part", PART_KEYS),
+    )
+    return "\n".join([_HEAD, *(_table(title, keys) for title, keys in places), _EXPRESSIONS])
+
+
+def _table(title: str, keys: dict[str, str]) -> str:
+    rows = [f"| `{key}` | {said} |" for key, said in keys.items()]
+    return "\n".join([f"## {title}", "", "| key | |", "|---|---|", *rows, ""])
