@@ -88,9 +88,10 @@ def test_the_deepest_allowed_passes() -> None:
     ],
 )
 def test_the_worst_bodies_take_little_time(body: bytes) -> None:
-    started = time.perf_counter()
+    # of the processor: on a busy machine the clock tells how long we waited for it
+    started = time.thread_time()
 
     with pytest.raises(DecodeError):
         check_shape(body + b"!")
 
-    assert time.perf_counter() - started < 0.25
+    assert time.thread_time() - started < 0.25
