@@ -1,9 +1,7 @@
 """Order statuses into a Clarity store: by its action routes, after a look at what stands there."""
 
 import hashlib
-import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -36,8 +34,6 @@ from schemas.types import RootKey, id_of
 #: Lookup tables by order state: the action that leads to the store's status, and the status it leads to.
 ACTIONS = "clarity_status_actions"
 KEYS = "clarity_status_keys"
-#: So long a look is believed. Nobody else of the bus has acted since, as the row was ours before it and behind it.
-FRESH_S = 0.5
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,32 +55,20 @@ class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
     wanted: OrderState = OrderState.UNKNOWN
     #: Digest of the customer's part of the order as it will read, where the action changes it and we know what it was.
     aspect_after: str = ""
-    #: Which sink has looked, and when by its own clock, in seconds.
-    looked_by: str = ""
-    looked_at: float = 0.0
 
 
 class OrderStatusSink:
     """Sets an order's status where it differs; never twice, as each action may send a mail."""
 
     repeats = Repeats.REPEATABLE
-    #: The order; the order once more where that was a while ago, and the action.
+    #: The order; the order once more, and the action.
     requests = Requests(look=1, write=2)
 
-    def __init__(
-        self,
-        client: ClarityClient,
-        decoder: Decoder[OrderStatus],
-        lookups: Lookups,
-        memory: Memory,
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Lookups, memory: Memory) -> None:
         self._client = client
         self._decoder = decoder
         self._memory = memory
         self._ways = ways(lookups, client.site)
-        self._seconds = seconds
-        self._name = os.urandom(8).hex()
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the order and choose the action, if one is needed.
@@ -98,7 +82,6 @@ class OrderStatusSink:
         wanted = OrderState(status.status)
         way = self._ways[wanted]
         order_id = id_of(RootKey(status.id))
-        looked_at = self._seconds()
         order = await self._order(order_id, status.id)
         step = status_step(order.status_key, way.status_key, wanted, self._client.site)
         if step is not StatusStep.ACT:
@@ -110,8 +93,6 @@ class OrderStatusSink:
             status_key=way.status_key,
             wanted=wanted,
             aspect_after=await self._aspect_after(order, status.id, wanted),
-            looked_by=self._name,
-            looked_at=looked_at,
         )
         return Intent(
             reference=Reference(record="order_status", business=status.id, operation=f"set:{status.source_version}"),
@@ -122,10 +103,9 @@ class OrderStatusSink:
     async def deliver(self, intent: Intent) -> Settlement:
         """Look once more, then act: who stood still since he chose would have the customer mailed again."""
         work = msgspec.json.decode(intent.body, type=SetStatus)
-        if not self._has_just_looked(work):
-            done = self._done(work, await self._order(work.order_id, work.root_key))
-            if done is not None:
-                return done
+        done = self._done(work, await self._order(work.order_id, work.root_key))
+        if done is not None:
+            return done
         await self._client.act(Action(work.action), work.order_id)
         return _settlement(work)
 
@@ -138,9 +118,6 @@ class OrderStatusSink:
             return CannotTell(reason=error.code)
         done = None if order is None else self._done(work, order)
         return Absent() if done is None else Found(settlement=done)
-
-    def _has_just_looked(self, work: SetStatus) -> bool:
-        return work.looked_by == self._name and self._seconds() - work.looked_at < FRESH_S
 
     def _done(self, work: SetStatus, order: ClarityOrder) -> Settlement | None:
         """How it ended if there is nothing left to do."""

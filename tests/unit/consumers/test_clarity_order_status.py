@@ -12,7 +12,7 @@ import pytest
 from bus.secret import Secret
 from bus.settings import ROOT, Connection, load
 from connect.systems.clarity.client import Action, ClarityClient, open_client
-from consumers.clarity.order_status_sink import FRESH_S, OrderStatusSink, ways
+from consumers.clarity.order_status_sink import OrderStatusSink, ways
 from consumers.clarity.rules import StatusStep, status_step
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
@@ -67,24 +67,11 @@ def row(status: str, order_id: str) -> Row:
     )  # fmt: skip
 
 
-class Listening(httpx.ASGITransport):
-    """Keeps the methods of what was asked."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        super().__init__(simulator)
-        self.methods: list[str] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.methods.append(request.method)
-        return await super().handle_async_request(request)
-
-
 class Shop:
     """A store with its control API, and the sink that writes to it."""
 
     def __init__(self, simulator: Simulator) -> None:
         transport = httpx.ASGITransport(simulator)
-        self.heard = Listening(simulator)
         connection = Connection(
             name="clarity-main",
             system="clarity",
@@ -93,16 +80,9 @@ class Shop:
             user="bus",
             password=Secret("sandbox-bus"),
         )
-        self.client: ClarityClient = open_client(connection, self.heard)
+        self.client: ClarityClient = open_client(connection, transport)
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
-        self.at = 0.0
-        self.sink = self.another_sink()
-
-    def another_sink(self) -> OrderStatusSink:
-        return OrderStatusSink(self.client, Statuses(), lookups(), Nothing(), lambda: self.at)
-
-    async def mails(self, order_id: str) -> int:
-        return int((await self.control.get(f"/orders/{order_id}")).json()["emails"].get("shipped", 0))
+        self.sink = OrderStatusSink(self.client, Statuses(), lookups(), Nothing())
 
     async def place(self) -> str:
         return str((await self.control.post("/orders", json={})).json()["id"])
@@ -135,31 +115,6 @@ async def test_a_status_is_set_once(shop: Shop) -> None:
     await shop.sink.deliver(await shop.planned("shipped", order_id))
 
     assert await shop.left_alone("shipped", order_id) == "equal"
-
-
-async def test_who_stood_still_since_he_looked_does_not_have_the_customer_mailed_again(shop: Shop) -> None:
-    order_id = await shop.place()
-    intent = await shop.planned("shipped", order_id)
-    await shop.another_sink().deliver(intent)
-    mails = await shop.mails(order_id)
-
-    shop.at += FRESH_S
-    settled = await shop.sink.deliver(intent)
-    again = await shop.another_sink().deliver(intent)
-
-    assert mails == 1 == await shop.mails(order_id)
-    assert (settled.code, again.code) == ("status_set", "status_set")
-
-
-async def test_who_has_just_looked_does_not_look_again(shop: Shop) -> None:
-    order_id = await shop.place()
-    intent = await shop.planned("shipped", order_id)
-    shop.at += FRESH_S / 2
-    shop.heard.methods.clear()
-
-    await shop.sink.deliver(intent)
-
-    assert shop.heard.methods == ["PATCH"]
 
 
 @pytest.mark.parametrize("action", [Action.SHIP, Action.DROP_SHIP, Action.COMPLETE])
