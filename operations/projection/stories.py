@@ -201,10 +201,11 @@ def asked_for(wire: Wire, things: Sequence[str]) -> tuple[OutcomeTold, ...]:
 def said(wire: Wire, connection: str, since: Mapping[str, datetime]) -> dict[str, Said]:
     """What a connection said of things, each from a moment on; those it was not asked for are left out."""
     statement = """
-        SELECT a.thing, count(DISTINCT o.command_id) FILTER (WHERE o.code <> 'ask.away'),
+        SELECT a.thing, count(DISTINCT o.command_id),
             (array_agg(o.code ORDER BY o.at DESC))[1], max(o.at)
         FROM unnest(%(things)s::text[], %(since)s::timestamptz[]) AS a (thing, since)
         JOIN outcomes o ON o.state = 'answered' AND o.code_values->>'thing' = a.thing AND o.at >= a.since
+            AND o.code <> 'ask.away'
         WHERE o.connection = %(connection)s GROUP BY a.thing
     """
     parameters = {"connection": connection, "things": list(since), "since": list(since.values())}

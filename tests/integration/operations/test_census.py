@@ -81,6 +81,7 @@ def test_what_a_source_said_of_what_is_missing_is_remembered_with_the_outcomes(
         ("ask.not_there", 1, "first", {}),  # told twice
         ("ask.away", 8, "second", {}),
         ("ask.not_there", 9, "third", {}),
+        ("ask.away", 10, "fourth", {}),
         ("ask.there", 9, "elsewhere", {"connection": "other"}),
     ):
         values = {"thing": "order:shop:1", "act": "ask"}
