@@ -11,7 +11,7 @@ from delivery.states import State
 from delivery.things import document_of
 from errors import DecodeError, RejectedError, RetryableError
 from schemas import topics
-from schemas.bus.change import Cause, Change
+from schemas.bus.change import Change
 from schemas.bus.fetched import Fetched
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.aspects import own_aspect
@@ -49,9 +49,6 @@ class OrderFetcher(OnlyReads):
                 while between; or it still shows an older one than it told of.
         """
         change = self._decoder.decode(row.payload)
-        before = await self._memory.last_seen(RECORD, row.root_key) if _is_hearsay(row, change) else None
-        if before is not None and before.source_version == change.source_version:
-            return _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row))
         document = await self._client.order_document(change.id)
         if document is None:
             if row.code != "clarity.absent":
@@ -95,9 +92,7 @@ class OrderFetcher(OnlyReads):
             # what was under way may just have settled, between the two questions
             seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
-            settled = _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row))
-            newer = reading.source_version > seen.source_version
-            return msgspec.structs.replace(settled, last_seen=(reading,)) if newer else settled
+            return _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row))
         return None
 
     def _fetched(
@@ -121,11 +116,6 @@ class OrderFetcher(OnlyReads):
             ),
             brings=_order(row),
         )
-
-
-def _is_hearsay(row: Row, change: Change) -> bool:
-    """Whether it came of a list that says how old the document is: most often its webhook was faster."""
-    return change.cause == Cause.POLL and change.source_version > 0 and not row.replay
 
 
 def _settled(change: Change, state: State, *, code: str, brings: tuple[str, ...] = ()) -> Settlement:

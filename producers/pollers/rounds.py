@@ -32,9 +32,13 @@ log = structlog.get_logger(__name__)
 
 #: Announced together, before the cursor moves.
 BATCH = 200
-#: So often in the time of an overlap all of it is looked at; the rounds between look back by a tenth of it.
+#: So often in the time of an overlap all of it is looked at, and a half more: what comes late by an overlap must not
+#: fall between two looks. The rounds between look back by a tenth of it.
 WHOLE_LOOKS = 4
+WHOLE_LOOK = 1.5
 SHORT_LOOK = 0.1
+#: A stamp of whole milliseconds may be that of two changes: only one of them was read.
+COARSE_US = 1000
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,8 +186,8 @@ class Poller:
         kept = self._lease.cursor
         reading = await self._looked_at_target(_parsed(kept, beat.start))
         began = self._clock()
-        whole = self._looked_at is None or began - self._looked_at >= beat.overlap / WHOLE_LOOKS
-        since = reading.reached - beat.overlap * (1 if whole else SHORT_LOOK)
+        whole = self._looked_at is None or not timedelta(0) <= began - self._looked_at < beat.overlap / WHOLE_LOOKS
+        since = reading.reached - beat.overlap * (WHOLE_LOOK if whole else SHORT_LOOK)
         announced = 0
         async for batch in _batches(self._lister.changed_since(since)):
             announced += await self._announce(batch)
@@ -256,9 +260,13 @@ class Poller:
         """Those that have not been read as they are listed: most often a webhook was faster."""
         if not batch:
             return []
-        keys = [root_key(self._beat.connection, listed.id) for listed in batch]
-        read = await self._known.versions(self._beat.record, keys)
-        return [listed for key, listed in zip(keys, batch, strict=True) if read.get(key) != listed.source_version]
+        keys = {listed.id: root_key(self._beat.connection, listed.id) for listed in batch}
+        read = await self._known.versions(self._beat.record, list(keys.values()))
+        return [
+            listed
+            for listed in batch
+            if listed.changed_at.microsecond % COARSE_US == 0 or read.get(keys[listed.id]) != listed.source_version
+        ]
 
     async def _publish(self, listed: Listed) -> None:
         beat = self._beat

@@ -14,7 +14,7 @@ from delivery.ports import LastSeen, Row, Settlement
 from delivery.states import Kind, State
 from errors import RejectedError, RetryableError
 from producers.fetchers.clarity import OrderFetcher
-from schemas.bus.change import Cause, Change
+from schemas.bus.change import Change
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.aspects import cancelled
 from schemas.systems.clarity.order import ClarityOrder
@@ -58,13 +58,11 @@ class Remembered:
 
 
 class Changes:
-    def __init__(self, version: int, cause: Cause = Cause.WEBHOOK) -> None:
-        self._change = Change(
-            connection="clarity-main", record="order", id="1001", noticed_at=AT, source_version=version, cause=cause
-        )
+    def __init__(self, version: int) -> None:
+        self._version = version
 
     def decode(self, _data: bytes) -> Change:
-        return self._change
+        return Change(connection="clarity-main", record="order", id="1001", noticed_at=AT, source_version=self._version)
 
 
 ROW = Row(
@@ -163,50 +161,6 @@ async def test_an_answer_under_another_id_is_no_order_of_ours() -> None:
 
     with pytest.raises(RejectedError, match="another id"):
         await fetcher.prepare(ROW)
-
-
-class Dated(Remembered):
-    """What was seen is of the moment of the example."""
-
-    async def last_seen(self, record: str, key: str) -> LastSeen | None:
-        return LastSeen(record=record, key=key, digest=BEFORE, source_version=int(ORDER.updated_date))
-
-
-@pytest.mark.parametrize(
-    ("cause", "later", "replay", "asked"),
-    [
-        (Cause.POLL, 0, "", False),
-        (Cause.POLL, 1, "", True),
-        # of a clock that was set back: nobody knows whether it is older
-        (Cause.POLL, -1, "", True),
-        (Cause.POLL, 0, "01J", True),
-        (Cause.WEBHOOK, 0, "", True),
-    ],
-)
-async def test_a_listed_order_is_not_read_again_if_it_was_seen_as_it_is_listed(
-    cause: Cause, later: int, replay: str, asked: bool
-) -> None:
-    class Closed(Shop):
-        async def order_document(self, order_id: str) -> Document | None:
-            raise RetryableError("it.was_asked", order_id)
-
-    changes = Changes(int(ORDER.updated_date) + later, cause)
-    fetcher = OrderFetcher(Closed(None), changes, Dated(BEFORE), "clarity-main", 5.0, lambda: AT)  # type: ignore[arg-type]  # a store with one route
-    row = msgspec.structs.replace(ROW, replay=replay)
-
-    if asked:
-        with pytest.raises(RetryableError, match="1001"):
-            await fetcher.prepare(row)
-    else:
-        settled = await fetcher.prepare(row)
-        assert isinstance(settled, Settlement)
-        assert settled.code == "unchanged"
-
-
-async def test_a_later_reading_of_the_same_is_remembered_as_later() -> None:
-    settled = await read(BODY, Remembered(BEFORE))
-
-    assert (settled.code, settled.last_seen[0].source_version) == ("unchanged", ORDER.updated_date)
 
 
 class Later(Remembered):
