@@ -324,11 +324,16 @@ class Acts:
         )
 
     async def _touch(self, wire: Connection, command: Command, ids: Sequence[int], free: Sequence[str]) -> list[Row]:
-        touching = {"ids": list(ids), "root_keys": list(free), "command_id": command.id}
+        touching: dict[str, object] = {
+            "queue": self._queue,
+            "ids": list(ids),
+            "root_keys": list(free),
+            "command_id": command.id,
+        }
         end = ENDS_OF[command.act]
         if end is None:
             pace_s = 60 / command.per_minute if command.per_minute > 0 else 0.0
-            touching |= {"queue": self._queue, "pace_s": pace_s}
+            touching["pace_s"] = pace_s
             found = await columns.rows(wire, statements.LET_GO, touching)
         else:
             touching |= {"state": end, "code": CODES[command.act]}

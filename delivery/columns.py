@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from bus.events import Advance
 from delivery import announcements
 from delivery.announcements import Announcement, What
-from delivery.arrays import Booleans, bigints, booleans, byte_strings, floats, texts
+from delivery.arrays import bigints, booleans, byte_strings, floats, texts
 from delivery.batch import Ended
 from delivery.decide import Turn
 from delivery.ports import Arrival, Intent, Row
@@ -35,29 +35,21 @@ def of_arrivals(arrivals: Sequence[Arrival]) -> dict[str, object]:
     return {
         "partitions": bigints([one.partition for one in arrivals]),
         "offsets": bigints([one.offset for one in arrivals]),
-        "roots": texts([_kept(one.root) for one in arrivals]),
+        "roots": texts([kept(one.root) for one in arrivals]),
         "root_keys": texts([one.root_key for one in arrivals]),
         "message_keys": texts([one.message_key for one in arrivals]),
         "records": texts([one.record for one in arrivals]),
         "kinds": texts([one.kind for one in arrivals]),
         "source_versions": bigints([one.source_version for one in arrivals]),
         "payload_digests": texts([one.payload_digest for one in arrivals]),
-        "mappings_in": texts([_kept(one.mapping_in) for one in arrivals]),
-        "origins": texts([_kept(one.origin) for one in arrivals]),
+        "mappings_in": texts([kept(one.mapping_in) for one in arrivals]),
+        "origins": texts([kept(one.origin) for one in arrivals]),
         "hops": bigints([one.hops for one in arrivals]),
-        "traceparents": texts([_kept(one.traceparent) for one in arrivals]),
+        "traceparents": texts([kept(one.traceparent) for one in arrivals]),
         "command_ids": texts([one.command_id for one in arrivals]),
         "replays": texts([one.replay for one in arrivals]),
         "amounts": texts([str(one.amount) for one in arrivals]),
-        "currencies": texts([_kept(one.currency) for one in arrivals]),
-    }
-
-
-def of_queued(arrivals: Sequence[Arrival], doubts: Sequence[bool]) -> dict[str, object]:
-    return {
-        **of_arrivals(arrivals),
-        "payloads": byte_strings([one.payload for one in arrivals]),
-        "doubts": booleans(doubts),
+        "currencies": texts([kept(one.currency) for one in arrivals]),
     }
 
 
@@ -110,9 +102,12 @@ def of_leases(queue: str, owner: str, rows: Sequence[Row]) -> dict[str, object]:
     }
 
 
-def of_wanted(rows: Sequence[Row], going_on: Container[int]) -> Booleans:
-    """Whether the keys of the rows are to go on."""
-    return booleans([row.epoch in going_on for row in rows])
+def of_wanted(rows: Sequence[Row], going_on: Container[int]) -> dict[str, object]:
+    """Whether the keys of the rows in hand are to go on."""
+    return {
+        "wanted": booleans([row.epoch in going_on for row in rows]),
+        "in_hand": bigints([row.id for row in rows]),
+    }
 
 
 def of_freeing(queue: str, owner: str, epochs: Mapping[str, int]) -> dict[str, object]:
@@ -123,6 +118,7 @@ def of_freeing(queue: str, owner: str, epochs: Mapping[str, int]) -> dict[str, o
         "root_keys": texts(list(epochs)),
         "epochs": bigints(list(epochs.values())),
         "wanted": booleans([False] * len(epochs)),
+        "in_hand": bigints([0] * len(epochs)),
     }
 
 
@@ -233,10 +229,10 @@ async def asked(wire: AsyncConnection[TupleRow], statement: LiteralString, param
 
 
 def _storable(values: Mapping[str, str]) -> str:
-    return json.dumps({name: _kept(text) for name, text in values.items()}) if values else "{}"
+    return json.dumps({name: kept(text) for name, text in values.items()}) if values else "{}"
 
 
-def _kept(text: str) -> str:
+def kept(text: str) -> str:
     """As PostgreSQL keeps it: words from outside may hold the one character it has no room for."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 

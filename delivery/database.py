@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import PipelineStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -36,7 +36,7 @@ SELECT set_config('search_path', %s, false), set_config('timezone', 'UTC', false
 PLAN_ANEW: Final = "force_custom_plan"
 #: For statements that are right whatever the tables hold: planning takes longer than a small batch.
 PLAN_ONCE: Final = "force_generic_plan"
-_SET_PLAN: Final[LiteralString] = "SELECT set_config('plan_cache_mode', %s, false)"
+_SET_PLAN: Final[LiteralString] = "SELECT set_config('plan_cache_mode', %s, true)"
 #: Connections for these: for what is claimed, what is intended and what is settled.
 AT_ONCE: Final = 3
 
@@ -129,6 +129,17 @@ class Database:
                 await wire.close()
                 raise
 
+    @contextlib.asynccontextmanager
+    async def in_steps(self) -> AsyncIterator[Connection]:
+        """A transaction of a few exchanges: `begin` and `commit` stand in pipelines of the caller's; else it is undone.
+
+        For statements that are right whatever the tables hold.
+        """
+        async with self._wire(self._pool) as wire:
+            yield wire
+            if wire.pgconn.transaction_status != TransactionStatus.IDLE:
+                await wire.rollback()
+
     async def fetch_planned(self, statement: LiteralString, parameters: Parameters) -> list[tuple[Any, ...]]:
         """As `fetch`, for a statement that is right whatever the tables hold."""
         async with self._wire(self._planned) as wire:
@@ -187,9 +198,20 @@ class Database:
             raise FatalError("store_schema", f"the store of {self.connection} has not this version's tables") from error
 
 
+async def begin(wire: Connection) -> None:
+    """Inside `in_steps`: its first statement."""
+    await wire.execute("BEGIN")
+    await wire.execute(_SET_PLAN, [PLAN_ONCE])
+
+
+async def commit(wire: Connection) -> None:
+    """Inside `in_steps`: its last statement."""
+    await wire.execute("COMMIT")
+
+
 @contextlib.asynccontextmanager
 async def planned_anew(wire: Connection) -> AsyncIterator[None]:
-    """Inside `in_one_go`: statements that are not right whatever the tables hold."""
+    """Inside `in_one_go` or `in_steps`: statements that are not right whatever the tables hold."""
     await wire.execute(_SET_PLAN, [PLAN_ANEW])
     yield
     await wire.execute(_SET_PLAN, [PLAN_ONCE])

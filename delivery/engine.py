@@ -23,6 +23,7 @@ from bus.clock import Clock, now
 from connect.identity import StrangerError
 from delivery import decide
 from delivery.circuit import Circuit, Position, Rules, Word, word_of, word_of_code
+from delivery.deadlines import Deadlines
 from delivery.decide import Pace, Step, Turn
 from delivery.gathering import Gathering
 from delivery.ports import Absent, CannotTell, Found, Intent, Row, Settlement, Sink
@@ -37,6 +38,10 @@ T = TypeVar("T")
 
 #: Largest write to the store, so that the store works on one half of the rows under way while we work on the other.
 BATCH = 100
+#: One of so many rows in hand makes a write worth while.
+GATHERED = 8
+#: One of so many rows may have its intent written while it waits for its call.
+BEGUN_BEFORE = 4
 #: Pauses while PostgreSQL is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
@@ -64,8 +69,8 @@ KEYS_TOLD = 10
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a deliverer takes on."""
 
-    #: Rows at the target at once, each of another key. Half as many more are in hand while it is well, so that others
-    #: have their calls while results are written down.
+    #: Calls at the target at once, each of another key. Almost twice as many rows are in hand while it is well, so that
+    #: others have their calls while intents and results are written down.
     in_flight: int = 64
     #: Until a dead worker's keys are taken from it. Renewed while a row is worked on.
     lease_s: float = 60.0
@@ -171,12 +176,17 @@ class Deliverer:
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._working: set[asyncio.Task[None]] = set()
-        self._at_target = asyncio.Semaphore(self._limits.in_flight)
+        self._calls = asyncio.Semaphore(self._limits.in_flight)
+        #: Those that may have an intent: few more than have a call, as each is looked for when this worker dies.
+        self._begun = asyncio.Semaphore(self._limits.in_flight + self._limits.in_flight // BEGUN_BEFORE)
+        self._deadlines = Deadlines()
         self._leases: dict[int, _Lease] = {}
         self._failure: BaseException | None = None
-        self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH)
+        self._intends: Gathering[Intended, bool] = Gathering(self._write_intents, largest=BATCH, enough=self._enough)
         self._renewals: Gathering[tuple[Row, float], bool] = Gathering(self._write_renewals, largest=BATCH)
-        self._settles: Gathering[tuple[Turn, bool], _Written] = Gathering(self._write_turns, largest=BATCH)
+        self._settles: Gathering[tuple[Turn, bool], _Written] = Gathering(
+            self._write_turns, largest=BATCH, enough=self._enough
+        )
         self._log = log.bind(connection=store.connection, queue=queue)
         self._gauge = metrics.CIRCUIT.labels(store.connection, queue)
 
@@ -268,7 +278,7 @@ class Deliverer:
         epoch = row.epoch
         try:
             for count in range(1, self._limits.rows_of_a_key + 1):
-                async with self._at_target:
+                async with self._begun:
                     started = time.monotonic()
                     if not self._may_go_on():
                         break
@@ -304,14 +314,16 @@ class Deliverer:
         return None if until is None else max((until - at).total_seconds(), 0.0)
 
     def _may_go_on(self) -> bool:
-        if self._stopping.is_set() or self._closed_until(self._clock()) is not None:
-            return False
-        return len(self._working) <= self._most(time.monotonic())
+        return not self._stopping.is_set() and self._flows()
+
+    def _flows(self) -> bool:
+        """Neither is it closed, nor are there more rows in hand than the circuit allows by now."""
+        return self._closed_until(self._clock()) is None and len(self._working) <= self._most(time.monotonic())
 
     def _most(self, at: float) -> int:
         """Rows in hand."""
         allowed = self._circuit.allowed(at)
-        return allowed + allowed // 2 if allowed == self._limits.in_flight else allowed
+        return 2 * allowed - 1 if allowed == self._limits.in_flight else allowed
 
     async def _try(self, row: Row) -> Turn | None:
         """One try of one row; None if it turned out not to be ours any more."""
@@ -321,7 +333,7 @@ class Deliverer:
         if row.state in {State.UNKNOWN, State.SENDING}:
             assert row.intent is not None, "the store refuses rows in doubt without what was sent"
             return await self._look(row, sink, row.intent)
-        prepared = await self._ask(sink.prepare(row), row, None, Step.PREPARE)
+        prepared = await self._ask(lambda: sink.prepare(row), row, None, Step.PREPARE)
         if isinstance(prepared, Turn):
             return prepared
         if isinstance(prepared, Settlement):
@@ -331,7 +343,7 @@ class Deliverer:
         return await self._send(row, sink, prepared)
 
     async def _look(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
-        finding = await self._ask(sink.find(intent), row, intent, Step.FIND)
+        finding = await self._ask(lambda: sink.find(intent), row, intent, Step.FIND)
         if isinstance(finding, Turn):
             return await self._or_a_person(finding)
         if isinstance(finding, Found):
@@ -358,7 +370,7 @@ class Deliverer:
 
     async def _target_works(self) -> bool:
         try:
-            async with asyncio.timeout(self._limits.read_timeout_s):
+            async with self._calls, asyncio.timeout(self._limits.read_timeout_s):
                 await self._probe()
         except (TimeoutError, RetryableError, UnknownOutcomeError):
             return False
@@ -369,25 +381,34 @@ class Deliverer:
     async def _send(self, row: Row, sink: Sink, intent: Intent) -> Turn | None:
         if not await self._covered(row, intent) or not await self._intends.put(Intended(row=row, intent=intent)):
             return None
-        if self._left_s(row) < intent.timeout_s:
-            # It took too long to write it down. Not sent, so it is tried again.
-            error: BusError = RetryableError("lease_too_short", "the call could not have ended within the lease")
-            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
         try:
-            async with asyncio.timeout(intent.timeout_s):
-                settlement = await sink.deliver(intent)
+            async with self._calls:
+                if (turn := self._held_back(row, intent)) is not None:
+                    return turn
+                settlement = await self._deadlines.within(intent.timeout_s, sink.deliver(intent))
         except TimeoutError:
-            error = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
+            error: BusError = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
             return await self._after(error, Step.DELIVER, row, intent)
         except BusError as error:
             return await self._after(error, Step.DELIVER, row, intent)
         return self._works(decide.settled(row, settlement, intent))
 
-    async def _ask(self, asking: Awaitable[T], row: Row, intent: Intent | None, step: Step) -> T | Turn:
+    def _held_back(self, row: Row, intent: Intent) -> Turn | None:
+        """The turn of a row whose call may not be started any more: it was not sent, so it is tried again."""
+        if self._left_s(row) < intent.timeout_s:
+            error = RetryableError("lease_too_short", "the call could not have ended within the lease")
+            return decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+        if self._flows():
+            return None
+        error = RetryableError("not_sent", "the queue stood still before its turn came")
+        turn = decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
+        return self._uncounted(turn, self._circuit.wakes_in(time.monotonic()) or 0.0)
+
+    async def _ask(self, asking: Callable[[], Awaitable[T]], row: Row, intent: Intent | None, step: Step) -> T | Turn:
         """A call without an effect: its answer, or the turn its error makes."""
         try:
-            async with asyncio.timeout(self._limits.read_timeout_s):
-                return await asking
+            async with self._calls:
+                return await self._deadlines.within(self._limits.read_timeout_s, asking())
         except TimeoutError:
             error: BusError = RetryableError(f"{step.value}_timed_out", "no answer in time")
             return await self._after(error, step, row, intent)
@@ -557,6 +578,10 @@ class Deliverer:
             await self._store.release_all(self._queue, self._owner, self._pace.settling_delay_s)
 
     # ---- writes, many rows at once
+
+    def _enough(self) -> int:
+        """What costs an exchange is gathered for a moment where there is more to come: alone, nobody waits."""
+        return len(self._working) // GATHERED
 
     async def _write_renewals(self, wanted: Sequence[tuple[Row, float]]) -> Sequence[bool]:
         ours = await self._lengthen([row for row, _ in wanted], max(lease_s for _, lease_s in wanted))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from delivery import announcements, columns, statements
+from delivery import announcements, columns, copied, statements
 from delivery import replay_statements as sql
 from delivery.announcements import REPLAYED
 from delivery.database import Connection
@@ -251,8 +251,8 @@ class Replays:
         sorted_ = sorted_out(arrivals, await self._standing(wire, arrivals))
         if sorted_.queued:
             # behind the key's open rows, and none of them in doubt by itself
-            queued = columns.of_queued(sorted_.queued, [False] * len(sorted_.queued))
-            await wire.execute(statements.INSERT_ROWS, {**of_queue, **of_place, **queued})
+            doubts = [False] * len(sorted_.queued)
+            await copied.add(wire, self.queue, place.topic, place.topic_id, sorted_.queued, doubts)
         if sorted_.ended:
             await wire.execute(statements.INSERT_ENDED, {**of_queue, **of_place, **columns.of_ended(sorted_.ended)})
             at, speaker = self.store.now(), self.store.speaker(self.queue)

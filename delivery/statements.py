@@ -78,12 +78,11 @@ ON CONFLICT (queue, root_key) DO UPDATE SET due = excluded.due WHERE false
 """
 
 VERSIONS = """
-WITH asked AS MATERIALIZED (
-    SELECT %(queue)s::text AS queue, message_key, record
-    FROM unnest(%(message_keys)b::text[], %(records)b::text[]) AS a (message_key, record)
-)
-SELECT v.message_key, v.record, v.taken_in
-FROM asked a JOIN versions v ON v.queue = a.queue AND v.message_key = a.message_key AND v.record = a.record
+SELECT a.message_key, a.record, v.taken_in
+FROM unnest(%(message_keys)b::text[], %(records)b::text[]) AS a (message_key, record)
+CROSS JOIN LATERAL (
+    SELECT taken_in FROM versions
+    WHERE queue = %(queue)s AND message_key = a.message_key AND record = a.record OFFSET 0) v
 """
 
 RAISE_VERSIONS = """
@@ -135,13 +134,6 @@ _ARRIVALS = """unnest(%(partitions)b::bigint[], %(offsets)b::bigint[],
 _EVENT_VALUES = """%(queue)s, %(topic)s, %(topic_id)s, partition, event_offset, root, root_key, message_key, record,
     kind, source_version, payload_digest, mapping_in, origin, hops, traceparent, command_id, replay, amount::numeric,
     currency"""
-
-INSERT_ROWS = f"""
-INSERT INTO rows ({EVENT}, state, due, payload, doubt)
-SELECT {_EVENT_VALUES}, 'ready', statement_timestamp(), payload, doubt
-FROM {_ARRIVALS.format(more="%(payloads)b::bytea[], %(doubts)b::boolean[]", names="payload, doubt")}
-ORDER BY place
-"""
 
 _ENDED = _ARRIVALS.format(
     more="%(states)b::text[], %(codes)b::text[], %(merged_into)b::text[]", names="state, code, merged_into"
@@ -283,19 +275,21 @@ _TURNS = """%(states)b::text[], %(codes)b::text[], %(values)b::text[], %(attempt
         %(references)b::text[], %(numbers)b::text[], %(mappings)b::text[]"""
 _NEW = "new_state, new_code, new_values, new_attempts, new_reference, new_number, new_mapping"
 _ENDING = _IN_HAND.format(columns=_TURNS, names=_NEW, condition="")
+_KEPT_OF_ROW = ", ".join(f"r.{name.strip()}" for name in KEPT.split(","))
 # A row that is not there any more was settled before, by a try whose answer was lost. A dead row keeps its payload.
 SETTLE = f"""
 WITH {_ENDING}, gone AS (
     DELETE FROM rows r
     USING mine
     WHERE r.ctid = mine.place
-    RETURNING r.*, mine.new_state, mine.new_code, mine.new_values, mine.new_attempts, mine.new_reference,
-        mine.new_number, mine.new_mapping, mine.epoch AS new_epoch
+    RETURNING {_KEPT_OF_ROW}, mine.new_state, mine.new_code, mine.new_values, mine.new_attempts, mine.new_reference,
+        mine.new_number, mine.new_mapping, mine.epoch AS new_epoch,
+        CASE WHEN mine.new_state = 'dead' THEN r.payload END AS left_payload
 ), kept AS (
     INSERT INTO history ({KEPT}, state, code, code_values, attempts, epoch, reference, document_number, mapping_out,
         payload)
     SELECT {KEPT}, new_state, new_code, new_values::jsonb, new_attempts, new_epoch, new_reference, new_number,
-        new_mapping, CASE WHEN new_state = 'dead' THEN payload END
+        new_mapping, left_payload
     FROM gone
 ), seen AS (
     INSERT INTO last_seen (record, key, digest, source_version, at)
@@ -356,30 +350,36 @@ SELECT epoch FROM waiting
 # A key goes on with its lease while its next row may be tried at once and its owner wants it; else it goes to the end
 # of those that are due, or waits as long as its first row does, or disappears with its last row. The keys that are ours
 # are locked: they stay in their place. A lease that goes on is not written: whoever holds it renews it in time.
+# What is open of a key is not older than the row in hand, behind whose index entry those of rows that ended lie thick.
 GO_ON = f"""
 WITH head AS MATERIALIZED (
-    SELECT k.place, k.leased_epoch, k.wanted AND {_NOT_PAUSED} AS wanted, r.*
+    SELECT k.place, k.leased_epoch, k.wanted AND {_NOT_PAUSED} AS wanted, r.row_place, r.due
     FROM (
-        SELECT leased.ctid AS place, w.root_key, w.epoch AS leased_epoch, w.wanted
-        FROM unnest(%(root_keys)b::text[], %(epochs)b::bigint[], %(wanted)b::boolean[]) AS w (root_key, epoch, wanted)
+        SELECT leased.ctid AS place, w.root_key, w.epoch AS leased_epoch, w.wanted, w.in_hand
+        FROM unnest(%(root_keys)b::text[], %(epochs)b::bigint[], %(wanted)b::boolean[], %(in_hand)b::bigint[])
+            AS w (root_key, epoch, wanted, in_hand)
         CROSS JOIN LATERAL (
             SELECT ctid FROM keys
             WHERE queue = %(queue)s AND root_key = w.root_key AND epoch = w.epoch AND lease_owner = %(owner)s
             OFFSET 0) leased) k
     LEFT JOIN LATERAL (
-        SELECT * FROM rows WHERE queue = %(queue)s AND root_key = k.root_key ORDER BY id LIMIT 1) r ON true
+        SELECT ctid AS row_place, due FROM rows
+        WHERE queue = %(queue)s AND root_key = k.root_key AND id >= k.in_hand ORDER BY id LIMIT 1) r ON true
 ), gone AS (
-    DELETE FROM keys k USING head WHERE k.ctid = head.place AND head.id IS NULL
+    DELETE FROM keys k USING head WHERE k.ctid = head.place AND head.row_place IS NULL
 ), freed AS (
     UPDATE keys k
     SET state = CASE WHEN head.due IS NULL THEN 'parked' ELSE 'ready' END,
         due = CASE WHEN head.due IS NOT NULL THEN GREATEST(head.due, statement_timestamp()) END,
         lease_owner = NULL, lease_until = NULL
     FROM head
-    WHERE k.ctid = head.place AND head.id IS NOT NULL
+    WHERE k.ctid = head.place AND head.row_place IS NOT NULL
         AND NOT (head.wanted AND COALESCE(head.due <= statement_timestamp(), false))
 )
-SELECT {ROW}, r.leased_epoch FROM head r WHERE r.wanted AND r.due <= statement_timestamp()
+SELECT {ROW}, head.leased_epoch
+FROM head
+CROSS JOIN LATERAL (SELECT * FROM rows WHERE ctid = head.row_place OFFSET 0) r
+WHERE head.wanted AND head.due <= statement_timestamp()
 """
 
 # ---- leases
@@ -448,8 +448,9 @@ SELECT name, arrival, CASE WHEN pending THEN pg_notify(%(channel)s, %(notice)s) 
 AWAIT = """
 UPDATE rows r
 SET waits_for = w.name, due = CASE WHEN w.arrival > r.epoch THEN statement_timestamp() ELSE r.due END
-FROM unnest(%(ids)b::bigint[], %(names)b::text[], %(arrivals)b::bigint[]) AS w (id, name, arrival)
-WHERE r.id = w.id
+FROM unnest(%(root_keys)b::text[], %(ids)b::bigint[], %(names)b::text[], %(arrivals)b::bigint[])
+    AS w (root_key, id, name, arrival)
+WHERE r.queue = %(queue)s AND r.root_key = w.root_key AND r.id = w.id
 """
 
 # Whoever would bring a thing stands behind the first row of his key; if that one waits, too, it goes on from there.
@@ -586,13 +587,14 @@ SET state = CASE WHEN r.intent IS NULL THEN 'ready' ELSE 'unknown' END, cause = 
         t.place - 1 + (SELECT c.rows FROM commands c WHERE c.id = %(command_id)s AND c.queue = %(queue)s))),
     command_id = %(command_id)s
 FROM unnest(%(ids)b::bigint[]) WITH ORDINALITY AS t (id, place)
-WHERE r.id = t.id AND r.state = 'parked' AND r.root_key = ANY(%(root_keys)b::text[])
+WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)b::text[]) AND r.id = t.id AND r.state = 'parked'
 RETURNING {_BARE_ROW}
 """
 END = f"""
 WITH gone AS (
     DELETE FROM rows r
-    WHERE r.id = ANY(%(ids)b::bigint[]) AND r.state = 'parked' AND r.root_key = ANY(%(root_keys)b::text[])
+    WHERE r.queue = %(queue)s AND r.root_key = ANY(%(root_keys)b::text[]) AND r.id = ANY(%(ids)b::bigint[])
+        AND r.state = 'parked'
     RETURNING r.*
 ), kept AS (
     INSERT INTO history ({KEPT}, state, code, code_values, attempts, epoch, reference, document_number, mapping_out,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import date, timedelta
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import msgspec
 import psycopg
@@ -18,11 +18,11 @@ from psycopg import sql
 
 from bus.clock import Clock, now
 from bus.events import Advance
-from delivery import announcements, columns, statements, waiting
+from delivery import announcements, columns, copied, statements, waiting
 from delivery.announcements import Announcement, Speaker
 from delivery.arrays import texts
 from delivery.batch import Batch, Ended, sorted_out
-from delivery.database import Connection, Database, Parameters
+from delivery.database import Connection, Database, Parameters, begin, commit, planned_anew
 from delivery.decide import Turn
 from delivery.incarnation import Incarnation
 from delivery.ports import Arrival, Intent, LastSeen, Row
@@ -172,8 +172,8 @@ class Store(Database):
         place = {"queue": queue, "topic": topic, "topic_id": topic_id}
         attempt = (queue, topic_id, tuple(moves))
         try:
-            async with self.transaction() as wire:
-                horizons = await self._move(wire, place, moves)
+            async with self.in_steps() as wire:
+                horizons, known = await self._begin(wire, place, moves, fresh)
                 if len(horizons) < len(moves):
                     at = dict(await columns.rows(wire, statements.POSITIONS, place))
                     # committed whole or not at all: with any of them moved just now, the attempt was not ours
@@ -189,12 +189,21 @@ class Store(Database):
                         expected=lost.expected,
                         found=at.get(lost.partition),
                     )
+                locked = {arrival.root_key for arrival in fresh}
                 for partition in (partition for partition, until in horizons.items() if until):
                     fresh = await self._without_ended(
                         wire, {**place, "partition": partition, "next": places[partition].next_offset}, fresh
                     )
-                taken = await self._insert(wire, place, fresh, horizons) if fresh else TakenIn()
-                await waiting.meet(wire, self.schema, frozenset(brought), frozenset())
+                batch = sorted_out(fresh, known)
+                usual = not batch.replacing and locked == {arrival.root_key for arrival in batch.queued}
+                async with contextlib.nullcontext() if usual else planned_anew(wire):
+                    taken = await self._insert(wire, place, batch, locked, horizons)
+                async with wire.pipeline():
+                    await self._raise_versions(wire, queue, batch)
+                    await waiting.bring(wire, self.schema, frozenset(brought))
+                    if locked:
+                        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
+                    await commit(wire)
         except RetryableError:
             self._doubtful.add(attempt)
             raise
@@ -214,23 +223,43 @@ class Store(Database):
             "offset": arrival.offset,
             "root_key": arrival.root_key,
         }
-        await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": [arrival.root_key]})
+        await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": texts([arrival.root_key])})
         passed = dict(await columns.rows(wire, statements.POSITIONS, place)).get(arrival.partition, 0)
         if passed <= arrival.offset or await columns.rows(wire, statements.IS_KNOWN, place):
             return None
-        return await self._insert(wire, place, [arrival], {arrival.partition: 0})
+        batch = sorted_out([arrival], _versions(await (await self._known_versions(wire, queue, [arrival])).fetchall()))
+        taken = await self._insert(wire, place, batch, {arrival.root_key}, {arrival.partition: 0})
+        await self._raise_versions(wire, queue, batch)
+        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
+        return taken
 
-    async def _move(self, wire: Connection, place: Parameters, moves: Sequence[Advance]) -> dict[int, int]:
-        """The horizon of each partition that was where it is expected; 0 for those without one."""
+    async def _begin(
+        self, wire: Connection, place: Parameters, moves: Sequence[Advance], arrivals: Sequence[Arrival]
+    ) -> tuple[dict[int, int], dict[tuple[str, str], int]]:
+        """Move the positions, lock the keys, then look what is known of them, in one exchange.
+
+        Returns:
+            The horizon of each partition that was where it is expected, 0 for those without one; versions taken in
+            before.
+        """
         known = self.known
-        moved: list[tuple[int, int | None, Sequence[str]]] = []
-        if first := [move for move in moves if move.expected is None]:
-            moved += await columns.rows(wire, statements.FIRST_POSITIONS, {**place, **columns.of_moves(first)})
-        if further := [move for move in moves if move.expected is not None]:
-            moved += await columns.rows(wire, statements.MOVE_POSITIONS, {**place, **columns.of_moves(further)})
+        first = [move for move in moves if move.expected is None]
+        further = [move for move in moves if move.expected is not None]
+        keys = {"queue": place["queue"], "root_keys": texts(sorted({one.root_key for one in arrivals}))}
+        moving: list[columns.Cursor] = []
+        async with wire.pipeline():
+            await begin(wire)
+            for statement, given in ((statements.FIRST_POSITIONS, first), (statements.MOVE_POSITIONS, further)):
+                if given:
+                    moving.append(await columns.asked(wire, statement, {**place, **columns.of_moves(given)}))
+            if arrivals:
+                await wire.execute(statements.LOCK_KEYS, keys)
+            versions = await self._known_versions(wire, str(place["queue"]), arrivals)
+        moved = [one for cursor in moving for one in await cursor.fetchall()]
         for _, _, incarnation in moved[:1]:
             self.met(incarnation, known)
-        return {partition: horizon or 0 for partition, horizon, _ in moved}
+        horizons = {partition: horizon or 0 for partition, horizon, _ in moved}
+        return horizons, _versions(await versions.fetchall())
 
     async def _without_ended(
         self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival]
@@ -249,54 +278,53 @@ class Store(Database):
         return [one for one in arrivals if one.partition != place["partition"] or one.offset not in known]
 
     async def _insert(
-        self, wire: Connection, place: Parameters, arrivals: Sequence[Arrival], horizons: Mapping[int, int]
+        self, wire: Connection, place: Parameters, batch: Batch, locked: Set[str], horizons: Mapping[int, int]
     ) -> TakenIn:
+        """Rows and ends of a batch; its keys, all of those `locked`, have their entries."""
         queue = str(place["queue"])
-        root_keys = sorted({arrival.root_key for arrival in arrivals})
-        await wire.execute(statements.LOCK_KEYS, {"queue": queue, "root_keys": root_keys})
-        batch = await self._sorted_out(wire, queue, arrivals)
-        announced: list[Announcement] = []
-        at = self.now()
-        speaker = self.speaker(queue)
         replaced = await self._replace(wire, queue, batch)
-        for row, state, merged_into in replaced:
-            announced.append(announcements.of_replaced(speaker, row, state, state.value, merged_into, at))
         if batch.queued:
             doubts = [arrival.offset < horizons[arrival.partition] for arrival in batch.queued]
-            await wire.execute(statements.INSERT_ROWS, {**place, **columns.of_queued(batch.queued, doubts)})
+            await copied.add(wire, queue, str(place["topic"]), str(place["topic_id"]), batch.queued, doubts)
         if batch.ended:
             await wire.execute(statements.INSERT_ENDED, {**place, **columns.of_ended(batch.ended)})
-            announced += [
-                announcements.of_replaced(speaker, end.arrival, end.state, end.code, end.merged_into, at)
-                for end in batch.ended
-            ]
-        if batch.versions:
-            await wire.execute(statements.RAISE_VERSIONS, {"queue": queue, **columns.of_versions(batch.versions)})
-        await self.announce(wire, announced)
+        await self._announce_replaced(wire, queue, batch, replaced)
         if parked := sorted({row.root_key for row, _, _ in replaced if row.cause is ParkedFor.REFUSED}):
             # the new first row waits for nobody
             await wire.execute(statements.FREE, {"queue": queue, "root_keys": parked})
-        empty = set(root_keys) - {arrival.root_key for arrival in batch.queued}
-        if empty:
+        if empty := locked - {arrival.root_key for arrival in batch.queued}:
             await wire.execute(statements.DROP_EMPTY_KEYS, {"queue": queue, "root_keys": sorted(empty)})
-        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
         return TakenIn(queued=len(batch.queued), ended=len(batch.ended), replaced=len(replaced))
 
-    async def _sorted_out(self, wire: Connection, queue: str, arrivals: Sequence[Arrival]) -> Batch:
+    async def _announce_replaced(
+        self, wire: Connection, queue: str, batch: Batch, replaced: Sequence[tuple[Row, State, str]]
+    ) -> None:
+        at, speaker = self.now(), self.speaker(queue)
+        said = [
+            announcements.of_replaced(speaker, row, state, state.value, merged_into, at)
+            for row, state, merged_into in replaced
+        ]
+        said += [
+            announcements.of_replaced(speaker, end.arrival, end.state, end.code, end.merged_into, at)
+            for end in batch.ended
+        ]
+        await self.announce(wire, said)
+
+    async def _raise_versions(self, wire: Connection, queue: str, batch: Batch) -> None:
+        if batch.versions:
+            await wire.execute(statements.RAISE_VERSIONS, {"queue": queue, **columns.of_versions(batch.versions)})
+
+    async def _known_versions(self, wire: Connection, queue: str, arrivals: Sequence[Arrival]) -> columns.Cursor:
         numbered = sorted({(one.message_key, one.record) for one in arrivals if one.source_version > 0})
-        known: dict[tuple[str, str], int] = {}
-        if numbered:
-            found = await columns.rows(
-                wire,
-                statements.VERSIONS,
-                {
-                    "queue": queue,
-                    "message_keys": [message_key for message_key, _ in numbered],
-                    "records": [record for _, record in numbered],
-                },
-            )
-            known = {(message_key, record): version for message_key, record, version in found}
-        return sorted_out(arrivals, known)
+        return await columns.asked(
+            wire,
+            statements.VERSIONS,
+            {
+                "queue": queue,
+                "message_keys": texts([message_key for message_key, _ in numbered]),
+                "records": texts([record for _, record in numbered]),
+            },
+        )
 
     async def _replace(self, wire: Connection, queue: str, batch: Batch) -> list[tuple[Row, State, str]]:
         if not batch.replacing:
@@ -418,7 +446,7 @@ class Store(Database):
         leases = columns.of_leases(queue, owner, rows)
         async with self.transaction() as wire:
             await wire.execute(statements.LOCK_MINE, leases)
-            await wire.execute(statements.GO_ON, {**leases, "wanted": columns.of_wanted(rows, ())})
+            await wire.execute(statements.GO_ON, {**leases, **columns.of_wanted(rows, ())})
 
     async def renew(self, queue: str, owner: str, rows: Sequence[Row], lease_s: float) -> frozenset[int]:
         """Lengthen the leases of these rows' keys; answers the epochs that are still ours."""
@@ -431,7 +459,7 @@ class Store(Database):
         """Answers the first rows of the keys whose leases go on, each with its epoch."""
         # What is to be looked at again wants a new lease: under this one the arrival would always be newer.
         wanted = going_on - {turn.row.epoch for turn in turns if turn.delay_s == 0}
-        keys = {**leases, "wanted": columns.of_wanted([turn.row for turn in turns], wanted)}
+        keys = {**leases, **columns.of_wanted([turn.row for turn in turns], wanted)}
         return await columns.asked(wire, statements.GO_ON, keys)
 
     # ---- leases that ended otherwise
@@ -470,11 +498,13 @@ class Store(Database):
         return len(taken)
 
     async def _await_tidings(self, wire: Connection, doubtful: Sequence[Row]) -> None:
-        """Have rows in doubt looked for as soon as their document is read, or was since they were sent."""
+        """Have rows in doubt, of one queue, looked for once their document is read, or was since they were sent."""
         names = {row.id: document_of(row.record, row.root_key) for row in doubtful}
         arrivals = await waiting.meet(wire, self.schema, frozenset(), frozenset(names.values()))
         if names:
             awaited = {
+                "queue": doubtful[0].queue,
+                "root_keys": [row.root_key for row in doubtful],
                 "ids": list(names),
                 "names": list(names.values()),
                 "arrivals": [arrivals[name] for name in names.values()],
@@ -655,6 +685,10 @@ class Store(Database):
         }
         for step in statements.ADD_DAY:
             await wire.execute(sql.SQL(step).format(**names))
+
+
+def _versions(found: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], int]:
+    return {(message_key, record): version for message_key, record, version in found}
 
 
 def _partition(day: date) -> str:

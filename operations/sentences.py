@@ -105,6 +105,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The call could not have ended while the row was ours, so it was not sent.",
         "Nothing to do: it is tried again. If it stays, the machine is too busy.",
     ),
+    "not_sent": (
+        "Its queue stood still before its turn came, so it was not sent.",
+        "Nothing to do: it is tried again.",
+    ),
     "lease_expired": (
         "The worker went away while it was sending.",
         "Nothing to do: the target is asked before anything is sent again.",

@@ -27,10 +27,10 @@ PARKED: Final = """
 WITH parked AS (
     INSERT INTO rows (queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record, kind,
         source_version, state, cause, code, attempts, payload, payload_digest, mapping_in, command_id, origin, hops,
-        traceparent, amount, currency)
+        traceparent, amount, currency, due)
     SELECT 'consumers', 'canonical.orders.v1', 'parked', 0, n, 'parked/0/' || n, 'clarity-main:parked-' || n,
         'clarity-main:parked-' || n, 'order', 'document', 1, 'parked', 'refused', 'gp.refused', 1, %(payload)s,
-        '0123456789abcdef', '', '', '', 0, '', 0, 'USD'
+        '0123456789abcdef', '', '', '', 0, '', 0, 'USD', NULL
     FROM generate_series(%(first)s::int, %(last)s::int) n
     RETURNING queue, root_key
 )

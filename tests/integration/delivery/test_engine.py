@@ -91,11 +91,44 @@ async def test_others_have_their_calls_while_results_are_written(store: Store, b
         await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(12)))
 
         async with running(deliverer(store, {"order": target}, limits=Limits(in_flight=4, poll_s=0.2))):
-            await until(lambda: len(target.effects) == 6, within_s=10)
+            await until(lambda: len(target.effects) == 7, within_s=10)
             await other.rollback()
             await until_done(store)
 
     assert target.most == 4
+
+
+async def test_what_waits_for_its_call_when_the_target_goes_away_is_not_sent(store: Store, bus_dsn: str) -> None:
+    go_on = asyncio.Event()
+
+    class Lost(Target):
+        async def deliver(self, intent: Intent) -> Settlement:
+            self.called += 1
+            await go_on.wait()
+            raise RetryableError("it.away", str(intent.reference))
+
+        called = 0
+
+    async def is_away() -> None:
+        raise RetryableError("it.away", "it is gone")
+
+    target = Lost()
+    await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(20)))
+    limits = Limits(in_flight=8, poll_s=0.2)
+    async with running(deliverer(store, {"order": target}, limits=limits, probe=is_away)):
+        await until(lambda: target.called == 8)
+        # two more than have their calls may have their intents
+        sending = "SELECT count(*) AS rows FROM rows WHERE state = 'sending'"
+        await until(lambda: look(bus_dsn, store.connection, sending) == [{"rows": 10}])
+        go_on.set()
+        await until(lambda: look(bus_dsn, store.connection, sending) == [{"rows": 0}])
+
+    assert target.called == 8
+    left = look(bus_dsn, store.connection, "SELECT state, code, attempts, intent FROM rows WHERE code <> 'it.away'")
+    states = [(one["state"], one["code"]) for one in left]
+    assert (states.count(("ready", "")), states.count(("parked", "not_sent")), len(states)) == (10, 2, 12)
+    assert {(one["attempts"], one["intent"]) for one in left} == {(0, None)}
+    assert_sound(bus_dsn, store.connection)
 
 
 async def test_key_gives_way_after_its_share(store: Store) -> None:

@@ -50,9 +50,9 @@ def park(dsn: str, connection: str) -> None:
         wire.execute(
             """INSERT INTO rows (queue, topic, topic_id, partition, event_offset, root, root_key, message_key, record,
                    kind, source_version, state, cause, payload, payload_digest, mapping_in, command_id, origin, hops,
-                   traceparent, amount, currency)
+                   traceparent, amount, currency, due)
                SELECT 'consumers', 't', 'i', 0, n, 'r', 'parked:' || n, 'm', 'order', 'document', 0, 'parked',
-                   'refused', '', '', '', '', '', 0, '', 0, '' FROM generate_series(1, %s) n""",
+                   'refused', '', '', '', '', '', 0, '', 0, '', NULL FROM generate_series(1, %s) n""",
             [MANY],
         )
         wire.execute(

@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from bus.events import Advance
 from delivery import waiting
@@ -118,7 +119,7 @@ async def test_batch_that_failed_is_not_taken_for_done_when_others_have_half_of_
         raise RetryableError("store_unavailable", "PostgreSQL did not answer")
 
     with monkeypatch.context() as away:
-        away.setattr(waiting, "meet", no_answer)
+        away.setattr(waiting, "bring", no_answer)
         with pytest.raises(RetryableError):
             await store.take_in(QUEUE, TOPIC, TOPIC_ID, moves, mine)
     other = Store(bus_dsn, store.connection)
@@ -175,23 +176,22 @@ async def test_of_two_workers_with_one_partition_each_event_is_taken_once(bus_ds
 async def test_answer_lost_on_the_way_back_is_not_another_worker(
     store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = psycopg.AsyncConnection.execute
-    real = psycopg.AsyncTransaction.__aexit__
+    real = psycopg.AsyncPipeline.__aexit__
 
-    async def commit_and_lose(self: psycopg.AsyncTransaction, *error: object) -> bool | None:
+    async def commit_and_lose(self: psycopg.AsyncPipeline, *error: object) -> None:
         await real(self, *error)  # type: ignore[arg-type]  # handed through
-        raise psycopg.OperationalError("connection lost")
+        if self._conn.pgconn.transaction_status == TransactionStatus.IDLE:
+            raise psycopg.OperationalError("connection lost")
 
-    monkeypatch.setattr(psycopg.AsyncTransaction, "__aexit__", commit_and_lose)
-    with pytest.raises(RetryableError):
-        await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 1)], [arrival(0)])
-    monkeypatch.setattr(psycopg.AsyncTransaction, "__aexit__", real)
+    with monkeypatch.context() as away:
+        away.setattr(psycopg.AsyncPipeline, "__aexit__", commit_and_lose)
+        with pytest.raises(RetryableError):
+            await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 1)], [arrival(0)])
 
     again = await store.take_in(QUEUE, TOPIC, TOPIC_ID, [Advance(0, None, 1)], [arrival(0)])
 
     assert again.repeats == 1
     assert len(look(bus_dsn, store.connection, "SELECT 1 FROM rows")) == 1
-    assert commit is psycopg.AsyncConnection.execute
 
 
 async def test_rows_of_a_key_keep_the_order_of_commits(store: Store, bus_dsn: str) -> None:

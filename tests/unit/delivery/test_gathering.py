@@ -74,3 +74,37 @@ async def test_closing_gives_up_the_write_and_everybody_who_waits() -> None:
         isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*waiting, return_exceptions=True)
     )
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_write_waits_for_company_but_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[list[int]] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        writes.append(list(items))
+        return items
+
+    gathering = Gathering(write, largest=9, enough=lambda: 3)
+    monkeypatch.setattr("delivery.gathering.MOMENT_S", 60.0)
+    early = [asyncio.create_task(gathering.put(item)) for item in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert writes == []
+    async with asyncio.timeout(10):
+        await asyncio.gather(gathering.put(2), *early)
+    monkeypatch.setattr("delivery.gathering.MOMENT_S", 0.001)
+    async with asyncio.timeout(10):
+        await gathering.put(3)
+
+    assert writes == [[0, 1, 2], [3]]
+
+
+async def test_closing_does_not_wait_for_company() -> None:
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    gathering = Gathering(write, largest=9, enough=lambda: 3)
+    alone = asyncio.create_task(gathering.put(1))
+    await asyncio.sleep(0)
+    await gathering.close()
+
+    assert isinstance((await asyncio.gather(alone, return_exceptions=True))[0], asyncio.CancelledError)
