@@ -11,9 +11,9 @@ deliverer has a circuit of its own.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -45,6 +45,8 @@ BEGUN_BEFORE = 4
 #: Pauses while PostgreSQL is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
+#: Whoever has not ended by then is told to once more.
+CANCEL_AGAIN_S = 0.5
 #: How often in the time of a lease dead workers' keys are looked for: they wait a tenth longer at most.
 SWEEPS_A_LEASE = 10
 #: Clocks may be set, so a long maintenance window is looked at again this often.
@@ -100,6 +102,15 @@ class _Written(msgspec.Struct, frozen=True):
     #: Somebody else has the key, or the row was settled before.
     fenced: bool
     next: Row | None
+
+
+async def _end(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    """Cancel them until they have ended: what arrives together with an answer is lost by `asyncio.wait_for`."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
 
 async def nothing_to_ask() -> None:
@@ -210,9 +221,9 @@ class Deliverer:
             if self._working:
                 await asyncio.wait(self._working, timeout=self._limits.stop_within_s)
         finally:
-            for task in (stop, *background, *self._working):
-                task.cancel()
-            ended = await asyncio.gather(*background, *self._working, stop, return_exceptions=True)
+            tasks = (*background, *self._working, stop)
+            await _end(tasks)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
             await self._renewals.close()
             await self._intends.close()
             await self._settles.close()

@@ -393,6 +393,28 @@ async def test_stop_does_not_wait_for_ever(store: Store, bus_dsn: str) -> None:
     assert_sound(bus_dsn, store.connection)
 
 
+async def test_stop_ends_what_did_not_hear_of_it_at_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf, waiting = [1], asyncio.Event()
+
+    async def wake_waiting() -> int:
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not deaf:
+                raise
+        return deaf.pop()
+
+    monkeypatch.setattr(store, "wake_waiting", wake_waiting)
+    worker = deliverer(store, {"order": Target()})
+    run = asyncio.create_task(worker.run())
+    await waiting.wait()
+    worker.stop()
+
+    async with asyncio.timeout(10):
+        await run
+
+
 async def test_every_try_is_one_line_without_its_payload(store: Store) -> None:
     await take_in(store, arrival(0, payload=b"secret"))
     with capture_logs() as lines:
