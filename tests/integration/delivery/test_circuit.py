@@ -224,6 +224,8 @@ async def test_unknown_rows_of_an_outage_are_found_after_their_delay_and_not_sen
 
     async with running(deliverer(store, target, pace=pace)):
         await until(lambda: target.probes >= 1)
+        sending = "SELECT 1 FROM rows WHERE state = 'sending'"
+        await until(lambda: not look(bus_dsn, store.connection, sending))
         states = {
             one["state"] for one in look(bus_dsn, store.connection, "SELECT state FROM rows WHERE code <> 'not_sent'")
         }
