@@ -9,5 +9,9 @@ _ANY = "AND root_key = k.root_key ORDER BY state = 'parked', id LIMIT 1"
 CONDITIONS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "compare-and-swap": (("MOVE_POSITIONS", "AND p.next = m.expected", ""),),
     "epoch": (("SETTLE", "AND epoch = c.epoch AND lease_owner = %(owner)s", ""),),
-    "parking": tuple((statement, _HEAD, _ANY) for statement in ("HEADS", "GO_ON", "FREE")),
+    "parking": (
+        ("HEADS", _HEAD, _ANY),
+        ("GO_ON", "AND root_key = k.root_key AND id >= k.in_hand ORDER BY id LIMIT 1", _ANY),
+        ("FREE", _HEAD, _ANY),
+    ),
 }
