@@ -108,8 +108,9 @@ class Body:
                 fields = []
                 for named, value in block.fields:
                     field = Field(name=named.text, type=inner, required=True)
-                    code = self.value(named, value, field, scope, f"{path}{named.text}")
-                    fields.append((f"{named.text!r}: ", code, f"{path}{named.text}"))
+                    inside = f"{path}{_as_it_stands(named.text)}"
+                    code = self.value(named, value, field, scope, inside)
+                    fields.append((f"{named.text!r}: ", code, inside))
                 return Made("{", tuple(fields), "}")
             case ListOf():
                 self.told.say(block.at, "is a list", "write `each: line in …` in the block")
@@ -143,7 +144,7 @@ class Body:
         return called
 
     def _require(self, requirement: Requirement, scope: Scope, path: str) -> Scope:
-        field = f"{path}{requirement.field}" if requirement.field else path.rstrip(".")
+        field = f"{path}{_as_it_stands(requirement.field)}" if requirement.field else path.rstrip(".")
         with self.told.about(requirement.that):
             test, facts = self.checker.condition(Parsed(requirement.that.text), scope)
             self.writer.line(f"if not ({code_of(test)}):", field)
@@ -292,6 +293,11 @@ class Body:
             called += "_"
         self._taken.add(called)
         return called
+
+
+def _as_it_stands(text: str) -> str:
+    """A person's part of a path, in which braces hold the lists whose turns are told."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def code_of(code: Typed | ast.expr | None) -> str:

@@ -174,7 +174,8 @@ class _Compiler:
         if (name, looped) not in self.written:
             part = self.parts[name]
             begun = self.checker.weight
-            code = f"_part_{name}" + ("_in_loop" if looped else "")
+            # in front, where no part's name can be
+            code = f"_looped_{name}" if looped else f"_part_{name}"
             self.open.append(name)
             made = self.checker.functions[name].result
             function = self._function(code, self._given(part.given), made, part.block, looped=looped, value=part.value)

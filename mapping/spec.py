@@ -39,6 +39,8 @@ BLOCK_KEYS = {
     "fields": "The fields of what is made.",
     "text": "A text as it stands, instead of an expression.",
 }
+#: Of them, those of a block with `each:` alone.
+OF_EACH = frozenset({"where", "group by", "order by", "number"})
 REQUIRE_KEYS = {
     "that": "The condition.",
     "say": "Why it is refused; `{expressions}` in braces are filled in.",
@@ -204,6 +206,7 @@ class _Reader:
         order = entries.get("order by")
         number = entries.get("number")
         otherwise = entries.get("otherwise")
+        self._apply(entries)
         return Block(
             at=Named(self.document, at),
             each=self._expr(entries.get("each")),
@@ -220,6 +223,18 @@ class _Reader:
                 for entry in self._entries(entries.get("fields"))
             ),
         )
+
+    def _apply(self, entries: Entries) -> None:
+        """A key that changes nothing where it stands was meant for something else."""
+        repeated, chosen = entries.get("each") is not None, entries.get("when") is not None
+        for entry in entries.entries:
+            key = entry.key.text
+            if key in OF_EACH and not repeated:
+                self._say(entry.key, f"`{key}:` is for what is repeated", "each: line in …, or when: for a condition")
+            elif key == "when" and repeated:
+                self._say(entry.key, "`when:` is for what is made once", "where: for the turns that count")
+            elif key == "otherwise" and (repeated or not chosen):
+                self._say(entry.key, "`otherwise:` belongs to a condition", "when: …")
 
     def _value(self, at: Scalar, node: Node) -> Value:
         match node:

@@ -257,3 +257,43 @@ def test_its_stamp_holds_version_and_digests() -> None:
     assert stamp(one, Lookups({})).startswith("try/it@1+")
     assert one.digest != other.digest
     assert stamp(one, Lookups({})) != stamp(one, Lookups({"a": {"b": "c"}}))
+
+
+@pytest.mark.parametrize("name", ["{x:>99999999999}", "{", "{0}", "{x.__class__.__mro__}", "lines[{n}].q"])
+def test_a_person_s_name_of_a_field_is_told_as_it_stands(name: str) -> None:
+    wanted = refused(f"require:\n  - that: order.id > 9000\n    say: too few\n    field: '{name}'\nfields: {{}}\n")
+    divided = refused(f"fields:\n  more:\n    fields:\n      '{name}': to_text(order.id // 0)\n")
+
+    assert (wanted.field, divided.field) == (name, f"more.{name}")
+
+
+def test_parts_of_like_names_are_told_apart_in_loops() -> None:
+    text = """
+parts:
+  p: {from: {given: text}, to: text, value: given}
+  p_in_loop: {from: {given: text}, to: text, value: '"WRONG"'}
+fields:
+  note: p_in_loop(order.number)
+  texts: "[p(line.sku) for line in order.lines]"
+"""
+
+    found = made(text)
+    assert (found["note"], found["texts"]) == ("WRONG", tuple(line["sku"] for line in ORDER["lines"]))
+
+
+@pytest.mark.parametrize(
+    ("block", "write"),
+    [
+        ("    where: order.id > 1\n", "when: for a condition"),
+        ("    order by: order.id\n", "each: line in"),
+        ("    number: n\n", "each: line in"),
+        ("    otherwise: none\n", "when: …"),
+        ("    each: line in order.lines\n    when: order.id > 1\n", "where: for the turns"),
+        ("    each: line in order.lines\n    otherwise: '[]'\n", "when: …"),
+    ],
+)
+def test_a_key_that_would_change_nothing_is_refused_where_it_stands(block: str, write: str) -> None:
+    said = broken(f"fields:\n  lines:\n{block}    fields: {{}}\n")
+
+    assert write in said
+    assert ":5: `" in said
