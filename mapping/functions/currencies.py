@@ -8,6 +8,8 @@ from mapping.functions.amounts import quantized
 from mapping.functions.faults import EXACT, FunctionError, finite, shown
 from mapping.port import Lookups
 
+ONE = Decimal(1)
+
 
 def currency_code(text: str) -> str:
     """A currency's code of three letters, trimmed and in capitals; refused when ISO 4217 has none such.
@@ -61,18 +63,8 @@ def exchange_rate(lookups: Lookups, from_currency: str, to_currency: str, at: da
     Example:
         exchange_rate("EUR", "USD", to_date("2026-03-02")) == 1.25
     """
-    source, target = currency_code(from_currency), currency_code(to_currency)
-    if source == target:
-        return Decimal(1)
-    direct = _rate(lookups, table, f"{source}/{target}", at)
-    if direct is not None:
-        return direct
-    other = _rate(lookups, table, f"{target}/{source}", at)
-    if other is None:
-        raise FunctionError(
-            f"no rate {source}/{target} or {target}/{source} for {at} in lookup table {table!r}: add a row"
-        )
-    return EXACT.divide(Decimal(1), other)
+    multiplier, divisor = _factors(lookups, from_currency, to_currency, at, table)
+    return EXACT.divide(multiplier, divisor)
 
 
 def convert(
@@ -86,12 +78,31 @@ def convert(
 ) -> Decimal:
     """An amount in another currency on a day, in its smallest unit; the rate as `exchange_rate` finds it.
 
+    By a row of the other side the amount is divided, once: no rounded rate is multiplied.
+
     Example:
         convert(100.00, "EUR", "USD", to_date("2026-03-02")) == 125.00
         convert(125.00, "USD", "EUR", to_date("2026-03-02")) == 100.00
     """
-    rate = exchange_rate(lookups, from_currency, to_currency, at, table)
-    return quantized(EXACT.multiply(finite(amount), rate), minor_unit(to_currency), rounding)
+    multiplier, divisor = _factors(lookups, from_currency, to_currency, at, table)
+    converted = EXACT.divide(EXACT.multiply(finite(amount), multiplier), divisor)
+    return quantized(converted, minor_unit(to_currency), rounding)
+
+
+def _factors(lookups: Lookups, from_currency: str, to_currency: str, at: date, table: str) -> tuple[Decimal, Decimal]:
+    """What an amount is multiplied and divided by."""
+    source, target = currency_code(from_currency), currency_code(to_currency)
+    if source == target:
+        return ONE, ONE
+    direct = _rate(lookups, table, f"{source}/{target}", at)
+    if direct is not None:
+        return direct, ONE
+    other = _rate(lookups, table, f"{target}/{source}", at)
+    if other is None:
+        raise FunctionError(
+            f"no rate {source}/{target} or {target}/{source} for {at} in lookup table {table!r}: add a row"
+        )
+    return ONE, other
 
 
 def _rate(lookups: Lookups, table: str, pair: str, at: date) -> Decimal | None:

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -128,6 +129,27 @@ def test_money_in_another_currency_has_its_smallest_unit(amount: Decimal, curren
     made = currencies.convert(lookups, amount, "CHF", currency, date(2026, 3, 2))
 
     assert made.as_tuple().exponent == -currencies.minor_unit(currency)
+
+
+@quick
+@given(CENTS, st.decimals("0.01", "200", places=4), st.sampled_from(sorted(amounts.ROUNDINGS)))
+def test_a_rate_of_the_other_side_divides_once(amount: Decimal, rate: Decimal, rounding: str) -> None:
+    lookups = Lookups({"rates": {"EUR/USD": str(rate)}})
+
+    made = currencies.convert(lookups, amount, "USD", "EUR", date(2026, 3, 2), "rates", rounding)
+
+    exact = Fraction(amount) / Fraction(rate)
+    assert abs(Fraction(made) - exact) < Fraction(1, 100)
+    if rounding == "floor":
+        assert Fraction(made) <= exact < Fraction(made) + Fraction(1, 100)
+
+
+def test_what_comes_to_a_cent_exactly_is_that_cent() -> None:
+    lookups = Lookups({"rates": {"EUR/USD": "1.35"}})
+
+    made = currencies.convert(lookups, Decimal("1.35"), "USD", "EUR", date(2026, 3, 2), "rates", "floor")
+
+    assert made == Decimal("1.00")
 
 
 @quick
