@@ -288,7 +288,8 @@ class Body:
         return (f"{blanks}{head[0]}", turns), scope
 
     def _fresh(self, wanted: str) -> str:
-        called = f"_{wanted.lower()}"
+        # a field may be called as something else in the code is
+        called = f"_made_{wanted.lower()}"
         while called in self._taken or called in self.checker.constants or called in self.checker.called:
             called += "_"
         self._taken.add(called)

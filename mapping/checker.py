@@ -16,7 +16,7 @@ from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.nodes.expression import Expression
 from mapping.scope import UNKNOWN, Facts, Scope, Typed, call, name
-from mapping.shapes import Integer, Number, Type, bare, misfit
+from mapping.shapes import Integer, Number, Type, bare, holds_whole, misfit
 from mapping.signatures import Function
 
 
@@ -90,11 +90,13 @@ class Checker:
         return self.converted(given, wanted)
 
     def converted(self, given: Typed, wanted: Type) -> Typed:
-        """A whole number where a decimal is wanted, or one without parts of its own."""
+        """Decimals for whole numbers where those are wanted, also inside; and numbers without parts of their own."""
         if isinstance(bare(wanted), Number) and isinstance(given.type, Integer):
             if given.constant is not UNKNOWN:
                 return Typed(self.constant(Decimal(given.constant)), wanted, given.constant)
             return Typed(call("_Decimal", given.code), wanted)
+        if holds_whole(given.type, wanted):
+            return Typed(call("_decimals", given.code), wanted)
         if isinstance(wanted, Integer) and not wanted.parts and isinstance(given.type, Integer) and given.type.parts:
             return Typed(call("_int", given.code), wanted)
         return given

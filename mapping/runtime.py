@@ -76,6 +76,28 @@ def times(first: int, second: int) -> int:
     return bounded_whole(bounded_whole(first) * bounded_whole(second))
 
 
+def decimals(value: Any) -> Any:
+    """The same with decimals for its whole numbers: divided, those would become floats."""
+    if isinstance(value, int):
+        return Decimal(value)
+    if isinstance(value, Mapping):
+        return {key: decimals(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(decimals(each) for each in value)
+    return value
+
+
+def quotient(first: int, second: int) -> int:
+    """Of whole numbers, towards zero, as of decimals."""
+    whole = abs(first) // abs(second)
+    return whole if (first < 0) == (second < 0) else -whole
+
+
+def remainder(first: int, second: int) -> int:
+    """What `quotient` leaves, with the sign of the first number."""
+    return first - second * quotient(first, second)
+
+
 def plain(number: Decimal) -> str:
     """A number without exponent."""
     if not number.is_finite() or abs(number.adjusted()) > 60:
@@ -141,6 +163,9 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_text": bounded_text,
     "_bounded": bounded_whole,
     "_times": times,
+    "_decimals": decimals,
+    "_quotient": quotient,
+    "_remainder": remainder,
     "_plain": plain,
     "_round": rounded,
     "_at": at,

@@ -209,6 +209,17 @@ def joined(first: Type, second: Type) -> Type | None:  # noqa: PLR0911 - one for
             return first if first == second else None
 
 
+def holds_whole(given: Type, wanted: Type) -> bool:
+    """Whether whole numbers in a value stand where decimals are wanted."""
+    match bare(given), bare(wanted):
+        case Integer(), Number():
+            return True
+        case (ListOf(one), ListOf(other)) | (MapOf(one), MapOf(other)):
+            return holds_whole(one, other)
+        case _:
+            return False
+
+
 def as_number(type_: Type) -> Number:
     """A whole number seen as a decimal one."""
     return type_ if isinstance(type_, Number) else Number(scale=0)

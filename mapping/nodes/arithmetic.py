@@ -51,6 +51,10 @@ def _whole(node: ast.BinOp, code: ast.BinOp, left: Typed, right: Typed) -> Typed
             return Typed(call("_times", left.code, right.code), Integer())
         case ast.Mult():
             return Typed(call("_bounded", code), Integer())
+        case ast.FloorDiv():
+            return Typed(call("_quotient", left.code, right.code), Integer())
+        case ast.Mod():
+            return Typed(call("_remainder", left.code, right.code), Integer())
         case _:
             return Typed(code, Integer())
 

@@ -115,7 +115,7 @@ def _alternatives(expression: "Expression", node: ast.BoolOp, parts: list[Typed]
         if both is None:
             raise expression.wrong(node, f"is {typed.type}, or {made}", "both sides of `or` must be of one kind")
         made = both
-    return Typed(ast.BoolOp(ast.Or(), [each.code for each in parts]), made)
+    return Typed(ast.BoolOp(ast.Or(), [expression.checker.converted(each, made).code for each in parts]), made)
 
 
 def boolop(expression: "Expression", node: ast.BoolOp) -> Typed:
@@ -130,8 +130,7 @@ def ifexp(expression: "Expression", node: ast.IfExp) -> Typed:
     made = joined(body.type, orelse.type)
     if made is None:
         raise expression.wrong(node, f"is {body.type}, or else {orelse.type}", "both must be of one kind")
-    if isinstance(made, Number):
-        body, orelse = expression.checker.converted(body, made), expression.checker.converted(orelse, made)
+    body, orelse = expression.checker.converted(body, made), expression.checker.converted(orelse, made)
     return Typed(ast.IfExp(test, body.code, orelse.code), made)
 
 

@@ -115,8 +115,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
             raise expression.wrong(each, f"is {bare(given.type)}, or else {made}", "both must be of one kind")
         if not guards and not isinstance(given.type, Optional | Nothing):
             raise expression.wrong(each, f"{expression.parsed.source(each)} is always there", "leave default(…) out")
-        if isinstance(both, Number) and isinstance(made, Integer):
-            code = expression.checker.converted(Typed(code, made, end.constant), both).code
+        code = expression.checker.converted(Typed(code, made, end.constant), both).code
         value = given.code
         if isinstance(given.type, Optional):
             if given.path:
@@ -125,8 +124,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
                 kept = expression.checker.fresh()
                 guards = [*guards, is_there(ast.NamedExpr(ast.Name(kept, ast.Store()), value))]
                 value = name(kept)
-        if isinstance(both, Number) and isinstance(bare(given.type), Integer):
-            value = call("_Decimal", value)
+        value = expression.checker.converted(Typed(value, bare(given.type)), both).code
         code, made = ast.IfExp(all_of(guards), value, code), both
     return Typed(code, made)
 

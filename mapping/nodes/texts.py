@@ -75,7 +75,8 @@ def list_of(expression: "Expression", node: ast.List | ast.Tuple) -> Typed:
         if both is None:
             raise expression.wrong(place, f"is {each.type} in a list of {made}", "a list has values of one kind")
         made = both
-    return Typed(ast.Tuple([each.code for each in items], ast.Load()), ListOf(made))
+    codes = [expression.checker.converted(each, made).code for each in items]
+    return Typed(ast.Tuple(codes, ast.Load()), ListOf(made))
 
 
 def map_of(expression: "Expression", node: ast.Dict) -> Typed:
@@ -90,8 +91,9 @@ def map_of(expression: "Expression", node: ast.Dict) -> Typed:
         if both is None:
             raise expression.wrong(value, f"is {given.type} in a map of {made}", "a map has values of one kind")
         made = both
-        values.append(given.code)
-    return Typed(ast.Dict(list(keys), values), MapOf(made))
+        values.append(given)
+    codes = [expression.checker.converted(each, made).code for each in values]
+    return Typed(ast.Dict(list(keys), codes), MapOf(made))
 
 
 def listcomp(expression: "Expression", node: ast.ListComp | ast.GeneratorExp) -> Typed:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from errors import MappingError
+from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups, stamp
-from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping
+from mapping.records import Records, from_avro
+from mapping.shapes import Record
+from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping, records
 
 D = Decimal
 
@@ -297,3 +300,42 @@ def test_a_key_that_would_change_nothing_is_refused_where_it_stands(block: str, 
 
     assert write in said
     assert ":5: `" in said
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_"),
+    [
+        ('sum(round(y / 1000, 2, "half_up") for y in [0.0, 1005])', "1.01"),
+        ("sum(round(y / 2, 2) for y in [2.5, 7])", "4.75"),
+        ("round(default({'a': 1005, 'b': 2.5}['a'], 0.0) / 1000, 2, \"half_up\")", "1.01"),
+        ("round((order.id if order.id > 0 else 2.5) / 28, 2)", "0.25"),
+        ("sum(round(y / 8, 2) for y in ([1.5] if order.id < 0 else [l.quantity for l in order.lines]))", "0.75"),
+        ("-7 // 2", "-3"),
+        ("-7.0 // 2", "-3"),
+        ("-7 % 2", "-1"),
+        ("7 % -2", "1"),
+    ],
+)
+def test_whole_numbers_among_decimals_are_decimals(expression: str, is_: str) -> None:
+    found = made(f"fields:\n  amount: |-\n    {expression}\n")["amount"]
+
+    assert (type(found), found) == (Decimal, D(is_))
+
+
+def test_fields_may_be_called_as_what_is_in_the_code() -> None:
+    names = ["item", "round", "steps", "text", "len", "tuple", "sum", "sorted", "lookups"]
+    whole: dict[str, Any] = {"type": "array", "items": {"type": "record", "name": "Part", "fields": [
+        {"name": "amount", "type": "string"}]}}  # fmt: skip
+    parts = [{"name": name, "type": whole if name == "item" else {"type": "array", "items": "Part"}} for name in names]
+    target = from_avro({"type": "record", "name": "All", "fields": parts})
+    assert isinstance(target, Record)
+    each = "{each: line in order.lines, order by: line.sku, fields: {amount: 'to_text(round(line.price, 2))'}}"
+    text = "mapping: try/it\nversion: 1\nfrom: {order: shop.Order}\nto: all\nfields:\n"
+    text += "".join(f"  {name}: {each}\n" for name in names)
+
+    shop = records().type_named("shop.Order")
+    assert isinstance(shop, Record)
+    run = DataMapping(text.encode(), "it.yaml", rules={}, records=Records({"shop.Order": shop, "all": target}))
+    found = run(ORDER, Lookups({}), NOW)
+
+    assert [len(found[name]) for name in names] == [3] * len(names)
