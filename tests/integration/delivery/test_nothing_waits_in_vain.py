@@ -31,7 +31,8 @@ class Needy(Target):
         super().__init__()
         self._store = store
         self._random = random.Random(seed)
-        self._one_at_a_time = asyncio.Lock()
+        #: Who tells of the newest thing.
+        self._told: asyncio.Task[None] | None = None
         self.there: set[str] = set()
 
     async def prepare(self, row: Row) -> Intent | Settlement:
@@ -47,15 +48,16 @@ class Needy(Target):
 
     async def comes(self, name: str) -> None:
         """It is made there, and change data capture tells of it."""
-        async with self._one_at_a_time:
-            if name in self.there:
-                return
-            offset = len(self.there)
-            self.there.add(name)
-            told = asyncio.create_task(
-                self._store.take_in("fetchers", TOPIC, "captured", [Advance(0, offset or None, offset + 1)], [], [name])
-            )
-            await asyncio.shield(told)  # who looks may be killed meanwhile; who tells is another process
+        if name in self.there:
+            return
+        self.there.add(name)
+        self._told = asyncio.create_task(self._tell(name, len(self.there) - 1, self._told))
+        await asyncio.shield(self._told)  # who looks may be killed meanwhile; who tells is another process
+
+    async def _tell(self, name: str, offset: int, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        await self._store.take_in("fetchers", TOPIC, "captured", [Advance(0, offset or None, offset + 1)], [], [name])
 
 
 @pytest.mark.parametrize("seed", range(2))
