@@ -18,6 +18,8 @@ from operations.demo.plan import Story, Visit
 FOLLOW_UP_WITHIN_S = 240.0
 WEBHOOK_OF = {Story.WEBHOOK_TWICE: "twice", Story.WEBHOOK_NEVER: "skip"}
 UNKNOWN_SKU = "NOT-IN-GP-{number}"
+#: Of what there is plenty of, as that may be a free sample, of which one more would not show.
+PRICE = "12.50"
 
 FollowUp = Callable[["Shoppers", Placed, StoreOrder], Awaitable[None]]
 
@@ -70,7 +72,7 @@ class Shoppers:
             case Story.EDITS_TOO_LATE:
                 # enough of one thing that a part can leave and a part stays
                 item = self._erp_user.plenty()
-                lines = [{"sku": item, "quantity": 3}]
+                lines = [{"sku": item, "quantity": 3, "unit_price": PRICE}]
                 return order | {"lines": lines, "shipping": "7.95", "tax_rate": "0.0825"}
             case _:
                 return order
