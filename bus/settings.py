@@ -7,6 +7,7 @@ A string in `towpath.toml` may be a reference: `env:NAME`, or `file:PATH` relati
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from errors import ConfigurationError
 from mapping.port import Lookups
 
 R = TypeVar("R", bound=msgspec.Struct)
+_VARIABLE = re.compile(r"\benv:(\w+)")
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DEPLOYMENT = "deployments/demo"
@@ -177,6 +179,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def current() -> Settings:
     """Settings of this process: the real environment over what runs locally."""
     return load(os.environ, ROOT)
+
+
+def demo() -> Settings:
+    """The deployment that comes with the bus, which the examples were recorded in; reaches nobody."""
+    return offline({"TOWPATH_DEPLOYMENT": DEFAULT_DEPLOYMENT}, ROOT)
+
+
+def offline(environ: Mapping[str, str], root: Path) -> Settings:
+    """The deployment for work that reaches nobody: a reference to a variable that is not set stands for `1`.
+
+    Raises:
+        ConfigurationError: as `load`.
+    """
+    known = {**_local_values(root), **environ}
+    folder = root / known.get("TOWPATH_DEPLOYMENT", DEFAULT_DEPLOYMENT)
+    files = [folder / "towpath.toml", *(folder / "environments").glob("*.toml")]
+    named = {name for path in files if path.is_file() for name in _VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    return load({**dict.fromkeys(named, "1"), **known}, root)
 
 
 def load(environ: Mapping[str, str], root: Path) -> Settings:

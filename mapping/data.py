@@ -2,7 +2,7 @@
 
 import decimal
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import DivisionByZero
 from functools import cached_property
@@ -123,7 +123,14 @@ class DataMapping:
         Raises:
             MappingError: a field cannot be turned into the target's; names it.
         """
-        function = self.compiled.function
+        return self.run(self.compiled.function, record, lookups, now)
+
+    def run(self, function: Callable[..., Any], record: Any, lookups: Lookups, now: datetime) -> Any:
+        """The same by its function, or one made of it that has as many lines.
+
+        Raises:
+            MappingError: a field cannot be turned into the target's; names it.
+        """
         before = decimal.getcontext()
         decimal.setcontext(runtime.CONTEXT)
         try:

@@ -26,6 +26,7 @@ COMMANDS = (
     ("down", "down", "down", "Stop everything that runs here: processes, sandbox, stack.", HERE),
     ("check", "check", "check", "Check the deployment without touching a target.", DEPLOYMENT),
     ("routes", "check", "routes", "The way an event takes.", DEPLOYMENT),
+    ("mapping", "mapping", "app", "Mappings: tried with the examples, explained step by step, compared.", DEPLOYMENT),
     ("topics", "topics", "app", "Topics and their schemas.", DEPLOYMENT),
     ("connectors", "connectors", "app", "Change data capture in Kafka Connect.", DEPLOYMENT),
     (

@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,8 @@ from msgspec import inspect
 from bus import settings
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
+from operations import mapping_cases
+from operations.mapping_files import Known, known
 from producers import routes as producer_routes
 from schemas import topics
 from schemas.bus.fetched import Fetched
@@ -24,18 +25,11 @@ from schemas.canonical.goods_return import Return
 from schemas.canonical.invoice import Invoice
 from schemas.canonical.order import Order
 from schemas.canonical.payment import Payment
-from schemas.systems.captured import Captured
 from schemas.topics import Topic, avro_schema
 from streams import routes
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "schemas" / "examples"
-NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
-#: Example bodies stand for readings made at these versions.
-READ_AS = {
-    "clarity.orders.v1": ("clarity-main", 17724648007654321),
-    "dynamics-gp.sales-orders.v1": ("gp-two", 1772528400000000),
-}
 DESCRIBED = topics.TOPICS + topics.TO_COME
 RECORDS = sorted({topic.record for topic in DESCRIBED if topic.record is not None}, key=lambda record: record.__name__)
 
@@ -217,41 +211,15 @@ def records(topic: Topic, kind: type[R]) -> list[R]:
     return [msgspec.json.decode(path.read_bytes(), type=kind) for path in examples(topic)]
 
 
-def mapped_examples() -> Iterator[Any]:
-    for route in routes.ROUTES:
-        for path in examples(route.source):
-            yield pytest.param(route, path, id=f"{route.mapping.id}/{path.stem}")
+def tried() -> Iterator[Any]:
+    for each in known():
+        for case in mapping_cases.cases(each):
+            yield pytest.param(each, case.name, id=f"{each.mapping.id}/{case.name}")
 
 
-@pytest.mark.parametrize(("route", "path"), list(mapped_examples()))
-def test_an_example_maps_to_what_is_written_down(route: routes.Route, path: Path) -> None:
-    parts = [part for part in route.split(route.read(source_record(route, path))) if route.leave_out(part) is None]
-    made = [route.mapping(part, demo_lookups(), NOW) for part in parts]
+@pytest.mark.parametrize(("each", "name"), list(tried()))
+def test_an_example_maps_to_what_is_written_down(each: Known, name: str) -> None:
+    found = next(case for case in mapping_cases.tested(each, settings.demo().lookups).cases if case.name == name)
 
-    written = [EXAMPLES / route.target.name / f"{name}.json" for name in names(path.stem, len(made))]
-    assert [msgspec.json.decode(p.read_bytes(), type=route.target.record) for p in written] == made
-
-
-def source_record(route: routes.Route, path: Path) -> Any:
-    if route.row_type is not None:
-        captured: Any = Captured
-        return msgspec.json.decode(path.read_bytes(), type=captured[route.row_type])
-    connection, version = READ_AS[route.source.name]
-    body = path.read_bytes()
-    content = json.loads(body)
-    identity = str(content.get("ID") or content.get("id") or content["number"])
-    return Fetched(connection=connection, id=identity, read_at=NOW, source_version=version, body=body)
-
-
-def names(stem: str, count: int) -> list[str]:
-    return [stem] if count == 1 else [f"{stem}_{number}" for number in range(1, count + 1)]
-
-
-def demo_lookups() -> Any:
-    environ = {"TOWPATH_DEPLOYMENT": str(ROOT / "deployments" / "demo")} | dict.fromkeys(demo_variables(), "1")
-    return settings.load(environ, ROOT / "no-local-values").lookups
-
-
-def demo_variables() -> set[str]:
-    text = (ROOT / "deployments" / "demo" / "towpath.toml").read_text(encoding="utf-8")
-    return {part.split('"')[0] for part in text.split("env:")[1:] if part[0].isupper()}
+    said = [*map(str, found.differences), found.refused, "nothing is written down" if found.new else ""]
+    assert not [text for text in said if text], f"{found.example}: see `towpath mapping test {each.mapping.id}`"

@@ -13,6 +13,7 @@ import pytest
         ("towpath st", 1, {"stack", "statement", "status", "stop", "store"}),
         ("towpath ex", 1, {"explain"}),
         ("towpath stack ", 2, {"up", "down", "status", "restart"}),
+        ("towpath mapping test streams/orders/", 3, {"streams/orders/from_clarity"}),
         ("towpath run --", 2, {"--detach", "--wait", "--no-wait", "--help"}),
     ],
 )

@@ -1,0 +1,196 @@
+"""`towpath mapping`: mappings listed, tried with the recorded examples, explained step by step and compared."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from mapping.steps import Step
+    from operations.mapping_cases import Tested
+
+app = typer.Typer(
+    help="Mappings: which there are, tried with the recorded examples, explained, compared.", no_args_is_help=True
+)
+
+#: More values than these no line of text holds; JSON has all.
+MOST_READ = 4
+
+
+def _mappings(incomplete: str) -> list[str]:
+    from operations.mapping_files import known  # noqa: PLC0415  the routes bring every system's record
+
+    return [each.mapping.id for each in known() if each.mapping.id.startswith(incomplete)]
+
+
+File = Annotated[
+    str, typer.Argument(help="A mapping's file, or its id: `streams/orders/from_clarity`.", autocompletion=_mappings)
+]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Every mapping written as data: id, version, digest, what it reads and makes, and its file."""
+    from operations.mapping_files import known, listed  # noqa: PLC0415
+
+    found = [listed(each) for each in known()]
+    if as_json:
+        print_json({"mappings": found})
+        return
+    print_table(
+        ("mapping", "version", "digest", "from", "to", "file"),
+        ((each.id, each.version, each.digest, each.source, each.target, each.file) for each in found),
+    )
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(help="Mappings' files or ids.", autocompletion=_mappings)],
+    as_json: AsJson = False,
+) -> None:
+    """Check mappings against their records; exit code 1, and all that is wrong with place and what to write."""
+    from mapping.messages import BrokenMappingError, Message  # noqa: PLC0415
+    from operations.mapping_files import named  # noqa: PLC0415
+
+    messages: list[Message] = []
+    for each in files:
+        try:
+            assert named(each).mapping.compiled is not None
+        except BrokenMappingError as error:
+            messages += error.messages
+    if as_json:
+        print_json({"messages": messages})
+    else:
+        for message in messages:
+            err().print(str(message), style="red", markup=False)
+        if not messages:
+            out().print("Nothing is wrong.", markup=False)
+    if messages:
+        raise typer.Exit(1)
+
+
+@app.command("test")
+def try_(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Mappings' files or ids; all there are if left out.", autocompletion=_mappings),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write down what comes out now as what should come out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Map every example and tell what differs from what is written down; exit code 1 if anything does."""
+    from bus.settings import demo  # noqa: PLC0415
+    from operations import mapping_cases  # noqa: PLC0415
+    from operations.mapping_files import known, named  # noqa: PLC0415
+
+    chosen = [named(each) for each in files] if files else list(known())
+    lookups = demo().lookups
+    written = [path for each in chosen for path in mapping_cases.accept(each, lookups)] if accept else []
+    found = [mapping_cases.tested(each, lookups) for each in chosen]
+    if as_json:
+        print_json({"mappings": found, "written": written})
+    else:
+        for each in found:
+            _print_tested(each)
+        for path in written:
+            out().print(f"written: {path}", markup=False)
+    if not all(each.right for each in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    file: File,
+    example: Annotated[str, typer.Option("--example", "-e", help="The case: its name, or an example's file.")],
+    field: Annotated[
+        str, typer.Option("--field", "-f", help="Only what this field came of: `lines[0].sku`, `lines.sku` for all.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every step of a mapping with an example, each with its value and what it read."""
+    from bus.settings import demo  # noqa: PLC0415
+    from mapping.steps import behind  # noqa: PLC0415
+    from mapping.watch import Watched  # noqa: PLC0415
+    from operations import mapping_cases  # noqa: PLC0415
+    from operations.mapping_files import named  # noqa: PLC0415
+
+    each = named(file)
+    case = mapping_cases.case(each, example)
+    explained = Watched(each.mapping).run(case.record, demo().lookups, mapping_cases.NOW)
+    steps = behind(explained.steps, field) if field else explained.steps
+    if field and not steps:
+        names = dict.fromkeys(step.field for step in explained.steps if step.place.expression)
+        raise typer.BadParameter(f"{field}: no such field; there are {', '.join(names)}", param_hint="--field")
+    refused = explained.refused.message if explained.refused is not None else ""
+    if as_json:
+        print_json(
+            {"mapping": each.mapping.id, "version": each.mapping.version, "example": case.name}
+            | {"steps": steps, "refused": refused}
+        )
+    else:
+        out().print(f"{each.mapping.id}@{each.mapping.version}, example {case.name}\n", markup=False)
+        _print_steps(steps)
+        if refused:
+            out().print(f"\nrefused: {refused}", markup=False)
+
+
+@app.command()
+def diff(before: File, after: File, as_json: AsJson = False) -> None:
+    """What one version of a mapping says and another does not, and which fields that reaches."""
+    from mapping.changes import changes  # noqa: PLC0415
+    from operations.mapping_files import named  # noqa: PLC0415
+
+    found = changes(named(before).mapping.spec, named(after).mapping.spec)
+    if as_json:
+        print_json({"changes": found})
+        return
+    if not found:
+        out().print("They say the same.", markup=False)
+    for each in found:
+        out().print(each.what, style="bold", markup=False)
+        out().print(f"  - {each.before}" if each.before is not None else "  - not there", markup=False)
+        out().print(f"  + {each.after}" if each.after is not None else "  + not there", markup=False)
+        if each.reaches and each.reaches != (each.what,):
+            out().print(f"  reaches {', '.join(each.reaches)}", markup=False)
+
+
+def _print_tested(each: "Tested") -> None:
+    wrong = [case for case in each.cases if not case.right]
+    told = f"{len(each.cases)} examples, {'none differs' if not wrong else f'{len(wrong)} differ'}"
+    out().print(f"{each.mapping}@{each.version}: {told}", style="red" if wrong else "", markup=False)
+    for case in wrong:
+        out().print(f"  {case.example}", markup=False)
+        for difference in case.differences:
+            out().print(f"    {difference}", markup=False)
+        if case.refused:
+            out().print(f"    refused: {case.refused}", markup=False)
+        if case.new:
+            out().print("    not written down yet: --accept does", markup=False)
+    if each.never:
+        out().print(f"  empty in every example: {', '.join(each.never)}", markup=False)
+
+
+def _print_steps(steps: "tuple[Step, ...]") -> None:
+    from mapping.differences import in_one_line  # noqa: PLC0415
+
+    for step in steps:
+        lead = "  " * step.depth
+        called = f"{step.place.kind} {step.field}" if step.place.kind != "field" else step.field
+        value = "failed" if step.value is None else in_one_line(step.value)
+        out().print(f"{lead}{called} = {value}", style="bold", markup=False)
+        if step.place.expression:
+            expression = " ".join(step.place.expression.split())
+            place = f"{step.place.file}:{step.place.line}"
+            out().print(f"{lead}    {in_one_line(expression)}   ({place})", markup=False)
+        for read in step.reads[:MOST_READ]:
+            if read.path != step.place.expression:
+                out().print(f"{lead}      {read.path}: {in_one_line(read.value)}", markup=False)
+        if len(step.reads) > MOST_READ:
+            out().print(f"{lead}      and {len(step.reads) - MOST_READ} more", markup=False)
+        for asked in step.lookups:
+            row = in_one_line(asked.value) if asked.value is not None else "no such row"
+            out().print(f"{lead}      lookup {asked.table}, {asked.key}: {row}", markup=False)

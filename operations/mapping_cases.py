@@ -1,0 +1,233 @@
+"""Mappings tried with the recorded examples: what came out beside what is written down, and what no example touches."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus.settings import ROOT
+from errors import BusError, ConfigurationError
+from mapping.data import DataMapping
+from mapping.differences import Difference, differences
+from mapping.port import Lookups
+from mapping.records import Records
+from mapping.shapes import Record
+from mapping.steps import Kind, Place
+from mapping.watch import Watched
+from operations.mapping_files import Known
+from schemas.bus.fetched import Fetched
+from schemas.systems.captured import Captured
+from schemas.topics import Topic
+
+EXAMPLES = ROOT / "schemas" / "examples"
+#: The moment at which examples are mapped.
+NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
+#: Bodies stand for readings at a connection and a version; those of other topics are read at this version.
+READ_AS = {"clarity.orders.v1": ("clarity-main", 17724648007654321)}
+READ_AT_VERSION = 1772528400000000
+#: Beside what an example becomes: why it becomes nothing.
+REFUSED = ".refused.txt"
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One example, or one part of it, that a mapping is tried with."""
+
+    name: str
+    #: What it is made of.
+    example: Path
+    record: Any
+    #: Where what it should become is written down.
+    written: Path
+
+
+class CaseTold(msgspec.Struct, frozen=True, kw_only=True):
+    """How a case came out."""
+
+    name: str
+    #: File of what should come out, below the root.
+    example: str
+    #: Nothing differs.
+    right: bool
+    differences: tuple[Difference, ...] = ()
+    #: Why it was refused where it should not be; or what it should have been refused for.
+    refused: str = ""
+    #: Whether nothing is written down yet.
+    new: bool = False
+
+
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping with all its cases."""
+
+    mapping: str
+    version: int
+    file: str
+    cases: tuple[CaseTold, ...]
+    #: Fields that came out empty in every case; of a part, behind its name.
+    never: tuple[str, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether every case came out as it is written down."""
+        return all(case.right for case in self.cases)
+
+
+def tested(each: Known, lookups: Lookups) -> Tested:
+    """Try a mapping with each of its cases.
+
+    Raises:
+        BrokenMappingError: it cannot be run.
+        ConfigurationError: there is no example for it.
+    """
+    watched = Watched(each.mapping)
+    told, filled = [], set[int]()
+    for case in cases(each):
+        explained = watched.run(case.record, lookups, NOW)
+        filled |= {step.place.number for step in explained.steps if step.filled}
+        told.append(_told(each.mapping, case, explained.made, explained.refused))
+    return Tested(
+        mapping=each.mapping.id,
+        version=each.mapping.version,
+        file=str(each.file),
+        cases=tuple(told),
+        never=tuple(_never(watched.places, filled)),
+    )
+
+
+def accept(each: Known, lookups: Lookups, named: Iterable[str] = ()) -> tuple[Path, ...]:
+    """Write down what comes out now, where it differs; only these cases, if some are named."""
+    wanted, changed = set(named), []
+    for case in cases(each):
+        if wanted and case.name not in wanted:
+            continue
+        made, refused = _made(each.mapping, case, lookups)
+        if _told(each.mapping, case, made, refused).right:
+            continue
+        changed.append(_write(case, made, refused))
+    return tuple(changed)
+
+
+def cases(each: Known) -> tuple[Case, ...]:
+    """All examples it can be tried with.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = tuple(_cases(each))
+    if not found:
+        raise ConfigurationError(
+            str(each.file), "no example for it: put one into schemas/examples/ under the topic it reads"
+        )
+    return found
+
+
+def case(each: Known, name: str) -> Case:
+    """The case of a name, or of an example's file.
+
+    Raises:
+        ConfigurationError: there is none; names those there are.
+    """
+    found = cases(each)
+    for one in found:
+        if name in {one.name, str(one.example), str(_below_root(one.example)), str(_below_root(one.written))}:
+            return one
+    raise ConfigurationError("--example", f"{name}: no such case; there are {', '.join(one.name for one in found)}")
+
+
+def source_record(topic: Topic, row_type: type[msgspec.Struct] | None, path: Path) -> Any:
+    """What an example file of a source topic stands for, as the routes read it from Kafka."""
+    content = path.read_bytes()
+    if row_type is not None:
+        captured: Any = Captured
+        return msgspec.json.decode(content, type=captured[row_type])
+    if topic.record is not None and topic.record is not Fetched:
+        return msgspec.json.decode(content, type=topic.record)
+    connection, version = READ_AS.get(topic.name, ("", READ_AT_VERSION))
+    body = msgspec.json.decode(content)
+    identity = body.get("ID") or body.get("id") or body.get("number") or path.stem
+    return Fetched(
+        connection=connection or body.get("connection", topic.name.partition(".")[0]),
+        id=str(identity),
+        read_at=NOW,
+        source_version=version,
+        body=content,
+    )
+
+
+def written_in(each: Known) -> Path:
+    """The folder with what its cases should become."""
+    return EXAMPLES / (each.target.name if each.target is not None else each.mapping.id.replace("/", "."))
+
+
+def _cases(each: Known) -> Iterator[Case]:
+    route = each.route
+    if route is None:
+        return
+    folder = written_in(each)
+    for path in sorted((EXAMPLES / route.source.name).glob("*.json")):
+        parts = route.split(route.read(source_record(route.source, route.row_type, path)))
+        kept = [part for part in parts if route.leave_out(part) is None]
+        for number, part in enumerate(kept, start=1):
+            name = path.stem if len(kept) == 1 else f"{path.stem}_{number}"
+            yield Case(name=name, example=path, record=part, written=folder / f"{name}.json")
+
+
+def _told(mapping: DataMapping, case: Case, made: Any, refused: BusError | None) -> CaseTold:
+    told = CaseTold(name=case.name, example=str(_below_root(case.written)), right=True)
+    should = _refusal(case)
+    if refused is not None or should:
+        said = refused.message if refused is not None else ""
+        text = said if refused is not None else f"should be refused: {should}"
+        return msgspec.structs.replace(told, right=said == should, refused="" if said == should else text)
+    if not case.written.is_file():
+        return msgspec.structs.replace(told, right=False, new=True)
+    found = tuple(differences(_written(mapping, case), made))
+    return msgspec.structs.replace(told, right=not found, differences=found)
+
+
+def _made(mapping: DataMapping, case: Case, lookups: Lookups) -> tuple[Any, BusError | None]:
+    try:
+        return mapping(case.record, lookups, NOW), None
+    except BusError as error:
+        return None, error
+
+
+def _written(mapping: DataMapping, case: Case) -> Any:
+    target = Records().type_named(mapping.spec.to.text) if mapping.spec.to is not None else None
+    kind = target.maker if isinstance(target, Record) else None
+    try:
+        return msgspec.json.decode(case.written.read_bytes(), type=kind or Any)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(str(_below_root(case.written)), f"is no {target}: {error}") from error
+
+
+def _refusal(case: Case) -> str:
+    path = case.written.with_name(f"{case.name}{REFUSED}")
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
+def _write(case: Case, made: Any, refused: BusError | None) -> Path:
+    refusal = case.written.with_name(f"{case.name}{REFUSED}")
+    case.written.parent.mkdir(exist_ok=True)
+    if refused is not None:
+        refusal.write_text(f"{refused.message}\n", encoding="utf-8")
+        case.written.unlink(missing_ok=True)
+        return refusal
+    refusal.unlink(missing_ok=True)
+    case.written.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    return case.written
+
+
+def _never(places: Iterable[Place], filled: set[int]) -> Iterator[str]:
+    """Fields no step of which ever had anything in it."""
+    made: dict[str, bool] = {}
+    for place in places:
+        if place.kind is Kind.FIELD and place.expression:
+            name = f"{place.part}: {place.field}" if place.part else place.field
+            made[name] = made.get(name, False) or place.number in filled
+    return (name for name, was_filled in made.items() if not was_filled)
+
+
+def _below_root(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -1,0 +1,81 @@
+"""Mappings tried with examples: what differs is told, and written down when somebody says so."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bus.settings import ROOT, demo
+from errors import ConfigurationError
+from operations import mapping_cases
+from operations.mapping_files import Known, named
+
+FILE = "streams/orders/from_clarity.yaml"
+LOOKUPS = demo().lookups
+
+
+def changed(folder: Path, old: str, new: str) -> Known:
+    text = (ROOT / FILE).read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "mine.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return named(str(path))
+
+
+def test_a_change_is_told_field_by_field_with_its_example(tmp_path: Path) -> None:
+    each = changed(tmp_path, "unit_price: price", "unit_price: round((full - off) / quantity, 5)")
+
+    found = mapping_cases.tested(each, LOOKUPS)
+
+    (case,) = [case for case in found.cases if not case.right]
+    assert case.example == "schemas/examples/canonical.orders.v1/full_order.json"
+    assert [str(each) for each in case.differences] == ["lines[0].unit_price: 22.50 -> 21.83333"]
+    assert not found.right
+
+
+def test_fields_that_came_out_empty_everywhere_are_told(tmp_path: Path) -> None:
+    each = changed(tmp_path, "company: trim(given.company)", 'company: "given.company if false else unset"')
+
+    assert mapping_cases.tested(each, LOOKUPS).never == ("address: company",)
+
+
+def test_a_refusal_is_told_and_can_be_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = tmp_path / "examples"
+    shutil.copytree(mapping_cases.EXAMPLES, examples)
+    monkeypatch.setattr(mapping_cases, "EXAMPLES", examples)
+    each = changed(tmp_path, "that: order.sales_items", "that: count(order.sales_items) > 99")
+
+    before = mapping_cases.tested(each, LOOKUPS)
+    written = mapping_cases.accept(each, LOOKUPS)
+
+    assert {case.refused for case in before.cases} == {"lines: the order has no lines"}
+    assert len(written) == len(before.cases)
+    assert mapping_cases.tested(each, LOOKUPS).right
+    # and what is not refused any more is told
+    again = mapping_cases.tested(named(FILE), LOOKUPS)
+    assert {case.refused for case in again.cases} == {"should be refused: lines: the order has no lines"}
+
+
+def test_what_is_written_down_anew_reads_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = tmp_path / "examples"
+    shutil.copytree(mapping_cases.EXAMPLES, examples)
+    monkeypatch.setattr(mapping_cases, "EXAMPLES", examples)
+    each = named(FILE)
+    path = mapping_cases.case(each, "full_order").written
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b'"22.50"', b'"1.00"'))
+
+    assert mapping_cases.accept(each, LOOKUPS, ["guest_order"]) == ()
+    assert mapping_cases.accept(each, LOOKUPS) == (path,)
+    assert path.read_bytes().startswith(before.rstrip(b"\n}")[:800])
+    assert mapping_cases.tested(each, LOOKUPS).right
+
+
+def test_a_case_nobody_knows_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="there are camel_case_order, full_order, guest_order"):
+        mapping_cases.case(named(FILE), "full")
+
+
+def test_a_mapping_nobody_knows_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean streams/orders/from_clarity"):
+        named("streams/orders/from_clarit")
