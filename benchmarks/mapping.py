@@ -1,4 +1,4 @@
-"""How long a mapping takes beside the same one written by hand: a Clarity order of three lines, decoded already.
+"""How long each mapping of the streams takes beside the same one written by hand, the record decoded already.
 
 .venv/bin/python -m benchmarks.mapping
 """
@@ -9,52 +9,116 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from benchmarks.by_hand.inventory_level_from_dynamics_gp import inventory_level_by_hand
 from benchmarks.by_hand.order_from_clarity import order_by_hand
+from benchmarks.by_hand.order_status_from_dynamics_gp import order_status_by_hand
+from benchmarks.by_hand.shipment_from_dynamics_gp import shipment_by_hand
 from mapping.data import DataMapping
 from mapping.port import Lookups
 from schemas.bus.fetched import Fetched
+from schemas.bus.seen import Seen
+from schemas.systems.captured import Captured
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.order import ClarityOrder
+from schemas.systems.dynamics_gp.captured import ItemSiteRow
+from schemas.systems.dynamics_gp.sales_order import SalesOrder
 from schemas.types import root_key
+from streams import routes
 from streams.orders.rules import standing_of
+from streams.shipments.rules import shipments_in
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "streams" / "orders" / "from_clarity.yaml"
-EXAMPLE = ROOT / "schemas" / "examples" / "clarity.orders.v1" / "full_order.json"
+EXAMPLES = ROOT / "schemas" / "examples"
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
 LOOKUPS = Lookups({"connection:clarity-main": {"currency": "USD"}})
 ROUNDS = 21
 CALLS = 400
 
 
+class Pair(NamedTuple):
+    """A mapping and the same by hand, each ready to be called."""
+
+    name: str
+    data: Callable[[], object]
+    by_hand: Callable[[], object]
+
+
 def main() -> None:
     """Print the medians of both and how often one takes the other, in turns, so that a busy machine slows both."""
+    ratios = {}
+    for pair in (order(), order_status(), shipment(), inventory_level()):
+        assert pair.data() == pair.by_hand()
+        by_data, by_hand = [], []
+        for _ in range(ROUNDS):
+            by_data.append(measured(pair.data))
+            by_hand.append(measured(pair.by_hand))
+        ratio = statistics.median(one / other for one, other in zip(by_data, by_hand, strict=True))
+        data_us, hand_us = statistics.median(by_data), statistics.median(by_hand)
+        print(f"{pair.name}: data {data_us:.1f} us, by hand {hand_us:.1f} us: {ratio:.2f} times")
+        ratios[pair.name] = {"data_us": min(by_data), "by_hand_us": min(by_hand), "ratio": ratio}
+    print(json.dumps(ratios))
+
+
+def order() -> Pair:
+    """A Clarity order of three lines."""
     fetched = Fetched(connection="clarity-main", id="1001", read_at=NOW, source_version=0, body=b"")
-    order = three_lines()
+    three = three_lines()
 
     def store_order(fetched: Fetched) -> ClarityOrder:  # noqa: ARG001 - in the rule's place
-        return order
+        return three
 
     rules: Any = {"store_order": store_order, "standing_of": standing_of, "root_key": root_key}
     data = DataMapping(FILE, FILE.name, rules=rules)
-    assert data(fetched, LOOKUPS, NOW) == order_by_hand(fetched, order, LOOKUPS, NOW)
+    return Pair("order", lambda: data(fetched, LOOKUPS, NOW), lambda: order_by_hand(fetched, three, LOOKUPS, NOW))
 
-    by_data, by_hand = [], []
-    for _ in range(ROUNDS):
-        by_data.append(measured(lambda: data(fetched, LOOKUPS, NOW)))
-        by_hand.append(measured(lambda: order_by_hand(fetched, order, LOOKUPS, NOW)))
-    ratio = statistics.median(one / other for one, other in zip(by_data, by_hand, strict=True))
-    print(f"data {statistics.median(by_data):.1f} us, by hand {statistics.median(by_hand):.1f} us: {ratio:.2f} times")
-    print(json.dumps({"data_us": min(by_data), "by_hand_us": min(by_hand), "ratio": ratio}))
+
+def order_status() -> Pair:
+    """Of a GP order with an invoice."""
+    seen = gp_order()
+    return Pair(
+        "order_status",
+        lambda: routes.ORDER_STATUS_FROM_DYNAMICS_GP(seen, LOOKUPS, NOW),
+        lambda: order_status_by_hand(seen, LOOKUPS, NOW),
+    )
+
+
+def shipment() -> Pair:
+    """The invoice of a GP order."""
+    (seen,) = shipments_in(gp_order())
+    return Pair(
+        "shipment",
+        lambda: routes.SHIPMENT_FROM_DYNAMICS_GP(seen, LOOKUPS, NOW),
+        lambda: shipment_by_hand(seen, LOOKUPS, NOW),
+    )
+
+
+def inventory_level() -> Pair:
+    """A row of stock."""
+    captured: Any = Captured
+    path = EXAMPLES / "dynamics-gp.cdc.IV00102.v1" / "stock_at_one_site.json"
+    row = msgspec.json.decode(path.read_bytes(), type=captured[ItemSiteRow])
+    return Pair(
+        "inventory_level",
+        lambda: routes.INVENTORY_LEVEL_FROM_DYNAMICS_GP(row, LOOKUPS, NOW),
+        lambda: inventory_level_by_hand(row, LOOKUPS, NOW),
+    )
+
+
+def gp_order() -> Seen[SalesOrder]:
+    """The example that was shipped in part."""
+    body = (EXAMPLES / "dynamics-gp.sales-orders.v1" / "partly_shipped.json").read_bytes()
+    fetched = Fetched(connection="gp-two", id="1001", read_at=NOW, source_version=1, body=body)
+    return routes.gp_sales_order(fetched)
 
 
 def three_lines() -> ClarityOrder:
     """The example with three lines that add up."""
-    order = wire.decode(EXAMPLE.read_bytes(), ClarityOrder)
+    order = wire.decode((EXAMPLES / "clarity.orders.v1" / "full_order.json").read_bytes(), ClarityOrder)
     line = msgspec.structs.replace(order.sales_items[0], discounts=())
     lines = (line, msgspec.structs.replace(line, id=2), msgspec.structs.replace(line, id=3))
     full = sum(

@@ -19,12 +19,9 @@ from schemas.systems.dynamics_gp.captured import ItemSiteRow
 from schemas.systems.dynamics_gp.sales_order import SalesOrder
 from schemas.topics import Topic
 from schemas.types import RootKey, connection_of
-from streams.inventory_levels.from_dynamics_gp import from_dynamics_gp as inventory_level_from_dynamics_gp
-from streams.inventory_levels.rules import leave_out as not_one_site
-from streams.order_statuses.from_dynamics_gp import from_dynamics_gp as order_status_from_dynamics_gp
+from streams.inventory_levels import rules as inventory_level_rules
 from streams.orders import rules as order_rules
-from streams.shipments.from_dynamics_gp import from_dynamics_gp as shipment_from_dynamics_gp
-from streams.shipments.rules import shipments_in
+from streams.shipments import rules as shipment_rules
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +83,9 @@ def id_of_record(record: Order | OrderStatus | Shipment | InventoryLevel) -> str
 
 
 ORDER_FROM_CLARITY = from_file("streams/orders/from_clarity.yaml", order_rules)
+ORDER_STATUS_FROM_DYNAMICS_GP = from_file("streams/order_statuses/from_dynamics_gp.yaml")
+SHIPMENT_FROM_DYNAMICS_GP = from_file("streams/shipments/from_dynamics_gp.yaml", shipment_rules)
+INVENTORY_LEVEL_FROM_DYNAMICS_GP = from_file("streams/inventory_levels/from_dynamics_gp.yaml", inventory_level_rules)
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -103,7 +103,7 @@ ROUTES: tuple[Route, ...] = (
         read=gp_sales_order,
         split=whole,
         leave_out=not_from_a_store,
-        mapping=order_status_from_dynamics_gp,
+        mapping=ORDER_STATUS_FROM_DYNAMICS_GP,
         target=topics.ORDER_STATUSES,
         message_key=id_of_record,
         record="order_status",
@@ -111,9 +111,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         source=topics.GP_SALES_ORDERS,
         read=gp_sales_order,
-        split=shipments_in,
+        split=shipment_rules.shipments_in,
         leave_out=not_from_a_store,
-        mapping=shipment_from_dynamics_gp,
+        mapping=SHIPMENT_FROM_DYNAMICS_GP,
         target=topics.SHIPMENTS,
         message_key=id_of_record,
         record="shipment",
@@ -123,8 +123,8 @@ ROUTES: tuple[Route, ...] = (
         read=as_it_is,
         row_type=ItemSiteRow,
         split=whole,
-        leave_out=not_one_site,
-        mapping=inventory_level_from_dynamics_gp,
+        leave_out=inventory_level_rules.leave_out,
+        mapping=INVENTORY_LEVEL_FROM_DYNAMICS_GP,
         target=topics.INVENTORY_LEVELS,
         message_key=id_of_record,
         record="inventory_level",

@@ -1,7 +1,10 @@
-"""Which captured stock rows say something."""
+"""Which captured stock rows say something; named by the route and its mapping."""
 
 from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import ItemSiteRow
+from schemas.types import root_key
+
+__all__ = ["leave_out", "root_key"]
 
 #: RCRDTYPE 1 is the total of all sites: adding it to the sites would count everything twice.
 ONE_SITE = 2

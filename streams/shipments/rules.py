@@ -1,16 +1,13 @@
-"""Which GP documents are shipments of an order."""
+"""Which GP documents are shipments of an order, and when one was shipped; named by the route and its mapping."""
 
-import msgspec
+from datetime import UTC, datetime
 
 from schemas.bus.seen import Seen
-from schemas.systems.dynamics_gp.sales_order import INVOICE, SalesDocument, SalesOrder
+from schemas.systems.dynamics_gp.sales_order import INVOICE, SalesOrder
+from schemas.systems.dynamics_gp.shipped import Shipped
+from schemas.types import message_key
 
-
-class Shipped(msgspec.Struct, frozen=True, kw_only=True):
-    """One invoice of an order, with the order it belongs to."""
-
-    order: SalesOrder
-    invoice: SalesDocument
+__all__ = ["message_key", "shipments_in", "start_of"]
 
 
 def shipments_in(seen: Seen[SalesOrder]) -> tuple[Seen[Shipped], ...]:
@@ -26,3 +23,8 @@ def shipments_in(seen: Seen[SalesOrder]) -> tuple[Seen[Shipped], ...]:
         for document in seen.content.others
         if document.SOPTYPE == INVOICE
     )
+
+
+def start_of(day: datetime) -> datetime:
+    """GP keeps days without a zone: the day's start in UTC, the same at every reading."""
+    return day.replace(tzinfo=UTC)

@@ -1,9 +1,9 @@
-"""A captured row of GP's item-site table as a canonical inventory level."""
+"""A captured row of GP's item-site table as a canonical inventory level, written by hand."""
 
 from datetime import UTC, datetime, timedelta
 
 from errors import MappingError
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from schemas.canonical.inventory_level import InventoryLevel
 from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import ItemSiteRow
@@ -12,8 +12,7 @@ from schemas.types import root_key
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@mapping("streams/inventory_levels/from_dynamics_gp", version=2)
-def from_dynamics_gp(row: Captured[ItemSiteRow], lookups: Lookups, now: datetime) -> InventoryLevel:  # noqa: ARG001 - the port's shape
+def inventory_level_by_hand(row: Captured[ItemSiteRow], lookups: Lookups, now: datetime) -> InventoryLevel:  # noqa: ARG001 - the port's shape
     """Stock as the ERP has it, in the item's base unit; nothing is taken off for orders on their way."""
     if row.after is None:
         raise MappingError("after", "a deleted row says nothing about stock")

@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from mapping.port import Lookups
+from schemas.bus.seen import Seen
 from schemas.canonical.order_status import OrderState
 from schemas.systems.dynamics_gp.sales_order import SalesDocument, SalesLine, SalesOrder
-from streams.order_statuses.rules import state_of
+from streams import routes
 
 
 def line(
@@ -61,4 +63,6 @@ def order(standing: SalesDocument | None, *others: SalesDocument) -> SalesOrder:
     ],
 )
 def test_the_documents_tell_the_state(seen: SalesOrder, expected: OrderState) -> None:
-    assert state_of(seen) is expected
+    read = Seen(connection="gp-two", key=seen.root_key, read_at=seen.read_at, source_version=1, content=seen)
+
+    assert routes.ORDER_STATUS_FROM_DYNAMICS_GP(read, Lookups({}), seen.read_at).status == expected

@@ -1,17 +1,16 @@
-"""A GP invoice that came of an order as a canonical shipment."""
+"""A GP invoice that came of an order as a canonical shipment, written by hand."""
 
 from datetime import UTC, datetime
 
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from schemas.bus.seen import Seen
 from schemas.canonical.shipment import Shipment, ShipmentLine
 from schemas.systems.dynamics_gp.sales_order import SalesDocument
+from schemas.systems.dynamics_gp.shipped import Shipped
 from schemas.types import RootKey, message_key
-from streams.shipments.rules import Shipped
 
 
-@mapping("streams/shipments/from_dynamics_gp", version=1)
-def from_dynamics_gp(seen: Seen[Shipped], lookups: Lookups, now: datetime) -> Shipment:  # noqa: ARG001 - the port's shape
+def shipment_by_hand(seen: Seen[Shipped], lookups: Lookups, now: datetime) -> Shipment:  # noqa: ARG001 - the port's shape
     """Map one invoice; tracking entered on the order counts for its only invoice."""
     order, invoice = seen.content.order, seen.content.invoice
     return Shipment(

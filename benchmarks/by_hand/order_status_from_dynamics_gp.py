@@ -1,16 +1,15 @@
-"""The status of a GP sales order as the canonical order status."""
+"""The status of a GP sales order as the canonical order status, written by hand."""
 
 from datetime import datetime
 
-from mapping.port import Lookups, mapping
+from benchmarks.by_hand.order_state import state_of
+from mapping.port import Lookups
 from schemas.bus.seen import Seen
 from schemas.canonical.order_status import OrderStatus
 from schemas.systems.dynamics_gp.sales_order import SalesOrder
-from streams.order_statuses.rules import state_of
 
 
-@mapping("streams/order_statuses/from_dynamics_gp", version=1)
-def from_dynamics_gp(seen: Seen[SalesOrder], lookups: Lookups, now: datetime) -> OrderStatus:  # noqa: ARG001 - the port's shape
+def order_status_by_hand(seen: Seen[SalesOrder], lookups: Lookups, now: datetime) -> OrderStatus:  # noqa: ARG001 - the port's shape
     """Say how far the order has got."""
     return OrderStatus(
         id=seen.key,
