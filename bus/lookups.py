@@ -3,8 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from errors import ConfigurationError
 
@@ -17,27 +19,68 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _TOLD = 5
 
 
+class FileRow(msgspec.Struct, frozen=True):
+    """A row as its file has it."""
+
+    value: str
+    note: str = ""
+
+
 def tables(folder: Path) -> dict[str, dict[str, str]]:
     """Every table of the folder by its file's name, key to value.
 
     Raises:
         ConfigurationError: a file is no such table; names the file, and each line with what is wrong there.
     """
-    return {path.stem: _rows(path) for path in sorted(folder.glob("*.csv"))}
+    return {path.stem: values(rows(path)) for path in files(folder)}
 
 
-def _rows(path: Path) -> dict[str, str]:
-    rows: dict[str, str] = {}
-    problems = list(_read(path, rows))
+def files(folder: Path) -> list[Path]:
+    """Where the tables of a deployment's folder of tables lie, by name."""
+    return sorted(folder.glob("*.csv"))
+
+
+def values(table: Mapping[str, FileRow]) -> dict[str, str]:
+    """Key to value, as mappings know a table."""
+    return {key: row.value for key, row in table.items()}
+
+
+def rows(path: Path) -> dict[str, FileRow]:
+    """A table with its notes, in the file's order.
+
+    Raises:
+        ConfigurationError: as `tables`, also where the file cannot be read.
+    """
+    found: dict[str, FileRow] = {}
+    try:
+        problems = list(_read(path, found))
+    except OSError as error:
+        raise ConfigurationError(f"lookups/{path.name}", f"cannot be read: {error.strerror}") from error
     if problems:
         more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
         raise ConfigurationError(f"lookups/{path.name}", "; ".join(problems[:_TOLD]) + more)
-    return rows
+    return found
 
 
-def _read(path: Path, rows: dict[str, str]) -> Iterator[str]:
+def is_name(table: str) -> bool:
+    """Whether a table may be called so."""
+    return _NAME.fullmatch(table) is not None
+
+
+def text_of(table: Mapping[str, FileRow]) -> str:
+    """The file of a table; a column for notes only where there are some."""
+    out = io.StringIO(newline="")
+    noted = any(row.note for row in table.values())
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, *([NOTE] if noted else [])])
+    for key, row in table.items():
+        writer.writerow([key, row.value, *([row.note] if noted else [])])
+    return out.getvalue()
+
+
+def _read(path: Path, found: dict[str, FileRow]) -> Iterator[str]:
     """Fill the rows, and say what is wrong."""
-    if not _NAME.fullmatch(path.stem):
+    if not is_name(path.stem):
         yield "a table's name is small Latin letters, digits and _"
     content = path.read_bytes()
     try:
@@ -51,7 +94,7 @@ def _read(path: Path, rows: dict[str, str]) -> Iterator[str]:
     try:
         _, header = next(numbered, (1, []))
         wrong = list(_header(header))
-        yield from wrong or _lines(numbered, len(header), rows)
+        yield from wrong or _lines(numbered, len(header), found)
     except ValueError as error:
         yield str(error)
 
@@ -77,7 +120,7 @@ def _header(header: list[str]) -> Iterator[str]:
         yield from (f"column {name!r} is not known" for name in header if name.strip() not in {*COLUMNS, NOTE})
 
 
-def _lines(numbered: Iterator[tuple[int, list[str]]], columns: int, rows: dict[str, str]) -> Iterator[str]:
+def _lines(numbered: Iterator[tuple[int, list[str]]], columns: int, found: dict[str, FileRow]) -> Iterator[str]:
     said: dict[str, int] = {}
     for line, row in numbered:
         if not any(row):
@@ -91,4 +134,4 @@ def _lines(numbered: Iterator[tuple[int, list[str]]], columns: int, rows: dict[s
             yield f"{row[0]!r} stands there twice, in lines {said[row[0]]} and {line}"
         else:
             said[row[0]] = line
-            rows[row[0]] = row[1]
+            found[row[0]] = FileRow(*row[1:])

@@ -63,6 +63,12 @@ FULL = Gauge(
     "towpath_full", "1 while nothing more is taken in, as the connection's queue is full.", ["connection", "queue"]
 )
 
+LOOKUPS_REFUSED = Gauge(
+    "towpath_lookups_refused",
+    "1 while the file of a lookup table is no table, and the process goes on with the rows from before.",
+    ["table"],
+)
+
 FINDINGS = Gauge(
     "towpath_findings",
     "What `towpath status` tells: how much of a severity and kind there is about a connection, process or server.",
@@ -114,6 +120,7 @@ CATALOGUE = (
     CIRCUIT,
     STRANGER,
     FULL,
+    LOOKUPS_REFUSED,
     FINDINGS,
     FINDINGS_EVENTS,
     REMAINDER,

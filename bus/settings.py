@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bus import windows
-from bus.lookups import tables as lookup_tables
+from bus.lookups import files, rows, values
 from bus.secret import Secret
 from errors import ConfigurationError
 from mapping.port import Lookups
@@ -152,7 +152,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Gateway
     connections: dict[str, Connection]
     pairs: tuple[Pair, ...]
+    #: The tables as their files say, and each connection's options; what runs takes `bus.live_lookups`.
     lookups: Lookups
+    #: What is wrong with files of tables: those are missing above, and nothing that maps starts.
+    lookup_faults: tuple[str, ...] = ()
     #: Of the running code, as it stands in dead letters.
     code_version: str
     metrics: Metrics = Metrics()
@@ -224,6 +227,8 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         for name, table in reader.table(text, "connections", optional=True).items()
     }
     pairs = tuple(reader.record(Pair, table, f"pairs[{at}]") for at, table in enumerate(text.get("pairs", ())))
+    tables, faults = _tables(folder / "lookups")
+    tables |= {of_connection(each.name): _options(each) for each in connections.values()}
     settings = Settings(
         root=root,
         deployment=reader.text(deployment, "deployment", "name"),
@@ -237,9 +242,8 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         metrics=reader.record(Metrics, reader.table(text, "metrics", optional=True), "metrics"),
         connections=connections,
         pairs=pairs,
-        lookups=Lookups(
-            lookup_tables(folder / "lookups") | {of_connection(c.name): _options(c) for c in connections.values()}
-        ),
+        lookups=Lookups(tables),
+        lookup_faults=faults,
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )
@@ -403,6 +407,23 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def of_connection(name: str) -> str:
     """Name of the lookup table that holds a connection's options, so that mappings can ask for them."""
     return f"connection:{name}"
+
+
+def options_of(settings: Settings) -> dict[str, dict[str, str]]:
+    """The tables that hold the options of connections."""
+    return {of_connection(each.name): _options(each) for each in settings.connections.values()}
+
+
+def _tables(folder: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """The tables that can be read, and what is wrong with the others: most of what people do needs none of them."""
+    tables: dict[str, dict[str, str]] = {}
+    faults = []
+    for path in files(folder):
+        try:
+            tables[path.stem] = values(rows(path))
+        except ConfigurationError as error:
+            faults.append(error.message)
+    return tables, tuple(faults)
 
 
 def _options(connection: Connection) -> dict[str, str]:

@@ -8,10 +8,13 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
+from bus.codec import Codecs
 from bus.faust_app import BusApp
+from bus.live_lookups import LiveLookups
 from bus.logs import described
 from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
 from bus.recreated import watch_topics
+from bus.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,30 @@ async def serve(build: Build) -> int:
         return EXIT_FAILED
     log.info("worker.stopped", group=app.conf.id)
     return EXIT_STOPPED
+
+
+@contextlib.asynccontextmanager
+async def lookups_of(app: BusApp, settings: Settings, codecs: Codecs) -> AsyncIterator[LiveLookups]:
+    """The lookup tables, followed while the context lasts; a failure stops the app: it would map by those of long ago.
+
+    Raises:
+        ConfigurationError: a file is no table.
+        RetryableError: Kafka or the registry does not answer.
+    """
+    with LiveLookups(settings, codecs) as lookups:
+        task = asyncio.create_task(_follow(app, lookups))
+        try:
+            yield lookups
+        finally:
+            lookups.stop()
+            await asyncio.wait({task})
+
+
+async def _follow(app: BusApp, lookups: LiveLookups) -> None:
+    try:
+        await lookups.follow()
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the process must not go on half
+        await app.die(failure)
 
 
 @contextlib.asynccontextmanager

@@ -27,6 +27,7 @@ from delivery.command_agent import attach_commands
 from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
+from mapping.port import Renamed, Tables
 from schemas import topics
 
 
@@ -38,12 +39,13 @@ def run(settings: Settings, name: str | None) -> int:
         connection = chosen(settings, name, agents.QUEUE)
         routes = agents.routes_to(connection)
         with closing(Registry(settings.registry)) as registry:
-            used = [*(route.source for route in routes), *topics.OF_STORES]
+            used = [*(route.source for route in routes), *topics.OF_STORES, topics.LOOKUPS]
             app = BusApp(f"towpath.consumers.{connection.name}", settings.kafka, verify(settings.kafka, registry, used))
             codecs = Codecs(registry)
             async with (
                 store_of(settings, connection, codecs) as store,
-                target_at(settings, connection, store, codecs) as there,
+                worker.lookups_of(app, settings, codecs) as lookups,
+                target_at(connection, store, codecs, lookups) as there,
             ):
                 agents.attach(app, settings, connection, store, codecs)
                 origins = agents.origins(app, settings, connection, codecs)
@@ -51,7 +53,15 @@ def run(settings: Settings, name: str | None) -> int:
                 readers = {topic: origin.read for topic, origin in origins.items()}
                 buried = BuriedLetters(agents.QUEUE, codecs.of(topics.DEAD_LETTERS), read, readers)
                 attach_commands(
-                    app, store, agents.QUEUE, there.sinks, codecs, settings.code_version, origins, buried=buried
+                    app,
+                    store,
+                    agents.QUEUE,
+                    there.sinks,
+                    codecs,
+                    settings.code_version,
+                    origins,
+                    buried=buried,
+                    catch_up=lookups.catch_up,
                 )
                 async with (
                     at_work(app, settings, connection, store, agents.QUEUE, there, codecs),
@@ -63,14 +73,12 @@ def run(settings: Settings, name: str | None) -> int:
 
 
 @asynccontextmanager
-async def target_at(
-    settings: Settings, connection: Connection, store: Store, codecs: Codecs
-) -> AsyncIterator[AtTarget]:
+async def target_at(connection: Connection, store: Store, codecs: Codecs, tables: Tables) -> AsyncIterator[AtTarget]:
     """The connection's sinks by record and its probe, with a client of their own."""
     match connection.system:
         case "dynamics-gp":
-            lookups = settings.lookups.also(of_connection(connection.name), known_as=TARGET)
-            target_of(lookups, connection.name)  # a mistake in it stops us now, not at the first order
+            lookups = Renamed(tables, of_connection(connection.name), known_as=TARGET)
+            target_of(lookups.current(), connection.name)  # a mistake in it stops us now, not at the first order
             async with aclosing(open_company(connection)) as company:
                 orders = SalesOrderSink(
                     company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
@@ -79,9 +87,9 @@ async def target_at(
         case "clarity":
             async with open_client(connection) as site:
                 sinks: dict[str, Sink] = {
-                    "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), settings.lookups, store),
+                    "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), tables, store),
                     "shipment": ShipmentSink(site, codecs.of(topics.SHIPMENTS)),
-                    "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), settings.lookups),
+                    "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), tables),
                 }
                 yield AtTarget(sinks, site.probe)
         case other:

@@ -1,11 +1,11 @@
 """The agent that hands operators' commands to a connection's store; for the workers that deliver."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from functools import partial
 
 from bus.burial import Burial
 from bus.codec import Codec, Codecs
-from bus.events import Incoming
+from bus.events import Advance, Incoming
 from bus.faust_app import BusApp
 from bus.take_in import attach_take_in
 from delivery.acts import Acts, OtherStage
@@ -30,8 +30,12 @@ def attach_commands(
     other: OtherStage | None = None,
     owner: Owner | None = None,
     buried: BuriedLetters | None = None,
+    catch_up: Callable[[], Awaitable[None]] | None = None,
 ) -> Acts:
-    """Give the app an agent that carries out what is asked of one queue of the connection, and of one other stage."""
+    """Give the app an agent that carries out what is asked of one queue of the connection, and of one other stage.
+
+    `catch_up` is awaited before: what an operator has set before he commands must be at work by then.
+    """
     name = f"{queue}.{store.connection}.commands"
     queues = {"", queue} if other is None else {"", queue, other.stage}
     acts = Acts(store, queue, COMMANDS.name, sinks, origins, other, owner, buried)
@@ -44,9 +48,21 @@ def attach_commands(
         bury=Burial(
             codecs, stage=queue, route=name, record="command", connection=store.connection, code_version=code_version
         ),
-        commit=acts,
+        commit=acts if catch_up is None else partial(_caught_up, catch_up, acts),
     )
     return acts
+
+
+async def _caught_up(
+    catch_up: Callable[[], Awaitable[None]],
+    acts: Acts,
+    topic_id: str,
+    moves: Sequence[Advance],
+    commands: Sequence[Command],
+) -> None:
+    if commands:
+        await catch_up()
+    await acts(topic_id, moves, commands)
 
 
 def _concerning(connection: str, queues: Set[str], codec: Codec[Command], event: Incoming) -> Command | None:

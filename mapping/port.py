@@ -16,12 +16,26 @@ S_contra = TypeVar("S_contra", contravariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
 
+class Tables(Protocol):
+    """Where lookup tables are had from that may change while a process runs.
+
+    Whoever maps takes them once for a record, so that all of it and its stamp are of the same tables.
+    """
+
+    def current(self) -> "Lookups":
+        """The tables as they are now; the very same object until one of them changes."""
+
+
 class Lookups:
     """Named tables of the deployment, key to value; part of every mapping's digest."""
 
     def __init__(self, tables: Table[str, Table[str, str]]) -> None:
         self._tables = tables
         self._turned: dict[str, Table[str, tuple[str, ...]]] = {}
+
+    def current(self) -> "Lookups":
+        """Themselves: these never change."""
+        return self
 
     def find(self, table: str, key: str) -> str | None:
         """The value, or None where the table has no such row."""
@@ -46,6 +60,10 @@ class Lookups:
         """The same tables, one of them under a second name too."""
         return Lookups({**self._tables, known_as: self._tables.get(table, {})})
 
+    def rows(self) -> Table[str, Table[str, str]]:
+        """All of them, by name."""
+        return self._tables
+
     def _by_value(self, table: str) -> Table[str, tuple[str, ...]]:
         if table not in self._turned:
             turned: dict[str, list[str]] = {}
@@ -59,6 +77,23 @@ class Lookups:
         """Digest of all tables, so that what a mapping knew can be told later."""
         text = repr(sorted((name, sorted(rows.items())) for name, rows in self._tables.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Renamed:
+    """Tables that may change, one of them under a second name too."""
+
+    def __init__(self, tables: Tables, table: str, *, known_as: str) -> None:
+        self._tables = tables
+        self._table = table
+        self._known_as = known_as
+        self._made: tuple[Lookups, Lookups] | None = None
+
+    def current(self) -> Lookups:
+        """As they are now."""
+        found = self._tables.current()
+        if self._made is None or self._made[0] is not found:
+            self._made = (found, found.also(self._table, known_as=self._known_as))
+        return self._made[1]
 
 
 class Mapping(Protocol[S_contra, T_co]):

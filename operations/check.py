@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.lookups import tables
+from bus.lookups import is_name
 from bus.settings import Connection, Settings
 from consumers import routes as consumers
 from delivery.migrate import schema_of
@@ -61,6 +61,7 @@ def check(settings: Settings) -> Check:
             *_pairs(settings),
             *(problem for each in settings.connections.values() for problem in _connection(each)),
             *_captures(settings),
+            *settings.lookup_faults,
             *_routes(),
             *refused((route.record, route.sink) for route in consumers.ROUTES),
         ),
@@ -85,7 +86,7 @@ def check(settings: Settings) -> Check:
             )
             for route in streams.ROUTES
         ),
-        lookups={name: len(rows) for name, rows in tables(settings.folder / "lookups").items()},
+        lookups={name: len(rows) for name, rows in settings.lookups.rows().items() if is_name(name)},
     )
 
 

@@ -68,6 +68,7 @@ class Kind(StrEnum):
     STRANGER = "stranger"
     PROCESS = "process"
     CAPTURE = "capture"
+    LOOKUPS = "lookups"
     LOST = "lost"
     LEDGER = "ledger"
     CENSUS = "census"
@@ -322,6 +323,20 @@ def of_unread(waiting: Iterable[Waiting], now: datetime, *, books_current: bool)
             since=each.since,
             to_do=f"See that {lag.process} runs (`towpath run {lag.process} --detach`); `towpath lag` tells whether it "
             "gets on.",
+        )
+
+
+def of_lookups(faults: Iterable[str]) -> Iterator[Finding]:
+    """Files of lookup tables that are none: `lookups/<table>.csv: ...`; pure."""
+    for fault in faults:
+        yield Finding(
+            severity=Severity.ALARM,
+            kind=Kind.LOOKUPS,
+            about=fault.partition(": ")[0],
+            headline=f"{bare(fault)}.",
+            count=1,
+            to_do="Mend the file, `towpath check`: what runs goes on with the rows from before and takes it within "
+            "seconds; what maps does not start until then.",
         )
 
 

@@ -124,6 +124,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *findings_of_stores.of_strangers(told.values()),
         *_recreated(told.values(), kafka.answer, books.answer, now, counted),
         *findings.of_processes(here),
+        *findings.of_lookups(settings.lookup_faults),
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
         *findings.of_projector(projector),

@@ -10,6 +10,7 @@ from schemas.bus.command import Command
 from schemas.bus.cross_reference import CrossReference
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
+from schemas.bus.lookup_row import LookupRow
 from schemas.bus.outcome import Outcome
 from schemas.bus.store_mark import StoreMark
 from schemas.canonical.category import Category
@@ -212,6 +213,19 @@ STORES = Topic(
     segment_bytes=MIB,
 )
 
+LOOKUPS = Topic(
+    name="bus.lookups.v1",
+    record=LookupRow,
+    key="<lookup table>/<key of the row>",
+    written_by=Stage.BUS,
+    cleanup=Cleanup.COMPACT,
+    retention_ms=30 * DAY_MS,
+    compatibility=Compatibility.FULL_TRANSITIVE,
+    # few, and read whole by every worker that maps, in the order they were written
+    partitions=1,
+    segment_bytes=MIB,
+)
+
 #: What a worker with a connection's store announces, and is asked for.
 OF_STORES = (OUTCOMES, DEAD_LETTERS, CROSS_REFERENCES, COMMANDS, STORES)
 
@@ -235,6 +249,7 @@ TOPICS: tuple[Topic, ...] = (
     CROSS_REFERENCES,
     COMMANDS,
     STORES,
+    LOOKUPS,
 )
 
 #: Records whose shape is settled and that no route writes yet. The contract tests hold them like the others and the

@@ -9,7 +9,8 @@ from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
-from mapping.port import Lookups, stamp
+from errors import RejectedError
+from mapping.port import Lookups, Tables, stamp
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
 from streams.routes import Route
@@ -20,7 +21,7 @@ TOMBSTONE = "tombstone"
 NOTHING_TO_TELL = "nothing_to_tell"
 
 
-def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Lookups, code_version: str) -> "Way":
+def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Tables, code_version: str) -> "Way":
     """Give the app the agent of a route; it is named after the route's mapping."""
     way = Way(route, codecs, lookups, code_version)
     attach_pipe(app, route.mapping.id, route.source.name, way.go, way.bury)
@@ -30,25 +31,22 @@ def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Lookups, code_ver
 class Way:
     """A route at work: from what lies on its source topic to what is written because of it."""
 
-    def __init__(self, route: Route, codecs: Codecs, lookups: Lookups, code_version: str) -> None:
+    def __init__(self, route: Route, codecs: Codecs, lookups: Tables, code_version: str) -> None:
         self._route = route
-        self._lookups = lookups
-        self._mapping = stamp(route.mapping, lookups)
+        self._codecs = codecs
+        self._tables = lookups
+        self._code_version = code_version
         self._decode = (
             codecs.of(route.source).decode
             if route.row_type is None
             else codecs.captured(route.source, route.row_type).decode
         )
         self._target = codecs.of(route.target)
-        #: Of what will never pass.
-        self.bury = Burial(
-            codecs,
-            stage=STAGE,
-            route=route.mapping.id,
-            record=route.record,
-            mapping=self._mapping,
-            code_version=code_version,
-        )
+        self._take(lookups.current())
+
+    def bury(self, event: Incoming, error: RejectedError) -> list[Outgoing]:
+        """The dead letter and the outcome of what will never pass, with the tables it was refused by."""
+        return self._burial(event, error)
 
     def go(self, event: Incoming) -> list[Outgoing]:
         """The records of an event, or the outcome that says why there are none.
@@ -57,6 +55,10 @@ class Way:
             RejectedError: the event will never pass.
             RetryableError: its schema was never seen before and the registry is away.
         """
+        # once for all of an event: its records and their stamps are of the same tables
+        lookups = self._tables.current()
+        if lookups is not self._lookups:
+            self._take(lookups)
         if event.value is None:
             return [self._filtered(event, TOMBSTONE, UNREAD)]
         decoded: Any = self._decode(event.value)
@@ -71,6 +73,18 @@ class Way:
             else:
                 left_out.append(code)
         return made or [self._filtered(event, left_out[0] if left_out else NOTHING_TO_TELL, source)]
+
+    def _take(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+        self._mapping = stamp(self._route.mapping, lookups)
+        self._burial = Burial(
+            self._codecs,
+            stage=STAGE,
+            route=self._route.mapping.id,
+            record=self._route.record,
+            mapping=self._mapping,
+            code_version=self._code_version,
+        )
 
     def _made(self, event: Incoming, source: Source, part: Any, ordinal: int) -> Outgoing:
         record = self._route.mapping(part, self._lookups, event.at)
@@ -94,7 +108,7 @@ class Way:
 
     def _filtered(self, event: Incoming, code: str, source: Source) -> Outgoing:
         metrics.FILTERED.labels(agent=self._route.mapping.id, code=code).inc()
-        return self.bury.filtered(event, code, source)
+        return self._burial.filtered(event, code, source)
 
 
 def _source(event: Incoming, decoded: Fetched | Captured[Any]) -> Source:

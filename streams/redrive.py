@@ -5,7 +5,7 @@ take-in of each target drops it where a newer version was there before.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -31,19 +31,27 @@ DONE = {"rows": "1"}
 class Redrive:
     """Carries out commands about dead letters; what they cause is written like what any event causes."""
 
-    def __init__(self, ways: Mapping[str, Way], codecs: Codecs, read: ReadLetter) -> None:
+    def __init__(
+        self,
+        ways: Mapping[str, Way],
+        codecs: Codecs,
+        read: ReadLetter,
+        catch_up: Callable[[], Awaitable[None]],
+    ) -> None:
         """Build.
 
         Args:
             ways: By record and source topic: `order|clarity.orders.v1`.
             codecs: Of commands, dead letters and outcomes.
             read: Gets a dead letter's bytes. NotFoundError: they are gone; RetryableError: ask again.
+            catch_up: Ends once rows of lookup tables set before the command are at work. RetryableError: ask again.
         """
         self._ways = ways
         self._commands = codecs.of(topics.COMMANDS)
         self._letters = codecs.of(topics.DEAD_LETTERS)
         self._outcomes = codecs.of(topics.OUTCOMES)
         self._read = read
+        self._catch_up = catch_up
         self._found: dict[str, DeadLetter | NoLetter] = {}
 
     async def look_up(self, events: Sequence[Incoming]) -> None:
@@ -53,10 +61,11 @@ class Redrive:
             RetryableError: Kafka does not answer.
         """
         self._found.clear()
-        for event in events:
-            command = self._concerning(event)
-            if command is not None:
-                self._found[command.id] = await asyncio.to_thread(letter_of, command, self._letters, self._read)
+        commands = [command for event in events if (command := self._concerning(event)) is not None]
+        if commands:
+            await self._catch_up()
+        for command in commands:
+            self._found[command.id] = await asyncio.to_thread(letter_of, command, self._letters, self._read)
 
     def transform(self, event: Incoming) -> list[Outgoing]:
         """What a command causes; nothing where it is for somebody else."""

@@ -27,17 +27,20 @@ def run(settings: Settings) -> int:
     async def build() -> AsyncIterator[BusApp]:
         with closing(Registry(settings.registry)) as registry:
             used = {topic.name: topic for route in ROUTES for topic in (route.source, route.target)}
-            used |= {topic.name: topic for topic in (topics.OUTCOMES, topics.DEAD_LETTERS, topics.COMMANDS)}
+            others = (topics.OUTCOMES, topics.DEAD_LETTERS, topics.COMMANDS, topics.LOOKUPS)
+            used |= {topic.name: topic for topic in others}
             app = BusApp(GROUP, settings.kafka, verify(settings.kafka, registry, used.values()))
             codecs = Codecs(registry)
-            ways = {
-                f"{route.record}|{route.source.name}": agents.attach(
-                    app, route, codecs, settings.lookups, settings.code_version
-                )
-                for route in ROUTES
-            }
-            read = partial(read_letter, settings.kafka, app.topic_ids)
-            attach_redrive(app, Redrive(ways, codecs, read), codecs, settings.code_version)
-            yield app
+            async with worker.lookups_of(app, settings, codecs) as lookups:
+                ways = {
+                    f"{route.record}|{route.source.name}": agents.attach(
+                        app, route, codecs, lookups, settings.code_version
+                    )
+                    for route in ROUTES
+                }
+                read = partial(read_letter, settings.kafka, app.topic_ids)
+                redrive = Redrive(ways, codecs, read, lookups.catch_up)
+                attach_redrive(app, redrive, codecs, settings.code_version)
+                yield app
 
     return worker.run(build)

@@ -7,7 +7,7 @@ from consumers.clarity.rules import stock_stands
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RetryableError
-from mapping.port import Lookups
+from mapping.port import Tables
 from schemas.canonical.inventory_level import InventoryLevel
 from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
 
@@ -17,7 +17,7 @@ class InventoryLevelSink:
 
     repeats = Repeats.REPEATABLE
 
-    def __init__(self, client: ClarityClient, decoder: Decoder[InventoryLevel], lookups: Lookups) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[InventoryLevel], lookups: Tables) -> None:
         self._client = client
         self._decoder = decoder
         self._lookups = lookups
@@ -25,8 +25,9 @@ class InventoryLevelSink:
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the section and write it if it differs."""
         level = self._decoder.decode(row.payload)
-        product = self._lookups.find("clarity_products", level.sku) or level.sku
-        section = self._lookups.find("clarity_sections", level.site) or level.site
+        lookups = self._lookups.current()
+        product = lookups.find("clarity_products", level.sku) or level.sku
+        section = lookups.find("clarity_sections", level.site) or level.site
         work = UpsertStockSection(
             custom_key=section_key(product, section),
             product_key=product,

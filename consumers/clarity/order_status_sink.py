@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from connect.systems.clarity.client import Action, ClarityClient
 from consumers.clarity.rules import StatusStep, left_alone, status_step
@@ -24,12 +25,14 @@ from delivery.ports import (
 from delivery.states import Repeats, State
 from delivery.things import thing
 from errors import ConfigurationError, DependencyError, MappingError, RetryableError
-from mapping.port import Lookups
+from mapping.port import Lookups, Tables
 from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.clarity.site import Site, Standing
 from schemas.types import RootKey, id_of
+
+log = structlog.get_logger(__name__)
 
 #: Lookup tables by order state: the action that leads to the store's status, and the status it leads to.
 ACTIONS = "clarity_status_actions"
@@ -64,11 +67,11 @@ class OrderStatusSink:
     #: The order; the order once more, and the action.
     requests = Requests(look=1, write=2)
 
-    def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Lookups, memory: Memory) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Tables, memory: Memory) -> None:
         self._client = client
         self._decoder = decoder
         self._memory = memory
-        self._ways = ways(lookups, client.site)
+        self._ways = Ways(lookups, client.site)
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the order and choose the action, if one is needed.
@@ -77,10 +80,11 @@ class OrderStatusSink:
             DependencyError: the store does not show the order: what it reads from may lag.
         """
         status = self._decoder.decode(row.payload)
-        if status.status not in self._ways:
+        known = self._ways.current()
+        if status.status not in known:
             raise MappingError("status", f"no row for {status.status!r} in lookup tables {ACTIONS} and {KEYS}: add it")
         wanted = OrderState(status.status)
-        way = self._ways[wanted]
+        way = known[wanted]
         order_id = id_of(RootKey(status.id))
         order = await self._order(order_id, status.id)
         step = status_step(order.status_key, way.status_key, wanted, self._client.site)
@@ -150,13 +154,37 @@ class OrderStatusSink:
         return digest(cancelled(order, site), site)
 
 
-def ways(lookups: Lookups, site: Site) -> Mapping[str, Way]:
+class Ways:
+    """How each state is reached, as the tables say now."""
+
+    def __init__(self, tables: Tables, site: Site) -> None:
+        """ConfigurationError as `ways`."""
+        self._tables = tables
+        self._site = site
+        self._known = tables.current()
+        self._ways = ways(self._known, site)
+
+    def current(self) -> Mapping[OrderState, Way]:
+        """By the tables of now; by those from before where they are impossible, which is said once."""
+        lookups = self._tables.current()
+        if lookups is not self._known:
+            self._known = lookups
+            try:
+                self._ways = ways(lookups, self._site)
+            except ConfigurationError as error:
+                log.error(  # noqa: TRY400 - what to do, no stack
+                    "lookups.refused", setting=error.facts.get("setting"), reason=error.message
+                )
+        return self._ways
+
+
+def ways(lookups: Lookups, site: Site) -> Mapping[OrderState, Way]:
     """How each state is reached, by the deployment's tables; a state without rows is never set.
 
     Raises:
         ConfigurationError: a row is missing or names what there is not; names the table.
     """
-    found: dict[str, Way] = {}
+    found: dict[OrderState, Way] = {}
     for state in OrderState:
         action, status_key = lookups.find(ACTIONS, state), lookups.find(KEYS, state)
         if action is None and status_key is None:

@@ -16,7 +16,7 @@ from consumers.dynamics_gp.target import MissingItems, target_of
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, KnownAs, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import DependencyError, RefusedError, RetryableError, TooLateError
-from mapping.port import Lookups, Mapping, stamp
+from mapping.port import Mapping, Tables, stamp
 from schemas.canonical.order import Order
 from schemas.systems.dynamics_gp.names import item_name
 from schemas.systems.dynamics_gp.receipt import Receipt
@@ -43,7 +43,7 @@ class SalesOrderSink:
         client: GpClient,
         decoder: Decoder[Order],
         mapping: Mapping[Order, SopDocument],
-        lookups: Lookups,
+        lookups: Tables,
         clock: Clock,
         send_timeout_s: float,
     ) -> None:
@@ -79,7 +79,8 @@ class SalesOrderSink:
     async def foresee(self, row: Row) -> Intent | Settlement:
         """What is to be done, without a number for what is to be made."""
         order = self._decoder.decode(row.payload)
-        document = self._mapping(order, self._lookups, self._clock())
+        lookups = self._lookups.current()
+        document = self._mapping(order, lookups, self._clock())
         digest = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
         receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(order.id))
         work = next_step(order.id, order.source_version, document, digest, receipts)
@@ -95,7 +96,7 @@ class SalesOrderSink:
             reference=Reference(record="order", business=order.id, operation=work.operation),
             body=msgspec.json.encode(work),
             document_number=work.number,
-            mapping=stamp(self._mapping, self._lookups),
+            mapping=stamp(self._mapping, lookups),
             timeout_s=self._send_timeout_s,
             creates=work.step is Step.CREATE,
         )
@@ -117,7 +118,7 @@ class SalesOrderSink:
         await self._client.in_transaction(partial(_rehearse, work=work), within_s=intent.timeout_s)
 
     async def _wait_for_items(self, work: Work) -> None:
-        if work.step is not Step.CANCEL and target_of(self._lookups).missing_items is MissingItems.WAIT:
+        if work.step is not Step.CANCEL and target_of(self._lookups.current()).missing_items is MissingItems.WAIT:
             await self._client.in_transaction(partial(_need_items, document=work.document))
 
     async def find(self, intent: Intent) -> Finding:

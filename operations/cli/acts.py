@@ -130,13 +130,18 @@ def _show(plan: Plan, *, as_json: bool) -> None:
         err().print(f"{plan.without_key} more hold no key and are left as they are", style="yellow")
 
 
+def is_asked() -> bool:
+    """Whether somebody sits there who can answer."""
+    return sys.stdin.isatty()
+
+
 def _confirm(plan: Plan) -> None:
     """Ask on a terminal; elsewhere only what can be taken back goes on unasked.
 
     Raises:
         typer.BadParameter: nobody can be asked.
     """
-    if not sys.stdin.isatty():
+    if not is_asked():
         if plan.act in FINAL:
             raise typer.BadParameter(f"{plan.act} cannot be taken back: look with --plan, then add --yes")
         return

@@ -49,6 +49,7 @@ COMMANDS = (
     ("dead-letters", "dead_letters", "app", "Events that cannot go on: why, and trying them again.", ACT),
     ("replay", "replay", "app", "Events of the past once more into one connection, effects and cost first.", ACT),
     ("parked", "parked", "app", "Keys that wait: for what, and letting them go.", ACT),
+    ("lookups", "lookups", "app", "The tables mappings look things up in: rows set while everything runs.", ACT),
     ("pause", "pause", "pause", "Start nothing new at a connection.", ACT),
     ("resume", "pause", "resume", "Go on where a pause stopped it.", ACT),
     ("lag", "lag", "lag", "How far each process is behind.", LOOK),

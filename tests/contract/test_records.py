@@ -125,7 +125,7 @@ def test_every_topic_is_read_or_written_by_somebody() -> None:
     routed |= {row.target.name for row in producer_routes.WEBHOOKS} | {row.target.name for row in producer_routes.POLLS}
     routed |= {topic.name for table in producer_routes.CAPTURED for topic in (table.source, table.target)}
     routed |= {topic.name for fetch in producer_routes.FETCHES for topic in (fetch.source, fetch.target)}
-    routed |= {topic.name for topic in topics.OF_STORES}
+    routed |= {topic.name for topic in (*topics.OF_STORES, topics.LOOKUPS)}
 
     assert routed == {topic.name for topic in topics.TOPICS}
 

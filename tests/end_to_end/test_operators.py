@@ -64,6 +64,23 @@ def test_dead_letter_is_redriven_once_its_cause_is_cured(bus: Outside) -> None:
     assert any("An operator had the dead letter tried again" in step["sentence"] for step in steps)
 
 
+def test_row_that_was_missing_is_set_and_the_order_goes_on(bus: Outside) -> None:
+    sku = f"ALIAS-{uuid.uuid4().hex[:6].upper()}"
+    order, letter = refused(bus, **unknown_item(sku))
+    words = ("lookups", "set", "gp_items", sku, "TAMP-585", "--why", "an alias of the shop's", "--as", "mara")
+
+    said = json.loads(towpath(*words, "--redrive", "--json"))
+
+    try:
+        assert [(each["cause"], each["count"]) for each in said["cures"]] == [(letter["cause"], 1)]
+        assert said["redriven"]["silent"] == []
+        assert bus.document(order)
+        (row,) = json.loads(towpath("lookups", "show", "gp_items", sku, "--json"))["rows"]
+        assert (row["value"], row["file_says"], row["who"]) == ("TAMP-585", None, "mara")
+    finally:
+        towpath("lookups", "remove", "gp_items", sku, "--why", "the test is over")
+
+
 def verdict(letter: dict[str, Any]) -> str:
     """What its target says a redrive would come to."""
     (found,) = json.loads(towpath("dead-letters", "preflight", letter["id"], "--json"))["verdicts"]

@@ -146,11 +146,14 @@ def test_refusal_names_the_setting(root: Path, old: str, new: str, setting: str,
     assert "swordfish" not in str(refused.value)
 
 
-def test_lookup_that_is_no_table_is_refused(root: Path) -> None:
-    (root / "deployments" / "demo" / "lookups" / "sites.csv").write_text("key,value\na,1\na,2\n")
+def test_lookup_that_is_no_table_is_told_and_hides_no_other(root: Path) -> None:
+    lookups = root / "deployments" / "demo" / "lookups"
+    (lookups / "sizes.csv").write_text("key,value\na,1\na,2\n")
 
-    with pytest.raises(ConfigurationError, match="twice, in lines 2 and 3"):
-        load(ENVIRON, root)
+    settings = load(ENVIRON, root)
+
+    assert settings.lookup_faults == ("lookups/sizes.csv: 'a' stands there twice, in lines 2 and 3",)
+    assert settings.lookups.find("sites", "north") == "NORTH"
 
 
 def test_missing_deployment_is_refused(root: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bus.secret import Secret
 from bus.settings import ROOT, Connection, load
 from connect.systems.clarity.client import Action, ClarityClient, open_client
-from consumers.clarity.order_status_sink import OrderStatusSink, ways
+from consumers.clarity.order_status_sink import OrderStatusSink, Ways, ways
 from consumers.clarity.rules import StatusStep, status_step
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
@@ -188,6 +188,27 @@ def test_a_site_s_own_words_for_shipped_and_cancelled_are_heeded() -> None:
 def test_a_completed_order_is_left_alone_whatever_is_wanted() -> None:
     for wanted in OrderState:
         assert status_step("Completed", "other", wanted, CEF) is StatusStep.FINISHED_AT_STORE
+
+
+class Exchanged:
+    """Tables that somebody exchanges."""
+
+    def __init__(self, first: Lookups) -> None:
+        self.now = first
+
+    def current(self) -> Lookups:
+        return self.now
+
+
+def test_tables_set_while_it_runs_are_taken_and_impossible_ones_are_not() -> None:
+    tables = Exchanged(lookups())
+    known = Ways(tables, CEF)
+
+    tables.now = lookups(clarity_status_actions={**ACTIONS, "received": "Dance"})
+    assert known.current()[OrderState.RECEIVED].action is Action.CONFIRM
+
+    tables.now = lookups(clarity_status_actions={}, clarity_status_keys={})
+    assert known.current() == {}
 
 
 def test_the_demonstration_s_tables_reach_every_state_there_is_to_tell() -> None:

@@ -96,6 +96,32 @@ def test_event_without_lineage_is_the_root(way: Way, codecs: Codecs) -> None:
     assert from_headers(made.headers).root == "topic-id/2/17"
 
 
+class Exchanged:
+    """Tables that somebody exchanges."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self.now = lookups
+
+    def current(self) -> Lookups:
+        return self.now
+
+
+def test_exchanged_tables_are_at_work_with_the_next_event_and_its_stamp_says_so(codecs: Codecs) -> None:
+    tables = Exchanged(Lookups({"numbers": {}}))
+    way = Way(route(), codecs, tables, "1.2.3")
+    with pytest.raises(MappingError) as refused:
+        way.go(event(codecs))
+    tables.now = Lookups({"numbers": {"1001": "A-1001"}})
+    letter = decoded(codecs, way.bury(event(codecs), refused.value)[0])
+
+    (made,) = way.go(event(codecs))
+
+    assert decoded(codecs, made).number == "A-1001"
+    assert from_headers(made.headers).mapping.endswith(f".{tables.now.digest}")
+    # refused by the tables from before, its letter says so
+    assert letter.mapping.endswith(f".{Lookups({'numbers': {}}).digest}")
+
+
 def test_repeat_is_the_same_byte_for_byte_and_another_reading_is_another_event(way: Way, codecs: Codecs) -> None:
     first, again = way.go(event(codecs)), way.go(event(codecs))
     (other,) = way.go(event(codecs, body=b"1002"))

@@ -40,6 +40,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.codecs = Codecs(MemoryRegistry())
+        self.caught_up = 0
         self.letter = self._die(Way(route(), self.codecs, Lookups({"numbers": {}}), "1.2.3"))
 
     def _die(self, way: Way) -> bytes:
@@ -53,7 +54,7 @@ class Stage:
     def command(self, command: Command, numbers: dict[str, str], read: Any = None) -> list[Outgoing]:
         """What a command causes once the lookup table has these rows."""
         way = Way(route(), self.codecs, Lookups({"numbers": numbers}), "1.2.3")
-        redrive = Redrive({"order|clarity.orders.v1": way}, self.codecs, read or self._read)
+        redrive = Redrive({"order|clarity.orders.v1": way}, self.codecs, read or self._read, self._catch_up)
         incoming = Incoming(
             topic=topics.COMMANDS.name,
             topic_id="commands",
@@ -69,6 +70,9 @@ class Stage:
     def _read(self, topic_id: str, partition: int, offset: int) -> bytes:
         assert (topic_id, partition, offset) == ("letters", 3, 9)
         return self.letter
+
+    async def _catch_up(self) -> None:
+        self.caught_up += 1
 
     def decoded(self, made: Outgoing) -> Any:
         return self.codecs.of(made.topic).decode(made.value)
@@ -88,6 +92,13 @@ def test_cured_letter_goes_the_way_of_its_event(stage: Stage) -> None:
     outcome: Outcome = stage.decoded(answer)
     assert (outcome.state, outcome.code, outcome.command_id, outcome.who) == ("answered", "command.done", "c-1", "mara")
     assert (answer.key, outcome.values["rows"], outcome.stage) == ("shop", "1", "streams")
+
+
+def test_rows_that_were_set_before_the_command_are_waited_for(stage: Stage) -> None:
+    stage.command(COMMAND, {"1001": "A-1"})
+    stage.command(msgspec.structs.replace(COMMAND, queue="consumers"), {})
+
+    assert stage.caught_up == 1
 
 
 def test_letter_that_is_not_cured_is_told_again_under_its_own_id(stage: Stage) -> None:

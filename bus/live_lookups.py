@@ -1,0 +1,138 @@
+"""The lookup tables of a running process: files of the deployment, with the rows operators laid over them.
+
+Both are followed while the process runs. What changed is put in place as a whole, by exchanging one reference: whoever
+maps takes the tables once for a record (`mapping.port.Tables`).
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from bus.clock import now
+from bus.codec import Codecs
+from bus.laid_over import laid_over, next_end
+from bus.lookup_topic import LookupTopic
+from bus.registry import Registry
+from bus.settings import Settings, options_of
+from bus.watched_files import WatchedFiles
+from mapping.port import Lookups
+
+log = structlog.get_logger(__name__)
+
+#: How soon a row on the topic is at work, and a file that was the same at two looks.
+ROWS_WITHIN_S = 0.1
+FILES_EVERY_S = 1.0
+
+
+class LiveLookups:
+    """Tables that follow files and topic while `follow` runs; without it, as they were when this was built."""
+
+    def __init__(self, settings: Settings, codecs: Codecs) -> None:
+        """Read the files, and the topic to its end.
+
+        Raises:
+            ConfigurationError: a file is no table.
+            RetryableError: Kafka or the registry does not answer.
+        """
+        self._options = options_of(settings)
+        self._files = WatchedFiles(settings.folder / "lookups")
+        self.topic = LookupTopic(settings.kafka, codecs)
+        #: Held while tables are read and exchanged.
+        self._changing = threading.Lock()
+        self._stopped = threading.Event()
+        self._looked_at = 0.0
+        self._at = now()
+        self._current = Lookups({})
+        try:
+            self.topic.read_to(self.topic.end())
+            self._exchange()
+        except BaseException:
+            self.topic.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.topic.close()
+
+    def current(self) -> Lookups:
+        """The tables as they are now."""
+        return self._current
+
+    async def follow(self) -> None:
+        """Take in what changes, until `stop`."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "lookups") as thread:
+            while not self._stopped.is_set():
+                await loop.run_in_executor(thread, self._turn)
+
+    def stop(self) -> None:
+        """End `follow` at once."""
+        self._stopped.set()
+
+    async def catch_up(self) -> None:
+        """Wait until all is in place that was written before: who sets a row and then commands finds the row at work.
+
+        Raises:
+            RetryableError: Kafka does not answer.
+        """
+        await asyncio.to_thread(self._catch_up)
+
+    def _catch_up(self) -> None:
+        end = self.topic.end()
+        with self._changing:
+            self.topic.read_to(end)
+            self._files.look(at_once=True)
+            self._exchange()
+
+    def _turn(self) -> None:
+        with self._changing:
+            came = self.topic.poll(0.0)
+            ends = next_end(self.topic.rows.values(), self._at)
+            read = self._look(at_once=came)
+            if came or read or (ends is not None and ends <= now()):
+                self._exchange()
+        # without the lock, which whoever catches up waits for
+        self._stopped.wait(ROWS_WITHIN_S)
+
+    def _look(self, *, at_once: bool) -> bool:
+        """At the files, now and then; what is taken off the topic may have gone into one of them just before."""
+        if not at_once and time.monotonic() < self._looked_at + FILES_EVERY_S:
+            return False
+        self._looked_at = time.monotonic()
+        return self._files.look(at_once=at_once)
+
+    def _exchange(self) -> None:
+        self._at = now()
+        tables = laid_over({**self._files.tables, **self._options}, self.topic.rows.values(), self._at)
+        found = Lookups(tables)
+        if found.digest == self._current.digest:
+            return
+        changed = _changed(self._current.rows(), tables)
+        self._current = found
+        log.info("lookups.changed", tables=changed, digest=found.digest)
+
+
+def lookups_now(settings: Settings) -> Lookups:
+    """All tables as they stand, for who maps outside of a worker.
+
+    Raises:
+        ConfigurationError: a file is no table.
+        RetryableError: Kafka or the registry does not answer.
+    """
+    with closing(Registry(settings.registry)) as registry, LiveLookups(settings, Codecs(registry)) as live:
+        return live.current()
+
+
+def _changed(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,0 +1,149 @@
+"""Rows of lookup tables set while processes run, on real Kafka and registry: at work everywhere, without a restart."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewTopic
+
+from bus import lookup_topic
+from bus.codec import Codecs
+from bus.headers import from_headers
+from bus.live_lookups import LiveLookups, lookups_now
+from bus.registry import MemoryRegistry, Registry
+from bus.settings import Settings
+from errors import ConfigurationError, MappingError
+from mapping.port import Renamed
+from operations import lookups, topics
+from operations.acting import By
+from operations.offsets import admin_of
+from schemas.topics import LOOKUPS, Topic
+from streams.agents import Way
+from tests.unit.streams.test_agents import decoded, event, route
+
+TABLE = "numbers"
+MARA = By(who="mara", why="the shop has a new number", at=datetime.now(UTC))
+
+
+@pytest.fixture
+def topic(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
+    """One of the test's own for what is laid over."""
+    topic = msgspec.structs.replace(LOOKUPS, name=f"test-{uuid.uuid4().hex[:8]}.lookups.v1")
+    monkeypatch.setattr(lookup_topic, "LOOKUPS", topic)
+    monkeypatch.setattr(lookups, "LOOKUPS", topic)
+    admin = admin_of(settings.kafka)
+    admin.create_topics([NewTopic(topic.name, 1, 1, config=topics.settings_of(topic, 1))])[topic.name].result()
+    with closing(Registry(settings.registry)) as registry:
+        topics._register(registry, topic)
+    try:
+        yield topic
+    finally:
+        admin.delete_topics([topic.name])[topic.name].result()
+
+
+@pytest.fixture
+def given(settings: Settings, topic: Topic, tmp_path: Path) -> Settings:
+    """A deployment with a table."""
+    (tmp_path / "lookups").mkdir()
+    (tmp_path / "lookups" / f"{TABLE}.csv").write_text("key,value,note\n1002,A-1002,the second\n")
+    return msgspec.structs.replace(settings, folder=tmp_path)
+
+
+@asynccontextmanager
+async def followed(given: Settings) -> AsyncIterator[LiveLookups]:
+    """As a process that maps has them."""
+    with closing(Registry(given.registry)) as registry, LiveLookups(given, Codecs(registry)) as live:
+        following = asyncio.create_task(live.follow())
+        try:
+            yield live
+        finally:
+            live.stop()
+            await following
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def lay_over(given: Settings, key: str, value: str | None, until: datetime | None = None) -> None:
+    lookups.lay_over(given, [lookups.row_by(TABLE, key, value, MARA, until)])
+
+
+async def test_a_row_that_is_set_is_at_work_everywhere_and_goes_into_its_file(given: Settings) -> None:
+    codecs = Codecs(MemoryRegistry())
+    async with AsyncExitStack() as stack:
+        streams, consumers = [await stack.enter_async_context(followed(given)) for _ in range(2)]
+        way, sink = Way(route(), codecs, streams, "1.2.3"), Renamed(consumers, TABLE, known_as="target")
+        with pytest.raises(MappingError) as refused:
+            way.go(event(codecs))
+        assert (refused.value.facts["table"], refused.value.facts["key"]) == (TABLE, "1001")
+
+        await asyncio.to_thread(lay_over, given, "1001", "A-1001")
+        await eventually(lambda: streams.current().find(TABLE, "1001") is not None)
+        await eventually(lambda: sink.current().find("target", "1001") is not None)
+
+        (made,) = way.go(event(codecs))
+        assert decoded(codecs, made).number == "A-1001"
+        assert from_headers(made.headers).mapping.endswith(f".{consumers.current().digest}")
+        (row,) = lookups.shown(given, TABLE, "1001")
+        assert (row.value, row.file_says, row.who, row.why) == ("A-1001", None, "mara", MARA.why)
+        before = streams.current()
+
+        found = lookups.exported(given, TABLE)
+        assert found.text == f"key,value,note\n1002,A-1002,the second\n1001,A-1001,{MARA.why}\n"
+        lookups.write(given.folder / "lookups" / f"{TABLE}.csv", found.text)
+        assert await asyncio.to_thread(lookups.settle, given, TABLE) == ("1001",)
+        assert lookups.laid_over_now(given) == {}
+        await streams.catch_up()
+        # the file took over before the row was gone
+        assert streams.current() is before
+        assert (lookups_now(given).digest, way.go(event(codecs))) == (before.digest, [made])
+
+
+async def test_what_was_set_before_a_command_is_at_work_when_it_is_carried_out(given: Settings) -> None:
+    with closing(Registry(given.registry)) as registry, LiveLookups(given, Codecs(registry)) as live:
+        for number in range(3):
+            await asyncio.to_thread(lay_over, given, "1001", f"A-{number}")
+        assert live.current().find(TABLE, "1001") is None
+        (given.folder / "lookups" / "sites.csv").write_text("key,value\nnorth,NORTH\n")
+
+        await live.catch_up()
+
+        assert live.current().find(TABLE, "1001") == "A-2"
+        assert live.current().find("sites", "north") == "NORTH"
+
+
+async def test_a_row_for_a_time_ends_by_itself_and_one_taken_away_hides_the_files(given: Settings) -> None:
+    async with followed(given) as live:
+        ends = datetime.now(UTC) + timedelta(seconds=1)
+        await asyncio.to_thread(lay_over, given, "1002", None, ends)
+        await live.catch_up()
+        assert live.current().find(TABLE, "1002") is None or datetime.now(UTC) > ends
+        assert lookups.exported(given, TABLE).left_out in {("1002",), ()}
+
+        await eventually(lambda: live.current().find(TABLE, "1002") == "A-1002")
+
+
+async def test_a_bad_file_and_a_strangers_record_change_nothing_that_runs(given: Settings, topic: Topic) -> None:
+    async with followed(given) as live:
+        before = live.current()
+        (given.folder / "lookups" / f"{TABLE}.csv").write_text("key;value\n1002;X\n")
+        producer = Producer({"bootstrap.servers": given.kafka})
+        producer.produce(topic.name, b"no Avro", f"{TABLE}/1002".encode())
+        assert await asyncio.to_thread(producer.flush, 30) == 0
+        await live.catch_up()
+
+        assert live.current() is before
+        with pytest.raises(ConfigurationError, match="columns are divided by commas"):
+            lookups_now(given)
+
+        (given.folder / "lookups" / f"{TABLE}.csv").write_text("key,value\n1002,mended\n")
+        await eventually(lambda: live.current().find(TABLE, "1002") == "mended")
