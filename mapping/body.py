@@ -3,19 +3,19 @@
 import ast
 from typing import Any
 
+from mapping import lists
 from mapping.checker import Checker
 from mapping.expressions import Parsed
 from mapping.messages import nearest
 from mapping.nodes import loops
-from mapping.scope import UNKNOWN, Scope, Typed
-from mapping.shapes import Broken, Field, Integer, ListOf, MapOf, Number, Record, Text, Type, bare, misfit
-from mapping.spec import Block, Expr, Named, Requirement, Value, Verbatim
+from mapping.scope import UNKNOWN, Scope, Typed, code_of
+from mapping.shapes import Broken, Field, ListOf, MapOf, Record, Text, Type, bare, misfit
+from mapping.spec import Block, Expr, Listed, Named, Requirement, Value, Verbatim
 from mapping.told import Told
 from mapping.writer import Made, Writer
 
 #: Code of what could not be understood; it is never run.
 _NOTHING = "None"
-_DESCENDING = " descending"
 
 
 class Body:
@@ -46,7 +46,14 @@ class Body:
 
     def begin(self, block: Block, scope: Scope, path: str) -> Scope:
         """Named values and requirements of a block; gives what is known behind them."""
-        for named, expr in block.let:
+        scope = self.named(block.let, scope, path)
+        for requirement in block.require:
+            scope = self._require(requirement, scope, path)
+        return scope
+
+    def named(self, let: tuple[tuple[Named, Expr], ...], scope: Scope, path: str) -> Scope:
+        """Named values; gives what is known behind them."""
+        for named, expr in let:
             typed = self.check(expr, scope)
             type_: Type = typed.type if typed is not None else Broken()
             if isinstance(type_, Text) and type_.values is not None and len(type_.values) == 1:
@@ -58,8 +65,6 @@ class Body:
                 if is_part:
                     scope = scope.with_part(named.text)
             self.writer.line(f"{named.text} = {code_of(typed)}", f"{path}{named.text}")
-        for requirement in block.require:
-            scope = self._require(requirement, scope, path)
         return scope
 
     def _is_decoded(self, typed: Typed) -> bool:
@@ -85,9 +90,9 @@ class Body:
                 code = code_of(typed)
                 return f"_tuple({code})" if _is_list(field.type, typed) else code
             case Verbatim(expr):
-                return self._verbatim(expr, field.type)
-            case Block(each=Expr()):
-                return self._repeated(at, value, field, scope, path)
+                return self.verbatim(expr, field.type)
+            case Listed() | Block(each=Expr()):
+                return lists.listed(self, at, value, field, scope, path)
             case Block(when=Expr()):
                 return self._conditional(at, value, field, scope, path)
             case Block():
@@ -95,7 +100,7 @@ class Body:
                 if not value.let:
                     return made
                 # worked out here: another block may use the same names for other values
-                target = self._fresh(field.name)
+                target = self.fresh(field.name)
                 self.writer.value(f"{target} = ", made, "", path)
                 return target
 
@@ -113,12 +118,15 @@ class Body:
                     fields.append((f"{named.text!r}: ", code, inside))
                 return Made("{", tuple(fields), "}")
             case ListOf():
-                self.told.say(block.at, "is a list", "write `each: line in …` in the block")
+                self.told.say(
+                    block.at, "is a list", "write `each: line in …` in the block, or blocks as a list: `- fields: …`"
+                )
             case _:
                 self.told.say(block.at, f"is {type_}, and has no fields", "write an expression")
         return _NOTHING
 
-    def _verbatim(self, expr: Expr, type_: Type) -> str:
+    def verbatim(self, expr: Expr, type_: Type) -> str:
+        """The code of a text as it stands."""
         problem = misfit(Text(frozenset({expr.text})), type_, expr.text)
         if problem is not None:
             self.told.say(expr, problem.text, problem.write)
@@ -158,7 +166,7 @@ class Body:
         return scope
 
     def _conditional(self, at: Named, block: Block, field: Field, scope: Scope, path: str) -> str:
-        target = self._fresh(field.name)
+        target = self.fresh(field.name)
         assert block.when is not None
         with self.told.about(block.when):
             test, facts = self.checker.condition(Parsed(block.when.text), scope)
@@ -182,112 +190,8 @@ class Body:
         self.writer.value(f"{target} = ", code, "", path)
         self.writer.without()
 
-    def _repeated(self, at: Named, block: Block, field: Field, scope: Scope, path: str) -> str:
-        """A list with a record for each turn of a loop."""
-        wanted = bare(field.type)
-        if not isinstance(wanted, ListOf) or not isinstance(wanted.item, Record):
-            self.told.say(at, f"is {wanted}, not a list of records", "write [… for … in …] for a list of values")
-            return _NOTHING
-        assert block.each is not None
-        made = self._fresh(field.name)
-        inside_path = f"{path}[{{{made}}}]"
-        with self.told.about(block.each):
-            loop = self.checker.loop(block.each.text, scope)
-            self.writer.line(f"{made} = []")
-            if block.when is not None:
-                self.told.say(block.when, "a list has no `when:`", "write `where:`")
-            inner, head = loop.scope, (code_of(loop.target), code_of(loop.over))
-            where = block.where
-            if block.group_by is not None:
-                inner, head = self._grouped(block, loop, scope, path)
-                where = None
-            if block.order_by:
-                head, inner = self._ordered(block, head, inner, where, path)
-                where = None
-            self.writer.line(f"for {head[0]} in {head[1]}:", path)
-            self.writer.within()
-            if where is not None:
-                inner = self._filtered(where, inner, inside_path)
-            if block.number is not None:
-                with self.told.about(block.number):
-                    loops.new_name(block.number.text, inner, Parsed("none"), ast.Constant(None))
-                    self.writer.line(f"{block.number.text} = _len({made}) + 1")
-                    inner = inner.naming({block.number.text: Integer()})
-            record = self.record(block, wanted.item, inner, f"{inside_path}.")
-            self.writer.value(f"{made}.append(", record, ")", inside_path)
-            self.writer.without()
-            self.checker.weighed(loop)
-        return f"_tuple({made})"
-
-    def _filtered(self, where: Expr, scope: Scope, path: str) -> Scope:
-        with self.told.about(where):
-            test, facts = self.checker.condition(Parsed(where.text), scope)
-            self.writer.line(f"if not ({code_of(test)}):", path)
-            self.writer.line("    continue")
-            return scope.knowing(facts.true)
-        return scope
-
-    def _grouped(self, block: Block, loop: loops.Loop, scope: Scope, path: str) -> tuple[Scope, tuple[str, str]]:
-        """One turn for each value of `group by`, in the order they came first."""
-        assert block.group_by is not None
-        groups = self._fresh("groups")
-        self.writer.line(f"{groups} = {{}}")
-        self.writer.line(f"for {code_of(loop.target)} in {code_of(loop.over)}:", path)
-        self.writer.within()
-        inner = loop.scope if block.where is None else self._filtered(block.where, loop.scope, path)
-        typed = self.check(block.group_by, inner)
-        key: Type = typed.type if typed is not None else Broken()
-        if typed is not None and not isinstance(key, Text | Integer | Number):
-            self.told.say(block.group_by, f"is {key}, and groups have a text or a number", "")
-        if len(loop.names) > 1:
-            self.told.say(block.group_by, "a loop over several lists has no groups", "loop over one list")
-        only = loop.names[0]
-        self.writer.line(f"{groups}.setdefault({code_of(typed)}, []).append({only})", path)
-        self.writer.without()
-        for each in ("key", "group"):
-            if each in scope.variables:
-                self.told.say(block.group_by, f"{each} is something else already, and groups use it")
-        names = {"key": Text() if isinstance(key, Text) else key, "group": ListOf(loop.scope.variables[only])}
-        inside = scope.naming(names)
-        return Scope(
-            variables=inside.variables,
-            present=inside.present,
-            depth=scope.depth + 1,
-            own=frozenset(names) if loop.scope.own else frozenset(),
-            parts=inside.parts | (frozenset({"group"}) if loop.scope.own else frozenset()),
-        ), ("key, group", f"{groups}.items()")
-
-    def _ordered(
-        self, block: Block, head: tuple[str, str], scope: Scope, where: Expr | None, path: str
-    ) -> tuple[tuple[str, str], Scope]:
-        """The turns in the order of one or several keys."""
-        turns = self._fresh("turns")
-        self.writer.line(f"{turns} = []")
-        self.writer.line(f"for {head[0]} in {head[1]}:", path)
-        self.writer.within()
-        if where is not None:
-            scope = self._filtered(where, scope, path)
-        keys, ways = [], []
-        for expr in block.order_by:
-            text = expr.text.rstrip()
-            ways.append(text.endswith(_DESCENDING))
-            with self.told.about(expr):
-                typed = self.checker.check(Parsed(text.removesuffix(_DESCENDING)), scope)
-                if not loops.has_order(typed.type):
-                    self.told.say(
-                        expr, f"is {typed.type}, and that has no order", "say what it is where it is absent: default(…)"
-                    )
-                keys.append(code_of(typed))
-        self.writer.line(f"{turns}.append(({', '.join(keys)}, {head[0]}))", path)
-        self.writer.without()
-        # sorts are stable: the last key first
-        for place in reversed(range(len(keys))):
-            reverse = ", reverse=True" if ways[place] else ""
-            self.writer.line(f"{turns}.sort(key=_item({place}){reverse})", path)
-        blanks = "".join("_, " for _ in keys)
-        return (f"{blanks}{head[0]}", turns), scope
-
-    def _fresh(self, wanted: str) -> str:
+    def fresh(self, wanted: str) -> str:
+        """A name in the code that nobody uses, for a list or record while it is made."""
         # a field may be called as something else in the code is
         called = f"_made_{wanted.lower()}"
         while called in self._taken or called in self.checker.constants or called in self.checker.called:
@@ -299,13 +203,6 @@ class Body:
 def _as_it_stands(text: str) -> str:
     """A person's part of a path, in which braces hold the lists whose turns are told."""
     return text.replace("{", "{{").replace("}", "}}")
-
-
-def code_of(code: Typed | ast.expr | None) -> str:
-    """The text of an expression's Python."""
-    if code is None:
-        return _NOTHING
-    return ast.unparse(ast.fix_missing_locations(code.code if isinstance(code, Typed) else code))
 
 
 def _is_list(type_: Type, typed: Typed | None) -> bool:

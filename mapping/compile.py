@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from mapping import runtime
-from mapping.body import Body, code_of
+from mapping.body import Body
 from mapping.checker import Checker
 from mapping.expressions import Parsed
 from mapping.messages import BrokenMappingError, WrongError, nearest
 from mapping.nodes import loops
 from mapping.records import Records
 from mapping.runtime import mapped
-from mapping.scope import Scope
+from mapping.scope import Scope, code_of
 from mapping.shapes import Instant, Record, Text, Type
 from mapping.signatures import Function, Parameter, function_of
 from mapping.spec import Block, Expr, Named, Part, Spec, Statuses

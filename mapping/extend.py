@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from mapping.messages import Message
-from mapping.spec import Block, Expr, Named, Part, Spec, Statuses, Value, Verbatim
+from mapping.spec import Block, Expr, Listed, Named, Part, Spec, Statuses, Value, Verbatim
 
 T = TypeVar("T")
 
@@ -126,15 +126,22 @@ def _in_block(block: Block, path: str) -> Iterator[tuple[str, tuple[Expr | Named
     for named, expr in block.let:
         yield f"{path}let.{named.text}", (named, expr.text)
     for named, value in block.fields:
-        match value:
-            case Block():
-                if value.each is not None:
-                    yield f"{path}{named.text}.each", (named, value.each.text)
-                yield from _in_block(value, f"{path}{named.text}.")
-            case Verbatim(expr):
-                yield f"{path}{named.text}", (named, repr(expr.text))
-            case Expr():
-                yield f"{path}{named.text}", (named, value.text)
+        yield from _in_value(named, value, f"{path}{named.text}")
+
+
+def _in_value(named: Named, value: Value, path: str) -> Iterator[tuple[str, tuple[Expr | Named, str]]]:
+    match value:
+        case Block():
+            if value.each is not None:
+                yield f"{path}.each", (named, value.each.text)
+            yield from _in_block(value, f"{path}.")
+        case Listed(items):
+            inside = [each for n, item in enumerate(items, 1) for each in _in_value(named, item, f"{path}[{n}]")]
+            yield path, (named, "; ".join(f"{inner}: {text}" for inner, (_, text) in inside))
+        case Verbatim(expr):
+            yield path, (named, repr(expr.text))
+        case Expr():
+            yield path, (named, value.text)
 
 
 def _part(part: Part) -> str:

@@ -38,6 +38,10 @@ class Steps:
             self._refuse()
         return items
 
+    def joined(self, first: Any, second: Any) -> Any:
+        """Two lists as one, each value paid: named again and again they would double."""
+        return (*self.over(first, 1), *self.over(second, 1))
+
     def sized(self, value: Any) -> Any:
         """A text or a list that is read at one more turn, paid by its length."""
         if isinstance(value, Sized):
@@ -187,6 +191,7 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_next": next,
     "_iter": iter,
     "_sorted": sorted,
+    "_enumerate": enumerate,
     "_tuple": tuple,
     "_bool": bool,
     "_str": str,

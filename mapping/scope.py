@@ -100,6 +100,13 @@ def all_of(conditions: Iterable[ast.expr]) -> ast.expr:
     return each[0] if len(each) == 1 else ast.BoolOp(ast.And(), each)
 
 
+def code_of(code: Typed | ast.expr | None) -> str:
+    """The text of an expression's Python; of what could not be understood one that is never run."""
+    if code is None:
+        return "None"
+    return ast.unparse(ast.fix_missing_locations(code.code if isinstance(code, Typed) else code))
+
+
 def _dotted(dotted: str) -> ast.expr:
     first, *rest = dotted.split(".")
     made: ast.expr = name(first)

@@ -29,7 +29,8 @@ FILE_KEYS = {
 BLOCK_KEYS = {
     "each": "The list it is repeated for: `line in order.lines`.",
     "where": "Which turns count.",
-    "group by": "One for each value of this: `key` is the value, `group` the list of turns.",
+    "group by": "One for each value of this: `key` is the value, `group` the list of turns; or `{name: …, name: …}`.",
+    "having": "Which groups count.",
     "order by": "An expression, or a list of them; `… descending` turns it round.",
     "number": "A name for 1, 2, 3 ….",
     "when": "A condition; if it does not hold, `otherwise` counts, or the field's default.",
@@ -40,7 +41,7 @@ BLOCK_KEYS = {
     "text": "A text as it stands, instead of an expression.",
 }
 #: Of them, those of a block with `each:` alone.
-OF_EACH = frozenset({"where", "group by", "order by", "number"})
+OF_EACH = frozenset({"where", "group by", "having", "order by", "number"})
 REQUIRE_KEYS = {
     "that": "The condition.",
     "say": "Why it is refused; `{expressions}` in braces are filled in.",
@@ -106,7 +107,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     at: Named
     each: Expr | None = None
     where: Expr | None = None
-    group_by: Expr | None = None
+    #: Each by its name; `key` where it was given none.
+    group_by: tuple[tuple[Named, Expr], ...] = ()
+    having: Expr | None = None
     order_by: tuple[Expr, ...] = ()
     number: Named | None = None
     when: Expr | None = None
@@ -116,7 +119,13 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     fields: "tuple[tuple[Named, Value], ...]" = ()
 
 
-Value = Expr | Block | Verbatim
+class Listed(msgspec.Struct, frozen=True):
+    """Blocks and expressions that add to one list."""
+
+    items: "tuple[Value, ...]"
+
+
+Value = Expr | Block | Verbatim | Listed
 
 
 class Statuses(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,16 +211,17 @@ class _Reader:
             raise BrokenMappingError(self.messages)
         return spec
 
-    def _block(self, at: Scalar, entries: Entries) -> Block:
+    def _block(self, at: Scalar, entries: Entries, *, listed: bool = False) -> Block:
         order = entries.get("order by")
         number = entries.get("number")
         otherwise = entries.get("otherwise")
-        self._apply(entries)
+        self._apply(entries, listed=listed)
         return Block(
             at=Named(self.document, at),
             each=self._expr(entries.get("each")),
             where=self._expr(entries.get("where")),
-            group_by=self._expr(entries.get("group by")),
+            group_by=self._groups(entries.get("group by")),
+            having=self._expr(entries.get("having")),
             order_by=self._exprs(order),
             number=Named(self.document, number) if isinstance(number, Scalar) else None,
             when=self._expr(entries.get("when")),
@@ -224,19 +234,31 @@ class _Reader:
             ),
         )
 
-    def _apply(self, entries: Entries) -> None:
+    def _groups(self, node: Node | None) -> tuple[tuple[Named, Expr], ...]:
+        match node:
+            case Scalar(start=start, end=end):
+                return ((Named(self.document, Scalar(text="key", start=start, end=end)), Expr(self.document, node)),)
+            case Items():
+                self._say(node, "several keys have names", "write {sku: line.sku, unit: line.unit}")
+                return ()
+            case _:
+                return self._named(node)
+
+    def _apply(self, entries: Entries, *, listed: bool) -> None:
         """A key that changes nothing where it stands was meant for something else."""
         repeated, chosen = entries.get("each") is not None, entries.get("when") is not None
         for entry in entries.entries:
             key = entry.key.text
-            if key in OF_EACH and not repeated:
+            if key == "having" and repeated and entries.get("group by") is None:
+                self._say(entry.key, "`having:` is for groups", "where: for the turns that count")
+            elif key in OF_EACH and not repeated and not (listed and key == "number"):
                 self._say(entry.key, f"`{key}:` is for what is repeated", "each: line in …, or when: for a condition")
             elif key == "when" and repeated:
                 self._say(entry.key, "`when:` is for what is made once", "where: for the turns that count")
             elif key == "otherwise" and (repeated or not chosen):
                 self._say(entry.key, "`otherwise:` belongs to a condition", "when: …")
 
-    def _value(self, at: Scalar, node: Node) -> Value:
+    def _value(self, at: Scalar, node: Node, *, listed: bool = False) -> Value:
         match node:
             case Scalar():
                 return Expr(self.document, node)
@@ -246,10 +268,9 @@ class _Reader:
                 self._known(node, BLOCK_KEYS, "in a block")
                 if "fields" not in node.keys:
                     self._say(node, "a block needs `fields:`", "or write an expression")
-                return self._block(at, node)
+                return self._block(at, node, listed=listed)
             case Items():
-                self._say(node, "a list is an expression here", "write [a, b] in quotes, or a block with `each:`")
-                return Expr(self.document, Scalar(text="none", start=node.start, end=node.end))
+                return Listed(tuple(self._value(at, item, listed=True) for item in node.items))
 
     def _statuses(self, entry: Entry) -> Statuses:
         node = entry.value if isinstance(entry.value, Entries) else Entries(entries=(), start=entry.key.start, end=0)

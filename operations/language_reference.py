@@ -29,12 +29,33 @@ _EXPRESSIONS = f"""## Expressions
 | condition | `a if x > 0 else b`, `and`, `or`, `not`; texts and lists hold when they are not empty |
 | what may be absent | `default(a.b.c, d)`; `a.b if a is not none else d`; `x or y` for texts and lists |
 | lists | `[line.sku for line in order.lines if line.tax > 0]`, `for a, b in zip(one, other)` |
+| turns with their place | `for n, line in enumerate(order.lines)`, from 0 on; `enumerate(order.lines, 1)`, from 1 on |
+| lists together | `one + other`; in order `sorted(…)`, `sorted(…, reverse=true)`, once each `distinct(…)` |
 | maps | `{{name: trim(value) for name, value in order.extra.items()}}`, `{{"gift": order.gift}}` |
 | of many, one | `sum(…)`, `min(…)`, `max(…)`, `count(…)`, `any(…)`, `all(…)`, `first(…)`, `join(…)` |
 | a call | `upper(order.unit)`, or behind its first value: `order.unit.upper()` |
 | the event's time | `now` |
 
 There is nothing else: no powers, no formats behind `:` or `!` in texts, no lambda, no names beginning with `_`.
+
+## A list of several kinds of lines
+
+Under a field that is a list, what stands below each other adds to it in turn: a block with `each:` a record for each
+turn, one with `when:` a record if it holds (else what its `otherwise:` says, if anything), any other block a record, an
+expression its value, or all of them if it is a list. `number:` counts through.
+
+```yaml
+lines:
+  - each: line, share in zip(order.lines, shares)
+    number: n
+    fields: {{line_id: f"{{n}}", sku: line.sku, extended: line.extended - share}}
+  - when: rest != 0
+    number: n
+    fields: {{line_id: f"{{n}}", sku: {{text: ROUNDING}}, extended: rest}}
+```
+
+What `where:`, `group by:` and `order by:` ask for may stand under the block's `let:`. With `group by:`, its other named
+values are the group's: `sum(line.tax for line in group)`; with `each: a, b in …` the group is run over in the same way.
 
 ## Types of what is handed to a part
 

@@ -61,24 +61,28 @@ def spread(amount: Decimal, weights: Sequence[Decimal], decimals: int = 2) -> tu
     """An amount in shares by weight that add up to it exactly: freight, tax or a discount over lines.
 
     Each share is its exact part rounded down or up; the units that remain go to the largest remainders, the first of
-    equals first. Where all weights are 0 the shares are even. Refused: a negative weight, an amount with more
-    decimals, nobody to share among.
+    equals first. A negative weight (what is returned or credited) takes its share back; where it shall have none, as of
+    freight, its weight is `max(line.extended, 0)`. Where all weights are 0 the shares are even. Refused: weights that
+    come to nothing beside the largest of them, an amount with more decimals, nobody to share among.
 
     Example:
         spread(10.00, [1, 1, 1]) == [3.34, 3.33, 3.33]
         spread(-0.05, [3, 1, 0]) == [-0.04, -0.01, 0.00]
+        spread(5.00, [60, -10]) == [6.00, -1.00]
     """
     parts, smallest = _list(weights), Decimal(1).scaleb(-places(decimals))
     units = finite(amount).scaleb(decimals, context=EXACT)
     if units != units.to_integral_value():
         raise FunctionError(f"{shown(amount)} has more than {decimals} decimals: round it first")
-    if any(part < 0 for part in parts):
-        raise FunctionError(f"weight {shown(min(parts))} is negative")
-    if not parts:
-        if units:
-            raise FunctionError(f"{amount} cannot be shared among nobody")
-        return ()
-    shares = _largest_remainders(abs(int(units)), _integers(parts))
+    whole, largest = _sum(parts), max(map(abs, parts), default=ZERO)
+    # a hundredfold of the amount on one line, and as much less on another, is no share of it any more
+    if units and abs(whole) * HUNDRED < largest:
+        raise FunctionError(f"the weights come to {whole}, and the largest is {largest}: nothing can be shared by them")
+    if units and not parts:
+        raise FunctionError(f"{amount} cannot be shared among nobody")
+    if not units:
+        return (EXACT.multiply(ZERO, smallest),) * len(parts)
+    shares = _largest_remainders(abs(int(units)), _integers(parts if whole >= 0 else [-part for part in parts]))
     sign = -1 if units < 0 else 1
     return tuple(EXACT.multiply(Decimal(sign * share), smallest) for share in shares)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mapping.scope import UNKNOWN, Typed, call
-from mapping.shapes import Boolean, Date, Instant, Integer, Number, Text, Type, as_number, wider
+from mapping.shapes import Boolean, Date, Instant, Integer, ListOf, Number, Text, Type, as_number, joined, wider
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
@@ -15,12 +15,14 @@ _OPERATORS: Mapping[type[ast.operator], str] = {
 }  # fmt: skip
 
 
-def binop(expression: "Expression", node: ast.BinOp) -> Typed:
+def binop(expression: "Expression", node: ast.BinOp) -> Typed:  # noqa: PLR0911 - one for each kind
     sign = _OPERATORS[type(node.op)]
     left = expression.value(node.left, f"before `{sign}`")
     right = expression.value(node.right, f"behind `{sign}`")
     if sign == "+" and isinstance(left.type, Text) and isinstance(right.type, Text):
         return expression.grown(ast.BinOp(left.code, ast.Add(), right.code))
+    if sign == "+" and isinstance(left.type, ListOf) and isinstance(right.type, ListOf):
+        return _lists(expression, node, left, right)
     for side, given in ((node.left, left), (node.right, right)):
         if not isinstance(given.type, Number | Integer):
             raise expression.wrong(
@@ -41,6 +43,14 @@ def binop(expression: "Expression", node: ast.BinOp) -> Typed:
             return Typed(code, Number(scale=0))
         case _:
             return Typed(code, wider(first, second))
+
+
+def _lists(expression: "Expression", node: ast.BinOp, left: Typed, right: Typed) -> Typed:
+    made = joined(left.type, right.type)
+    if made is None:
+        raise expression.wrong(node.right, f"is {right.type}, behind {left.type}", "a list has values of one kind")
+    both = [expression.checker.converted(each, made).code for each in (left, right)]
+    return Typed(call("_steps.joined", *both), made)
 
 
 def _whole(node: ast.BinOp, code: ast.BinOp, left: Typed, right: Typed) -> Typed:
@@ -64,6 +74,8 @@ def _arithmetic_hint(sign: str, type_: Type) -> str:
         return (
             'join texts as f"{a}{b}"; to_decimal(…) reads a number' if sign == "+" else "to_decimal(…) reads a number"
         )
+    if isinstance(type_, ListOf) and sign == "+":
+        return "lists are joined with lists: [a] + [b]"
     return "days_between(…) or add_days(…)" if isinstance(type_, Date | Instant) else ""
 
 

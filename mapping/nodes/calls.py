@@ -27,6 +27,10 @@ _PYTHON = {
     "set": "write distinct(…)",
     "datetime": "write to_instant(…)",
     "format": 'write f"{…}"',
+    "enumerate": "write … for n, line in enumerate(order.lines)",
+    "range": "a loop runs over a list of the record, or one written down: [1, 2, 3]",
+    "reversed": "write sorted(…, reverse=true), or `order by: … descending`",
+    "zip": "write … for a, b in zip(one, other)",
 }
 
 

@@ -94,9 +94,17 @@ def _distinct(expression: "Expression", node: ast.Call, arguments: list[ast.expr
 
 
 def _sorted(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:
-    code, item = _each(expression, node, arguments, "sorted(line.sku for line in order.lines)")
+    order: dict[str, ast.expr] = {}
+    match node.keywords:
+        case []:
+            pass
+        case [ast.keyword(arg="reverse", value=said)] if isinstance(expression.visit(said).constant, bool):
+            order = {"reverse": expression.visit(said).code}
+        case _:
+            raise expression.wrong(node, "sorted takes one list", "write sorted(…, reverse=true) for the last first")
+    code, item = _each(expression, node, arguments, "sorted(line.sku for line in order.lines)", *order)
     _ordered(expression, node, item)
-    return Typed(call("_tuple", call("_sorted", code)), ListOf(item))
+    return Typed(call("_tuple", call("_sorted", code, **order)), ListOf(item))
 
 
 def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:
@@ -235,9 +243,11 @@ def _only(expression: "Expression", node: ast.Call, arguments: list[ast.expr], s
     return expression.value(arguments[0], "here")
 
 
-def _each(expression: "Expression", node: ast.Call, arguments: list[ast.expr], such_as: str) -> tuple[ast.expr, Type]:
+def _each(
+    expression: "Expression", node: ast.Call, arguments: list[ast.expr], such_as: str, *known: str
+) -> tuple[ast.expr, Type]:
     """The values an aggregate is made of, as one thing to run over, and their type."""
-    if len(arguments) != 1 or node.keywords:
+    if len(arguments) != 1 or any(each.arg not in known for each in node.keywords):
         raise expression.wrong(node, "takes one list", f"write {such_as}")
     argument = arguments[0]
     if isinstance(argument, ast.GeneratorExp | ast.ListComp):

@@ -89,6 +89,11 @@ def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type,
             return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each)), ""
         case ast.Call(func=ast.Name(id="zip")):
             raise expression.wrong(node, "zip runs over two lists or more", "write zip(order.lines, taxes)")
+        case ast.Call(func=ast.Name(id="enumerate"), args=[of, *first], keywords=[]) if len(first) < 2:
+            typed, item = _list(expression, of)
+            begun = expression.needs(first[0], (Integer,), "as the first number") if first else None
+            code = call("_tuple", call("_enumerate", typed.code, *([begun.code] if begun is not None else [])))
+            return code, Several((Integer(), item)), typed.path
         case ast.Call(func=ast.Attribute(value=of, attr="items"), args=[], keywords=[]):
             given = expression.value(of, "where a loop runs over it")
             if isinstance(given.type, MapOf):

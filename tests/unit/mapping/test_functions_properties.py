@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mapping.functions import FUNCTIONS, addresses, amounts, conversions, countries, currencies, moments, tables, texts
@@ -39,6 +39,19 @@ def test_shares_add_up_and_are_a_unit_from_exact_at_most(amount: Decimal, weight
         assert share == share.quantize(Decimal("0.01"))
         assert even or weight or not share
     assert shares == tuple(-share for share in amounts.spread(-amount, weights))
+
+
+@quick
+@given(CENTS, st.lists(CENTS, min_size=1, max_size=8))
+def test_what_is_returned_takes_its_share_back_to_the_cent(amount: Decimal, weights: list[Decimal]) -> None:
+    whole = sum(weights, Decimal(0))
+    assume(not amount or abs(whole) * 100 >= max(abs(weight) for weight in weights))
+
+    shares = amounts.spread(amount, weights)
+
+    assert sum(shares) == amount
+    for share, weight in zip(shares, weights, strict=True):
+        assert abs(share - (amount * weight / whole if whole else amount / len(weights))) < Decimal("0.01000001")
 
 
 @quick

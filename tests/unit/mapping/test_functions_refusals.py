@@ -36,7 +36,7 @@ def call(name: str, *given: Any) -> Any:
         ("format_decimal", [Decimal("12.345"), 2], "has more than 2 decimals: round it first"),
         ("spread", [Decimal("10.005"), [Decimal(1)]], "has more than 2 decimals"),
         ("spread", [Decimal("10.00"), []], "10.00 cannot be shared among nobody"),
-        ("spread", [Decimal("10.00"), [Decimal(1), Decimal(-1)]], "weight '-1' is negative"),
+        ("spread", [Decimal("10.00"), [Decimal(100), Decimal("-99.01")]], "nothing can be shared by them"),
         ("rounding_difference", [Decimal("10.00"), [Decimal("9.00")]], "differ from 10.00 by 1.00, which is more than"),
         ("net_unit_price", [Decimal(1), Decimal(0), Decimal(0)], "the quantity is 0"),
         ("percent_of", [Decimal(1), Decimal(1), 2, "nearest"], "rounding 'nearest': one of half_even"),
