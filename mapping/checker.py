@@ -16,7 +16,19 @@ from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.nodes.expression import Expression
 from mapping.scope import UNKNOWN, Facts, Scope, Typed, call, name
-from mapping.shapes import Integer, Number, Type, bare, holds_whole, misfit
+from mapping.shapes import (
+    Anything,
+    Integer,
+    Never,
+    Nothing,
+    Number,
+    Type,
+    bare,
+    holds_float,
+    holds_whole,
+    kind_of,
+    misfit,
+)
 from mapping.signatures import Function
 
 
@@ -89,9 +101,14 @@ class Checker:
             raise parsed.wrong(node, problem.text, write)
         return self.converted(given, wanted)
 
-    def converted(self, given: Typed, wanted: Type) -> Typed:
+    def converted(self, given: Typed, wanted: Type) -> Typed:  # noqa: PLR0911 - one for each kind
         """Decimals for whole numbers where those are wanted, also inside; and numbers without parts of their own."""
-        if isinstance(bare(wanted), Number) and isinstance(given.type, Integer):
+        aim = bare(wanted)
+        if isinstance(aim, Anything) and aim.kinds and not isinstance(given.type, Nothing | Never):
+            return self.converted(given, kind_of(bare(given.type), aim)[0])
+        if holds_float(given.type, wanted):
+            return Typed(call("_floats", given.code), wanted)
+        if isinstance(aim, Number) and isinstance(given.type, Integer):
             if given.constant is not UNKNOWN:
                 return Typed(self.constant(Decimal(given.constant)), wanted, given.constant)
             return Typed(call("_Decimal", given.code), wanted)

@@ -1,6 +1,7 @@
 """The text of an expression as a syntax tree of the few kinds that mappings know; nothing else gets past here."""
 
 import ast
+import keyword
 import re
 import warnings
 from collections.abc import Iterator
@@ -123,6 +124,8 @@ class Parsed:
 
     def _check_names(self, node: ast.AST) -> None:
         match node:
+            case ast.Attribute(attr=name) if not _NAME.fullmatch(name):
+                raise self.wrong(node, f"{name} is no name", f'write ["{name}"] for a field called so')
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
                 # Python folds look-alikes of letters into letters before this is asked
                 if not _NAME.fullmatch(name):
@@ -178,6 +181,9 @@ def _quoted(text: str) -> str:
 
 
 def _hint(text: str) -> str:
+    for field in re.findall(r"\.\s*(\w+)", text):
+        if keyword.iskeyword(field):
+            return f'write ["{field}"] for a field called so'
     if "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", ""):
         return "compare with `==`"
     if re.search(r"&&|\|\||!(?!=)|\?|;", text):

@@ -1,10 +1,9 @@
-"""The records that mapping files name, as types: from our Structs, or from Avro schemas where there is no Struct."""
+"""The records that mapping files name, as types: our Structs, and those handed over."""
 
 import importlib
 import inspect as python_inspect
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, get_type_hints
 
 import msgspec
@@ -17,18 +16,20 @@ from mapping.shapes import (
     Bytes,
     Date,
     Field,
+    Float,
     Instant,
     Integer,
     ListOf,
     MapOf,
     Nothing,
     Number,
-    Optional,
     Record,
     Text,
     Type,
-    joined,
+    Unreadable,
+    bare,
     optional,
+    union,
 )
 
 #: `canonical.order.Order`, or `bus.seen.Seen[systems.clarity.order.ClarityOrder]`; modules are those of `schemas`.
@@ -42,14 +43,17 @@ _SIMPLE: Mapping[str, Type] = {
     "instant": Instant(),
     "bytes": Bytes(),
 }
+#: By their class.
+_MADE: dict[Any, Record] = {}
 
 
 class Records:
     """Finds records by the names mapping files use."""
 
     def __init__(self, more: Mapping[str, type[msgspec.Struct] | Record] | None = None) -> None:
-        """Know those of `schemas`, and more by name."""
+        """Know those of `schemas`, and more by name; the records within those are known by their own names."""
         self._more = more or {}
+        self._within = {record.name: record for each in self._more.values() for record in records_in(each)}
 
     def type_named(self, name: str) -> Type:
         """A record's type, or that of a simple value: `text`, `number?`, `list[text]`, `map[number]`.
@@ -70,6 +74,8 @@ class Records:
         found = self._more.get(name)
         if isinstance(found, Record):
             return found
+        if found is None and name in self._within:
+            return self._within[name]
         return type_of(found or self._class(name))
 
     def _class(self, name: str) -> Any:
@@ -148,27 +154,26 @@ def _from_python(kind: inspect.Type) -> Type:  # noqa: PLR0911, PLR0912, C901 - 
         case inspect.AnyType():
             return Anything()
         case inspect.UnionType(types=types):
-            return _union([_from_python(each) for each in types])
+            return union([_from_python(each) for each in types])
+        case inspect.FloatType():
+            return Float()
         case _:
-            raise WrongError(f"{type(kind).__name__} is no type that mappings know")
-
-
-def _union(types: list[Type]) -> Type:
-    made: Type | None = types[0]
-    for each in types[1:]:
-        made = joined(made, each) if made is not None else None
-    if made is None:
-        raise WrongError("a value of several types is nothing that mappings know")
-    return made
+            return Unreadable(type(kind).__name__.removesuffix("Type").lower())
 
 
 def _record(kind: inspect.StructType) -> Record:
     cls: Any = kind.cls
     origin = getattr(cls, "__origin__", cls)
     inner = "".join(f"[{_name_of(each)}]" for each in getattr(cls, "__args__", ()))
-    fields = {each.name: _field(each) for each in kind.fields}
-    fields |= {name: Field(name=name, type=type_, required=False, computed=True) for name, type_ in _properties(origin)}
-    return Record(_name_of(origin) + inner, fields, origin)
+    if cls not in _MADE:
+        fields: dict[str, Field] = {}
+        # known before its fields are: one may hold others of its own kind
+        _MADE[cls] = Record(_name_of(origin) + inner, fields, origin)
+        fields |= {each.name: _field(each) for each in kind.fields}
+        fields |= {
+            name: Field(name=name, type=type_, required=False, computed=True) for name, type_ in _properties(origin)
+        }
+    return _MADE[cls]
 
 
 def _field(field: inspect.Field) -> Field:
@@ -199,62 +204,18 @@ def _properties(cls: type) -> Iterator[tuple[str, Type]]:
             continue
 
 
-def from_avro(schema: Any, known: dict[str, Record] | None = None, namespace: str = "") -> Type:  # noqa: PLR0911, PLR0912, C901 - one for each kind
-    """The type of a value by its Avro schema; records are plain dicts then.
-
-    Args:
-        schema: A parsed `.avsc`, or a part of one.
-        known: Named records met so far, filled as they are met.
-        namespace: Of the enclosing record.
-
-    Raises:
-        WrongError: an Avro type that mappings do not know.
-    """
-    known = {} if known is None else known
-    match schema:
-        case "string" | {"type": "string"}:
-            return Text()
-        case "boolean" | {"type": "boolean"}:
-            return Boolean()
-        case {"logicalType": "decimal", "precision": precision}:
-            return Number(scale=schema.get("scale", 0), precision=precision)
-        case {"logicalType": "date"}:
-            return Date()
-        case {"logicalType": "timestamp-micros" | "timestamp-millis"}:
-            return Instant()
-        case "int" | "long" | {"type": "int" | "long"}:
-            return Integer()
-        case "bytes" | {"type": "bytes"}:
-            return Bytes()
-        case "null":
-            return Nothing()
-        case {"type": "enum", "symbols": symbols}:
-            return Text(frozenset(symbols))
-        case {"type": "array", "items": items}:
-            return ListOf(from_avro(items, known, namespace))
-        case {"type": "map", "values": values}:
-            return MapOf(from_avro(values, known, namespace))
-        case {"type": "record", "name": name, "fields": fields}:
-            space = schema.get("namespace", namespace)
-            full = f"{space}.{name}" if space and "." not in name else name
-            known[full] = Record(full, {each["name"]: _avro_field(each, known, space) for each in fields})
-            return known[full]
-        case [*branches]:
-            return _union([from_avro(each, known, namespace) for each in branches])
-        case str(name) if name in known or f"{namespace}.{name}" in known:
-            return known.get(name) or known[f"{namespace}.{name}"]
-        case _:
-            raise WrongError(f"{schema!r} is no type that mappings know")
-
-
-def _avro_field(field: Any, known: dict[str, Record], namespace: str) -> Field:
-    type_ = from_avro(field["type"], known, namespace)
-    default = field.get("default")
-    if isinstance(type_, Number) and isinstance(default, str):
-        default = Decimal(int.from_bytes(default.encode("latin-1"), signed=True)).scaleb(-(type_.scale or 0))
-    return Field(name=field["name"], type=type_, required="default" not in field, default=default)
-
-
-def may_be_absent(type_: Type) -> bool:
-    """Whether nothing may stand there."""
-    return isinstance(type_, Optional | Nothing)
+def records_in(given: Any) -> Iterator[Record]:
+    """A record's type and those of all records within it."""
+    waiting, seen = [given], set[str]()
+    while waiting:
+        match bare(waiting.pop()):
+            case Record(name, fields) as record if name not in seen:
+                seen.add(name)
+                yield record
+                waiting.extend(field.type for field in fields.values() if not field.computed)
+            case ListOf(item):
+                waiting.append(item)
+            case MapOf(value):
+                waiting.append(value)
+            case _:
+                pass

@@ -19,6 +19,7 @@ _BITS_LIMIT = 128
 CONTEXT = Context(
     prec=60, Emin=-200, Emax=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
 )
+_SHORTER = "give what a turn works out anew, such as a sum of all lines, a name under `let:` outside of the loop"
 ZERO = Decimal(0)
 _PLACES = tuple(Decimal(1).scaleb(-places) for places in range(16))
 
@@ -58,7 +59,7 @@ class Steps:
         return bounded_text(value)
 
     def _refuse(self) -> NoReturn:
-        raise MappingError("", "the record is too long for this mapping's loops")
+        raise MappingError("", f"the record is too long for this mapping's loops: {_SHORTER}")
 
 
 def bounded_text(value: str) -> str:
@@ -88,6 +89,17 @@ def decimals(value: Any) -> Any:
         return {key: decimals(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return tuple(decimals(each) for each in value)
+    return value
+
+
+def floats(value: Any) -> Any:
+    """The same with floating numbers for its decimals, for records that hold such."""
+    if isinstance(value, Decimal | int):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: floats(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(floats(each) for each in value)
     return value
 
 
@@ -168,6 +180,7 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_bounded": bounded_whole,
     "_times": times,
     "_decimals": decimals,
+    "_floats": floats,
     "_quotient": quotient,
     "_remainder": remainder,
     "_plain": plain,

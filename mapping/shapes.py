@@ -1,6 +1,6 @@
 """What a value in a mapping can be, and which values fit which field; for the checker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -83,11 +83,29 @@ class Never(Type, frozen=True):
     """What never gives a value: a refusal."""
 
 
-class Anything(Type, frozen=True):
-    """Any value; only as a function's parameter."""
+class Float(Type, frozen=True):
+    """A number as machines count; no amount is one, so it is read as a decimal in sight."""
 
     def __str__(self) -> str:
-        return "any value"
+        return "a floating number"
+
+
+class Anything(Type, frozen=True):
+    """Any value, or one of several kinds; what it is turns out when it is read."""
+
+    kinds: tuple[Type, ...] = ()
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.kinds)) or "any value"
+
+
+class Unreadable(Type, frozen=True):
+    """What no mapping can read or make; a record may have it all the same."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"what mappings do not know ({self.what})"
 
 
 class Same(Type, frozen=True):
@@ -209,6 +227,40 @@ def joined(first: Type, second: Type) -> Type | None:  # noqa: PLR0911 - one for
             return first if first == second else None
 
 
+def union(types: Sequence[Type]) -> Type:
+    """The type of a value that may be of several types; absent if one of them is nothing."""
+    kinds = tuple(dict.fromkeys(bare(each) for each in types if not isinstance(each, Nothing)))
+    if not kinds:
+        return Nothing()
+    made: Type = kinds[0]
+    for each in kinds[1:]:
+        both = joined(made, each)
+        # a whole number there would be a decimal in name only
+        made = both if both is not None and type(both) is type(made) is type(each) else Anything(kinds)
+        if isinstance(made, Anything):
+            break
+    return optional(made) if any(isinstance(each, Nothing | Optional) for each in types) else made
+
+
+#: What reads a value of any kind as one of a kind.
+_READING = (
+    (Number | Integer, "decimal_of({})"),
+    (Boolean, "boolean_of({})"),
+    (ListOf, "list_of({})"),
+    (MapOf, "map_of({})"),
+    (Text, "to_text({})"),
+    (Type, "to_text({0}), decimal_of({0}) or boolean_of({0})"),
+)
+
+
+def reading(type_: Type, shown: str = "…", wanted: Type | None = None) -> str:
+    """How a value that may be of any kind is read as one of a kind; empty for others."""
+    if not isinstance(bare(type_), Float | Anything):
+        return ""
+    kind = Number() if isinstance(bare(type_), Float) else bare(wanted or Type())
+    return "write " + next(call for of, call in _READING if isinstance(kind, of)).format(shown)
+
+
 def holds_whole(given: Type, wanted: Type) -> bool:
     """Whether whole numbers in a value stand where decimals are wanted."""
     match bare(given), bare(wanted):
@@ -216,6 +268,17 @@ def holds_whole(given: Type, wanted: Type) -> bool:
             return True
         case (ListOf(one), ListOf(other)) | (MapOf(one), MapOf(other)):
             return holds_whole(one, other)
+        case _:
+            return False
+
+
+def holds_float(given: Type, wanted: Type) -> bool:
+    """Whether decimals in a value stand where floating numbers are wanted."""
+    match bare(given), bare(wanted):
+        case ((Integer() | Number()), Float()):
+            return True
+        case (ListOf(one), ListOf(other)) | (MapOf(one), MapOf(other)):
+            return holds_float(one, other)
         case _:
             return False
 
@@ -242,13 +305,19 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
         wanted: The field's.
         constant: The value itself where it is written down.
     """
-    if isinstance(given, Never) or isinstance(wanted, Anything):
+    if isinstance(given, Never) or (isinstance(wanted, Anything) and not wanted.kinds):
         return None
     if isinstance(wanted, Optional):
         return None if isinstance(given, Nothing) else misfit(bare(given), wanted.of, constant)
     if isinstance(given, Nothing | Optional):
         return Problem(f"may be absent, and {wanted} is needed", 'say what it is then: default(…, "")')
+    if isinstance(wanted, Anything):
+        return kind_of(given, wanted, constant)[1]
+    if write := reading(given, wanted=wanted):
+        return None if given == wanted else Problem(f"is {given}, and {wanted} is needed", write)
     match wanted, given:
+        case Float(), Integer() | Number():
+            return None
         case Text(None), Text():
             return None
         case Text(values), Text(possible) if values is not None:
@@ -269,6 +338,14 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
             return None
         case _:
             return Problem(f"is {given}, and {wanted} is needed")
+
+
+def kind_of(given: Type, wanted: Anything, constant: object = None) -> tuple[Type, Problem | None]:
+    """Which of several kinds a value is given as, or why it is none of them."""
+    if given == wanted:
+        return wanted, None
+    problems = [(kind, misfit(given, kind, constant)) for kind in wanted.kinds]
+    return next((each for each in problems if each[1] is None), problems[0])
 
 
 def _outside(values: frozenset[str], possible: frozenset[object] | None) -> Problem | None:

@@ -9,10 +9,11 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import msgspec
 
 from mapping.functions import FUNCTIONS
+from mapping.messages import WrongError
 from mapping.port import Lookups
 from mapping.records import type_of
 from mapping.runtime import NAMES
-from mapping.shapes import ListOf, MapOf, Number, Optional, Same, Type, bare, joined, optional
+from mapping.shapes import ListOf, MapOf, Number, Optional, Same, Type, Unreadable, bare, joined, optional
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +89,10 @@ def _type(annotation: Any) -> Type:
     arguments = get_args(annotation)
     inner = [each for each in arguments if isinstance(each, TypeVar)]
     if not inner:
-        return type_of(annotation)
+        made = type_of(annotation)
+        if isinstance(unknown := bare(made), Unreadable):
+            raise WrongError(f"is given or gives {unknown}", "write it with records, texts, numbers, dates and lists")
+        return made
     if type(None) in arguments:
         return optional(_type(inner[0]))
     return MapOf(_type(inner[0])) if arguments[0] is str else ListOf(_type(inner[0]))

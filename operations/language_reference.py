@@ -20,6 +20,9 @@ _EXPRESSIONS = f"""## Expressions
 | | such as |
 |---|---|
 | a field | `order.buyer.name`; of a map `order.extra["gift"]`, of a list `order.lines[0]`: perhaps absent |
+| a field with an odd name | `order["class"]`, `order["_id"]` |
+| a value of any kind | `to_text(order.any["gift"], "")`; `decimal_of(â€¦, 0)`, `boolean_of`, `list_of`, `map_of` |
+| a floating number | `round(decimal_of(order.weight), 3)`; a field that holds one takes decimals |
 | a part of a text | `sku[0:8]` |
 | a text, a number, a truth, nothing | `"open"`, `0.10`, `true`, `none` |
 | the field's own default | `unset` |
@@ -61,7 +64,9 @@ values are the group's: `sum(line.tax for line in group)`; with `each: a, b in â
 
 Records by their module below `schemas`: `canonical.order.Order`, `bus.seen.Seen[systems.clarity.order.ClarityOrder]`;
 simple values: `text`, `decimal`, `integer`, `boolean`, `date`, `instant`, `bytes`, `list[text]`, `map[decimal]`. A
-`?` behind one: may be absent (in braces it needs quotes: `{{phone: "text?"}}`).
+`?` behind one: may be absent (in braces it needs quotes: `{{phone: "text?"}}`). A record known by an Avro schema
+alone is called as it is there, and so are those within it. A field of a kind that mappings do not know (a time of day,
+a moment without zone) is only refused where it is read.
 
 ## Bounds
 

@@ -35,6 +35,12 @@ CHAPTERS: Mapping[str, tuple[Callable[..., Any], ...]] = {
         conversions.is_decimal,
         conversions.format_decimal,
     ),
+    "Values of any kind": (
+        conversions.decimal_of,
+        conversions.boolean_of,
+        conversions.list_of,
+        conversions.map_of,
+    ),
     "Where nothing was given": (
         conversions.if_blank,
         conversions.is_blank,

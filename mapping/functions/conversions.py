@@ -1,6 +1,6 @@
 """From text to numbers and truths and back, and what stands in where nothing was given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -88,25 +88,94 @@ def to_boolean(text: str, yes: Sequence[str] = YES, no: Sequence[str] = NO) -> b
     raise FunctionError(f"{shown(text)} is none of {', '.join((*yes, *no))}")
 
 
-def to_text(value: Any) -> str:
+def to_text(value: Any, fallback: str | None = None) -> str:
     """A value as plain text: numbers without exponent, dates and moments by ISO 8601, truths as `true` and `false`.
+
+    With a fallback the value may be absent. Refused: a list, a map, a record.
 
     Example:
         to_text(22.50) == "22.50"
         to_text(True) == "true"
+        to_text(None, "none") == "none"
     """
     match value:
         case str():
             return bounded(value)
         case bool():
             return "true" if value else "false"
-        case int() | Decimal():
-            return f"{finite(Decimal(value)):f}"
+        case int() | Decimal() | float():
+            return f"{decimal_of(value):f}"
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
-    raise FunctionError(f"a {type(value).__name__} has no plain text")
+        case None if fallback is not None:
+            return fallback
+    raise _of_kind(value, "plain text")
+
+
+def decimal_of(value: Any, fallback: Decimal | None = None) -> Decimal:
+    """The number in a value that may be of any kind, as custom fields and other systems' floating numbers are.
+
+    A text is read as `to_decimal` does; of a floating number the digits that people are shown. With a fallback it may
+    be absent. Refused: what is no number.
+
+    Example:
+        decimal_of("22.5") == 22.5
+        decimal_of(None, 0.00) == 0.00
+    """
+    match value:
+        case bool():
+            raise _of_kind(value, "a number")
+        case int() | Decimal():
+            return finite(Decimal(value))
+        case float():
+            return finite(Decimal(repr(value)))
+        case str():
+            return to_decimal(value)
+        case None if fallback is not None:
+            return fallback
+    raise _of_kind(value, "a number")
+
+
+def boolean_of(value: Any, fallback: bool | None = None) -> bool:
+    """The truth in a value that may be of any kind: itself, or a word as `to_boolean` reads it.
+
+    Example:
+        boolean_of("yes") == True
+        boolean_of(None, False) == False
+    """
+    match value:
+        case bool():
+            return value
+        case str():
+            return to_boolean(value)
+        case None if fallback is not None:
+            return fallback
+    raise _of_kind(value, "true or false")
+
+
+def list_of(value: Any) -> Sequence[Any]:
+    """The values in a value that may be of any kind; none where it is absent.
+
+    Example:
+        list_of(None) == []
+        [to_text(each) for each in list_of(["a", "b"])] == ["a", "b"]
+    """
+    if value is None or isinstance(value, list | tuple):
+        return tuple(value or ())
+    raise _of_kind(value, "a list")
+
+
+def map_of(value: Any) -> Mapping[str, Any]:
+    """The values by name in a value that may be of any kind; none where it is absent.
+
+    Example:
+        to_text(map_of({"gift": "yes"})["gift"], "") == "yes"
+    """
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise _of_kind(value, "a map")
 
 
 def format_decimal(number: Decimal, decimals: int = 2, thousands: str = "", decimal_point: str = ".") -> str:
@@ -150,6 +219,24 @@ def first_filled(texts: Sequence[str | None]) -> str:
         first_filled(["", None, "Larchfield", "Okonjo"]) == "Larchfield"
     """
     return next((text for text in texts[:ITEMS_LIMIT] if text and text.strip()), "")
+
+
+_KINDS = {
+    "str": "a text",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "Decimal": "a number",
+    "NoneType": "absent",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a map",
+}
+
+
+def _of_kind(value: object, wanted: str) -> FunctionError:
+    found = _KINDS.get(type(value).__name__, f"a {type(value).__name__}")
+    return FunctionError(f"is {found}, and {wanted} is needed")
 
 
 def _sign(text: str) -> tuple[str, str]:

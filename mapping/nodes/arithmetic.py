@@ -5,7 +5,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mapping.scope import UNKNOWN, Typed, call
-from mapping.shapes import Boolean, Date, Instant, Integer, ListOf, Number, Text, Type, as_number, joined, wider
+from mapping.shapes import (
+    Boolean,
+    Date,
+    Instant,
+    Integer,
+    ListOf,
+    Number,
+    Text,
+    Type,
+    as_number,
+    joined,
+    reading,
+    wider,
+)
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
@@ -26,7 +39,9 @@ def binop(expression: "Expression", node: ast.BinOp) -> Typed:  # noqa: PLR0911 
     for side, given in ((node.left, left), (node.right, right)):
         if not isinstance(given.type, Number | Integer):
             raise expression.wrong(
-                side, f"is {given.type}, and `{sign}` takes numbers", _arithmetic_hint(sign, given.type)
+                side,
+                f"is {given.type}, and `{sign}` takes numbers",
+                reading(given.type, expression.parsed.source(side), Number()) or _arithmetic_hint(sign, given.type),
             )
     code = ast.BinOp(left.code, node.op, right.code)
     if isinstance(left.type, Integer) and isinstance(right.type, Integer):

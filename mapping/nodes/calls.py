@@ -7,7 +7,7 @@ from mapping.messages import nearest
 from mapping.nodes import forms
 from mapping.nodes.forms import FORMS
 from mapping.scope import Typed, method, name
-from mapping.shapes import Type
+from mapping.shapes import Anything, Nothing, Optional, Type
 from mapping.signatures import Function, bound, result_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         if parameter_name not in names or parameter_name in given:
             raise expression.wrong(node, f"{function.name} takes no {parameter_name} here", f"write {function}")
         given[parameter_name] = (value, expression.visit(value))
+    _absent_of_any_kind(expression, function, given)
     codes: dict[str, ast.expr] = {}
     for parameter in function.parameters:
         if parameter.name in given:
@@ -83,6 +84,18 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     constants |= {key: typed.constant for key, (_, typed) in given.items()}
     result = result_of(function, meanings, constants)
     return Typed(_called(expression, function, codes), result)
+
+
+def _absent_of_any_kind(expression: "Expression", function: Function, given: dict[str, tuple[ast.expr, Typed]]) -> None:
+    """A function that reads any value says what it is where it is absent, if it can."""
+    names = [each.name for each in function.parameters]
+    for parameter in function.parameters:
+        node, typed = given.get(parameter.name, (None, None))
+        if node is None or typed is None or not isinstance(parameter.type, Anything):
+            continue
+        if isinstance(typed.type, Optional | Nothing) and "fallback" in names and "fallback" not in given:
+            shown = expression.parsed.source(node)
+            raise expression.wrong(node, f"{shown} may be absent", f"write {function.name}({shown}, …)")
 
 
 def _known_table(

@@ -20,6 +20,7 @@ from mapping.shapes import (
     Type,
     bare,
     joined,
+    reading,
 )
 
 if TYPE_CHECKING:
@@ -167,13 +168,20 @@ def _comparable(
                 if isinstance(each.type, Optional | Nothing):
                     raise expression.absent(node, each, "where it is compared")
                 if not isinstance(each.type, Number | Integer | Date | Instant | Text):
-                    raise expression.wrong(node, f"is {each.type}, which has no order")
+                    raise expression.wrong(
+                        node, f"is {each.type}, which has no order", reading(each.type, expression.parsed.source(node))
+                    )
             _same_kind(expression, left_node, left.type, right_node, right.type)
 
 
 def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_node: ast.expr, right: Type) -> None:
     if joined(left, right) is None:
-        raise expression.wrong(right_node, f"is {right}, compared with {left}", _compare_hint(left, right))
+        write = (
+            reading(right, expression.parsed.source(right_node), left)
+            or reading(left, expression.parsed.source(left_node), right)
+            or _compare_hint(left, right)
+        )
+        raise expression.wrong(right_node, f"is {right}, compared with {left}", write)
     if isinstance(left, Text) and isinstance(right, Text):
         for node, one, other in ((right_node, left, right), (left_node, right, left)):
             # what is written down must be possible, where the other side is one of some values

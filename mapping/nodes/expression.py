@@ -8,7 +8,7 @@ from mapping.expressions import Parsed
 from mapping.messages import WrongError
 from mapping.nodes import arithmetic, calls, conditions, names, texts
 from mapping.scope import Facts, Scope, Typed
-from mapping.shapes import Integer, Nothing, Number, Optional, Text, Type, bare
+from mapping.shapes import Integer, Nothing, Number, Optional, Text, Type, Unreadable, bare, reading
 
 if TYPE_CHECKING:
     from mapping.checker import Checker
@@ -43,7 +43,11 @@ class Expression:
         visitor = _VISITORS.get(type(node))
         if visitor is None:
             raise self.wrong(node, f"mappings know no {type(node).__name__} here")
-        return visitor(self, node)
+        given = visitor(self, node)
+        if isinstance(unknown := bare(given.type), Unreadable):
+            shown = self.parsed.source(node)
+            raise self.wrong(node, f"{shown} cannot be read: it is {unknown}", "leave it out, or read it in a rule")
+        return given
 
     def value(self, node: ast.expr, what: str) -> Typed:
         """A node whose value must be there."""
@@ -62,7 +66,8 @@ class Expression:
         """A node of one of some kinds."""
         given = self.value(node, what)
         if not isinstance(given.type, kinds):
-            raise self.wrong(node, f"is {given.type} {what}")
+            write = reading(given.type, self.parsed.source(node) or given.path, kinds[0]())
+            raise self.wrong(node, f"is {given.type} {what}", write)
         return given
 
     def condition(self, node: ast.expr) -> tuple[ast.expr, Facts]:
@@ -72,6 +77,10 @@ class Expression:
     def field(self, of: Typed, called: str, node: ast.AST) -> Typed:
         """A field of a value that is there."""
         return names.field(self, of, called, node)
+
+    def taken(self, of: Typed, node: ast.Subscript) -> Typed:
+        """What stands at a place of a list, or under a name of a map or a record that is there."""
+        return names.taken(self, of, node)
 
     def grown(self, code: ast.expr) -> Typed:
         """A text longer than its parts, held within bounds."""

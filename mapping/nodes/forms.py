@@ -21,6 +21,7 @@ from mapping.shapes import (
     bare,
     joined,
     optional,
+    reading,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _sum(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) ->
     if isinstance(item, Integer):
         return Typed(call("_sum", code), Integer())
     if not isinstance(item, Number):
-        raise expression.wrong(node, f"a sum of {item}", "sum(…) adds numbers")
+        raise expression.wrong(node, f"a sum of {item}", reading(item) or "sum(…) adds numbers")
     return Typed(call("_sum", code, name("_ZERO")), item)
 
 
@@ -120,7 +121,9 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
         given, guards = _through(expression, each)
         both = joined(bare(given.type), made)
         if both is None:
-            raise expression.wrong(each, f"is {bare(given.type)}, or else {made}", "both must be of one kind")
+            shown = expression.parsed.source(each)
+            write = reading(given.type, f"{shown}, {expression.parsed.source(last)}", made)
+            raise expression.wrong(each, f"is {bare(given.type)}, or else {made}", write or "both must be of one kind")
         if not guards and not isinstance(given.type, Optional | Nothing):
             raise expression.wrong(each, f"{expression.parsed.source(each)} is always there", "leave default(…) out")
         code = expression.checker.converted(Typed(code, made, end.constant), both).code
@@ -139,7 +142,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
 
 def _through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.expr]]:
     """A path whose steps may be absent, with what must be there for it."""
-    if not isinstance(node, ast.Attribute):
+    if not isinstance(node, ast.Attribute | ast.Subscript):
         return expression.visit(node), []
     of, guards = _through(expression, node.value)
     if isinstance(of.type, Optional) and of.path:
@@ -149,6 +152,8 @@ def _through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.
         kept = expression.checker.fresh()
         guards = [*guards, is_there(ast.NamedExpr(ast.Name(kept, ast.Store()), of.code))]
         of = Typed(name(kept), bare(of.type))
+    if isinstance(node, ast.Subscript):
+        return expression.taken(of, node), guards
     return expression.field(of, node.attr, node), guards
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mapping.expressions import Parsed
 from mapping.scope import Scope, Typed, call, method, name
-from mapping.shapes import Date, Instant, Integer, ListOf, MapOf, Number, Several, Text, Type
+from mapping.shapes import Date, Instant, Integer, ListOf, MapOf, Number, Several, Text, Type, reading
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
@@ -119,7 +119,8 @@ def _list(expression: "Expression", node: ast.expr) -> tuple[Typed, Type]:
                 node, "a loop over a map needs names and values", f"write name, value in {shown}.items()"
             )
         case _:
-            raise expression.wrong(node, f"is {given.type}, and a loop runs over a list")
+            write = reading(given.type, expression.parsed.source(node), ListOf(given.type))
+            raise expression.wrong(node, f"is {given.type}, and a loop runs over a list", write)
 
 
 def _names(expression: "Expression", target: ast.expr) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from mapping.messages import WrongError, nearest
 from mapping.nodes.forms import FORMS
 from mapping.scope import UNKNOWN, Typed, call, method, name
 from mapping.shapes import (
+    Anything,
     Boolean,
     Broken,
     Integer,
@@ -94,7 +95,10 @@ def field(expression: "Expression", of: Typed, field_name: str, node: ast.AST) -
                 raise expression.wrong(node, f"{of.type} has no field {field_name}", nearest(field_name, fields))
             expression.checker.reads.add((record_name, field_name))
             code: ast.expr = ast.Attribute(of.code, field_name, ast.Load())
-            if maker is None:
+            if maker is None and isinstance(found.type, Optional):
+                # a dict may leave out what may be absent
+                code = method(of.code, "get", ast.Constant(field_name))
+            elif maker is None:
                 code = ast.Subscript(of.code, ast.Constant(field_name), ast.Load())
             return Typed(code, _narrowed(expression, path, found.type), path=path)
         case Integer(parts) if field_name in dict(parts):
@@ -110,10 +114,16 @@ def field(expression: "Expression", of: Typed, field_name: str, node: ast.AST) -
 
 
 def subscript(expression: "Expression", node: ast.Subscript) -> Typed:
-    of = expression.value(node.value, "where something is taken out of it")
+    return taken(expression, expression.value(node.value, "where something is taken out of it"), node)
+
+
+def taken(expression: "Expression", of: Typed, node: ast.Subscript) -> Typed:
+    """What stands at a place of a list, or under a name of a map or a record."""
     if isinstance(node.slice, ast.Slice):
         return _slice(expression, of, node, node.slice)
     match of.type:
+        case Record() if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            return expression.field(of, node.slice.value, node)
         case MapOf(value):
             key = expression.needs(node.slice, (Text,), "as a map's key")
             return Typed(method(of.code, "get", key.code), optional(value))
@@ -124,10 +134,15 @@ def subscript(expression: "Expression", node: ast.Subscript) -> Typed:
                     node.slice, "a place in a list is a number written down", "write [0] for the first"
                 )
             return Typed(call("_at", of.code, ast.Constant(place.constant)), optional(item))
-        case _:
+        case Text():
             raise expression.wrong(
-                node, f"nothing can be taken out of {of.type}", "write [0:1] for a text's first character"
+                node, "a text is cut from one place to another", "write [0:1] for its first character"
             )
+        case Anything():
+            shown = expression.parsed.source(node.value)
+            raise expression.wrong(node, f"is {of.type}", f"write map_of({shown})[…] or list_of({shown})[…]")
+        case _:
+            raise expression.wrong(node, f"nothing can be taken out of {of.type}")
 
 
 def _slice(expression: "Expression", of: Typed, node: ast.AST, cut: ast.Slice) -> Typed:

@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING
 from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.scope import UNKNOWN, Typed, call, method
-from mapping.shapes import Anything, Date, Instant, Integer, ListOf, MapOf, Never, Number, Text, Type, bare, joined
+from mapping.shapes import (
+    Anything,
+    Date,
+    Instant,
+    Integer,
+    ListOf,
+    MapOf,
+    Never,
+    Number,
+    Text,
+    Type,
+    bare,
+    joined,
+    reading,
+)
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
@@ -50,7 +64,8 @@ def _shown(expression: "Expression", node: ast.expr, around: ast.AST) -> ast.exp
         case Date() | Instant():
             return method(given.code, "isoformat")
         case _:
-            raise expression.wrong(around, f"{given.type} has no text of its own")
+            write = reading(given.type, "…", Text()) or f"write to_text({expression.parsed.source(node)})"
+            raise expression.wrong(around, f"{given.type} has no text of its own", write)
 
 
 def grown(expression: "Expression", code: ast.expr) -> Typed:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from mapping import runtime
+from mapping.avro import from_avro
 from mapping.checker import Checker
 from mapping.data import DataMapping
 from mapping.expressions import Parsed
 from mapping.port import Lookups
-from mapping.records import Records, from_avro
+from mapping.records import Records
 from mapping.scope import Scope, code_of
 from mapping.shapes import Instant, Record
 from mapping.signatures import library

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from errors import MappingError
+from mapping.avro import from_avro
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups, stamp
-from mapping.records import Records, from_avro
+from mapping.records import Records
 from mapping.shapes import Record
 from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping, records
 
