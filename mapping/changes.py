@@ -8,7 +8,7 @@ import msgspec
 
 from mapping.expressions import Parsed
 from mapping.messages import WrongError
-from mapping.spec import Block, Expr, Spec, Value, Verbatim
+from mapping.spec import Block, Expr, Listed, Spec, Value, Verbatim
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ def _said(spec: Spec) -> Iterator[tuple[str, _Said]]:
 def _in_block(block: Block, path: str) -> Iterator[tuple[str, _Said]]:
     at = path.rstrip(".")
     lead = f"{at} " if at else ""
-    each = {"each": block.each, "where": block.where, "group by": block.group_by, "when": block.when}
+    each = {"each": block.each, "where": block.where, "having": block.having, "when": block.when}
     for label, expr in each.items():
         if expr is not None:
             yield f"{lead}{label}", _Said(text=expr.text, names=_names(expr.text), governs=at)
@@ -115,6 +115,9 @@ def _in_block(block: Block, path: str) -> Iterator[tuple[str, _Said]]:
         text = ", ".join(expr.text for expr in block.order_by)
         names = frozenset[str]().union(*(_names(expr.text) for expr in block.order_by))
         yield f"{lead}order by", _Said(text=text, names=names, governs=at)
+    for named, expr in block.group_by:
+        text = f"{named.text}: {expr.text}"
+        yield f"{lead}group by {named.text}", _Said(text=text, names=_names(expr.text), governs=at, name=named.text)
     for named, expr in block.let:
         yield (
             f"{lead}let {named.text}",
@@ -137,6 +140,9 @@ def _in_value(value: Value, path: str) -> Iterator[tuple[str, _Said]]:
             yield path, _Said(text=value.text, names=_names(value.text), field=path)
         case Verbatim(expr):
             yield path, _Said(text=f"the text {expr.text}", names=frozenset(), field=path)
+        case Listed(items):
+            for number, item in enumerate(items, 1):
+                yield from _in_value(item, f"{path}[{number}]")
         case Block():
             yield from _in_block(value, f"{path}[]." if value.each is not None else f"{path}.")
             if value.otherwise is not None:

@@ -18,7 +18,7 @@ from mapping.data import DataMapping
 from mapping.differences import shown
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
-from mapping.spec import Block, Expr, Spec, Value
+from mapping.spec import Block, Expr, Listed, Spec, Value, Verbatim
 from mapping.steps import Asked, Explained, Kind, Place, Read, Step
 
 _TURNS = re.compile(r"\[\{(\w+)\}\]")
@@ -175,8 +175,9 @@ class _Watching:
                 self._statements(statement.orelse)
             case ast.For():
                 self._statements(statement.body)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append"), args=[made]) as call):
-                if _is_made(made):
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append" | "extend"), args=[made]) as call):
+                # a value of a list, and not what is only put aside to be put in order
+                if _is_made(made) or self._fields.get(statement.lineno, "").endswith("]"):
                     call.args = [self._value(made, Kind.FIELD, statement.lineno)]
             case ast.Return(value=ast.expr() as value):
                 statement.value = self._value(value, Kind.VALUE, statement.lineno)
@@ -228,6 +229,8 @@ class _Reads(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Attribute):
+            if _root(node):
+                return self._read(node)
             # a method of a text, or of what the generated code keeps for itself
             node.func.value = self.visit(node.func.value)
         node.args = [self.visit(each) for each in node.args]
@@ -248,10 +251,10 @@ class _Reads(ast.NodeTransformer):
         node.value = self.visit(node.value)
         return node
 
-    def _read(self, node: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
-        if not isinstance(node.ctx, ast.Load) or (_root(node) or _OURS).startswith(_OURS):
+    def _read(self, node: ast.Name | ast.Attribute | ast.Subscript | ast.Call) -> ast.expr:
+        if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load) or (_root(node) or _OURS).startswith(_OURS):
             return node
-        path = re.sub(r"\['(\w+)'\]", r".\1", ast.unparse(node))
+        path = re.sub(r"(?:\.get\(|\[)'(\w+)'[)\]]", r".\1", ast.unparse(node))
         return ast.Call(ast.Name("_read", ast.Load()), [ast.Constant(path), node], [])
 
 
@@ -261,6 +264,9 @@ def _root(node: ast.expr) -> str:
         match node:
             case ast.Name(id=name):
                 return name
+            case ast.Call(func=ast.Attribute(value=inner, attr="get"), args=[ast.Constant(value=str())]):
+                # of a record that is a dict, what may be absent
+                node = inner
             case ast.Attribute(value=inner) | ast.Subscript(value=inner, slice=ast.Constant(value=str())):
                 node = inner
             case _:
@@ -299,17 +305,28 @@ def _in_block(block: Block, path: str) -> Iterator[tuple[Kind, str, Expr]]:
 
 
 def _in_value(value: Value, path: str) -> Iterator[tuple[Kind, str, Expr]]:
-    if isinstance(value, Expr):
-        yield Kind.FIELD, path, value
-    elif isinstance(value, Block):
-        inside = f"{path}[]" if value.each is not None else path
-        if value.where is not None:
-            yield Kind.WHERE, path if value.group_by is not None or value.order_by else inside, value.where
-            yield Kind.WHERE, inside, value.where
-        if value.when is not None:
-            yield Kind.WHEN, path, value.when
-        yield from _in_block(value, f"{inside}.")
-        if value.otherwise is not None:
-            yield from _in_value(value.otherwise, path)
-    else:
-        yield Kind.FIELD, path, value.value
+    match value:
+        case Expr():
+            yield Kind.FIELD, path, value
+        case Verbatim(expr):
+            yield Kind.FIELD, path, expr
+        case Listed(items):
+            for item in items:
+                # a loop says itself that it is one of many
+                many = isinstance(item, Block) and item.each is not None
+                yield from _in_value(item, path if many else f"{path}[]")
+        case Block():
+            inside = f"{path}[]" if value.each is not None else path
+            if value.where is not None:
+                yield Kind.WHERE, path if value.group_by or value.order_by else inside, value.where
+                yield Kind.WHERE, inside, value.where
+            if value.having is not None:
+                yield Kind.WHERE, path if value.order_by else inside, value.having
+            if value.when is not None:
+                yield Kind.WHEN, path, value.when
+            if value.group_by or value.order_by:
+                # what these ask for is worked out before there is a list
+                yield from ((Kind.LET, f"{path}.{named.text}", expr) for named, expr in value.let)
+            yield from _in_block(value, f"{inside}.")
+            if value.otherwise is not None:
+                yield from _in_value(value.otherwise, path)

@@ -33,6 +33,9 @@ fields:
     fields:
       item: label(lookup("items", line.sku, line.sku))
       amount: price
+  texts:
+    - {each: one in order.lines, group by: {sku: one.sku}, having: sku != "", fields: {}}
+    - order.number
 """
 )
 
@@ -40,6 +43,9 @@ fields:
 @pytest.mark.parametrize(
     ("old", "new", "what", "reaches"),
     [
+        ("    - order.number", "    - order.id", "texts[2]", ("texts[2]",)),
+        ("{sku: one.sku}", "{sku: one.price}", "texts[1][] group by sku", ()),
+        ('having: sku != ""', 'having: sku != "x"', "texts[1][] having", ()),
         ("key: order.number", 'key: f"{order.id}"', "key", ("key",)),
         ("off: order.discount", "off: 0", "let off", ("require amount", "amount")),
         ("price: line.price", "price: line.price * 2", "lines[] let price", ("lines[].amount",)),

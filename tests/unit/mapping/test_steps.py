@@ -117,3 +117,31 @@ def test_a_step_is_filled_when_there_is_something_in_it() -> None:
 
     assert "key" in filled
     assert not {"amount", "off"} & filled
+
+
+LISTED = """
+fields:
+  key: order.number
+  texts: [order.number, "[line.sku for line in order.lines]"]
+  lines:
+    - each: line in order.lines
+      group by: sku
+      order by: total
+      let: {sku: upper(line.sku), total: sum(each.price for each in group)}
+      fields: {item: key, amount: 'round(total, 2)'}
+    - when: order.note is none
+      fields: {item: '"END"', amount: "0"}
+"""
+
+
+def test_each_block_of_a_list_is_explained_at_its_turn() -> None:
+    steps = explained(LISTED).steps
+
+    assert [step.field for step in steps if step.place.kind == Kind.FIELD and step.place.expression] == [
+        "texts[0]", "texts[1]", "lines[0].item", "lines[0].amount", "lines[1].item", "lines[1].amount",
+        "lines[2].item", "lines[2].amount", "key",
+    ]  # fmt: skip
+    assert [(step.field, step.place.expression) for step in steps if step.place.kind == Kind.LET][-2:] == [
+        ("lines.total", "sum(each.price for each in group)")
+    ] * 2
+    assert {read.path for step in steps for read in step.reads} >= {"order.note", "total"}
