@@ -13,6 +13,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import structlog
 
 from bus.clock import now
@@ -132,6 +133,11 @@ def lookups_now(settings: Settings) -> Lookups:
     """
     with closing(Registry(settings.registry)) as registry, LiveLookups(settings, Codecs(registry)) as live:
         return live.current()
+
+
+def with_lookups_now(settings: Settings) -> Settings:
+    """The deployment with its tables as they stand; raises as `lookups_now`."""
+    return msgspec.structs.replace(settings, lookups=lookups_now(settings))
 
 
 def _changed(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[str]:

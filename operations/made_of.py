@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import TopicPartition
 
 from bus.codec import Codecs
-from bus.live_lookups import lookups_now
+from bus.live_lookups import with_lookups_now
 from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings, of_connection
@@ -83,7 +83,7 @@ def made_of(settings: Settings, text: str) -> tuple[Made, ...]:
         if not keys:
             raise NotFoundError("trace.unknown", f"nothing is known of {text!r}")
         known = [(key, stories.records_of(wire, key), stories.outcomes_of(wire, key)) for key in keys]
-    settings = msgspec.structs.replace(settings, lookups=lookups_now(settings))
+    settings = with_lookups_now(settings)
     with closing(Registry(settings.registry)) as registry:
         codecs, read = Codecs(registry), _reader(settings)
         return tuple(

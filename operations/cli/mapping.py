@@ -1,11 +1,13 @@
 """`towpath mapping`: mappings listed, tried with the recorded examples, explained step by step and compared."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
+from operations.cli.times import Since, Until, moment
 
 if TYPE_CHECKING:
     from mapping.steps import Step
@@ -156,6 +158,34 @@ def diff(before: File, after: File, as_json: AsJson = False) -> None:
         out().print(f"  + {each.after}" if each.after is not None else "  + not there", markup=False)
         if each.reaches and each.reaches != (each.what,):
             out().print(f"  reaches {', '.join(each.reaches)}", markup=False)
+
+
+@app.command()
+def shadow(
+    file: Annotated[str, typer.Argument(help="The new version: a file, or an id of ours.", autocompletion=_mappings)],
+    since: Since = "24h",
+    until: Until = "now",
+    expect: Annotated[
+        list[str] | None,
+        typer.Option("--expect", help="A field that may differ, with all below it: `lines.net_price`; repeatable."),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(min=0, help="Records shown of each difference; they hold what customers wrote. 0: counts only."),
+    ] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Map recorded events with a new version beside the live one, and tell what differs; nothing is written.
+
+    A gate: exit code 0 where nothing differs but in the fields of --expect, 1 where something does or is refused that
+    was not before, 3 where nothing could be compared, which says nothing at all.
+    """
+    from operations.cli import shadow_view  # noqa: PLC0415  brings Kafka's client
+
+    now = datetime.now(UTC)
+    raise typer.Exit(
+        shadow_view.run(file, moment(since, now), moment(until, now), expect or [], samples, as_json=as_json)
+    )
 
 
 def _print_tested(each: "Tested") -> None:
