@@ -56,8 +56,6 @@ class Body:
         for named, expr in let:
             typed = self.check(expr, scope)
             type_: Type = typed.type if typed is not None else Broken()
-            if isinstance(type_, Text) and type_.values is not None and len(type_.values) == 1:
-                type_ = Text()
             with self.told.about(named):
                 loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))
                 is_part = typed is not None and (scope.is_part(typed.path) or self._is_decoded(typed))

@@ -16,7 +16,7 @@ from mapping.nodes import loops
 from mapping.records import Records
 from mapping.runtime import mapped
 from mapping.scope import Scope, code_of
-from mapping.shapes import Instant, Record, Text, Type
+from mapping.shapes import Instant, Record, Text, Type, narrowed
 from mapping.signatures import Function, Parameter, function_of
 from mapping.spec import Block, Expr, Named, Part, Spec, Statuses
 from mapping.told import Told
@@ -71,7 +71,8 @@ class _Compiler:
         self.written: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
         self.open: list[str] = []
         self.weights: dict[str, int] = {}
-        self.checker = Checker(self._functions(functions, rules), frozenset(spec.lookups))
+        self.functions = self._functions(functions, rules)
+        self.checker = Checker(self.functions, frozenset(spec.lookups))
         self.checker.part_called = self._part_called
 
     def compiled(self) -> Compiled:
@@ -109,7 +110,7 @@ class _Compiler:
 
     def _functions(
         self, functions: Mapping[str, Function], rules: Mapping[str, Callable[..., Any]]
-    ) -> Mapping[str, Function]:
+    ) -> dict[str, Function]:
         known = dict(functions)
         for rule in self.spec.rules:
             if rule.text not in rules:
@@ -191,6 +192,10 @@ class _Compiler:
             self.checker.weight += self.weights[name]
         return self.written[name, looped]
 
+    def _gives(self, part: str, result: Type) -> None:
+        """What its expression gives is known better than what it was said to make: which texts, how many decimals."""
+        self.functions[part] = msgspec.structs.replace(self.functions[part], result=result)
+
     def _unused_parts(self) -> None:
         for name, part in self.parts.items():
             if (name, False) not in self.written and (name, True) not in self.written:
@@ -206,7 +211,10 @@ class _Compiler:
         scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0, parts=parts)
         if value is not None:
             scope = body.begin(block, scope, "")
-            writer.line(f"return {code_of(body.check(value, scope, made))}")
+            typed = body.check(value, scope, made)
+            if typed is not None:
+                self._gives(self.open[-1], narrowed(typed.type, made))
+            writer.line(f"return {code_of(typed)}")
         elif isinstance(made, Record):
             record = body.record(block, made, scope, "")
             if code == "mapped":

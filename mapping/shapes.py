@@ -261,6 +261,14 @@ def reading(type_: Type, shown: str = "…", wanted: Type | None = None) -> str:
     return "write " + next(call for of, call in _READING if isinstance(kind, of)).format(shown)
 
 
+def narrowed(given: Type, declared: Type) -> Type:
+    """What is known of a value that fits what it was declared to be; it is absent as that says."""
+    inner = bare(given)
+    if not isinstance(inner, Text | Number) or type(inner) is not type(bare(declared)):
+        return declared
+    return optional(inner) if isinstance(declared, Optional) else inner
+
+
 def holds_whole(given: Type, wanted: Type) -> bool:
     """Whether whole numbers in a value stand where decimals are wanted."""
     match bare(given), bare(wanted):

@@ -82,8 +82,10 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     _known_table(expression, node, function, given)
     constants = {each.name: each.default for each in function.parameters if not each.required}
     constants |= {key: typed.constant for key, (_, typed) in given.items()}
-    result = result_of(function, meanings, constants)
-    return Typed(_called(expression, function, codes), result)
+    code = _called(expression, function, codes)
+    # of a part what it gives is known when it is written, with its first call
+    result = result_of(expression.checker.functions[function.name], meanings, constants)
+    return Typed(code, result)
 
 
 def _absent_of_any_kind(expression: "Expression", function: Function, given: dict[str, tuple[ast.expr, Typed]]) -> None:

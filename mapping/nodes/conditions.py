@@ -184,8 +184,14 @@ def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_
         raise expression.wrong(right_node, f"is {right}, compared with {left}", write)
     if isinstance(left, Text) and isinstance(right, Text):
         for node, one, other in ((right_node, left, right), (left_node, right, left)):
-            # what is written down must be possible, where the other side is one of some values
-            if one.values and other.values and isinstance(node, ast.Constant | ast.List | ast.Tuple):
+            # what is written down must be possible, where the other side is one of some values; one value alone may be
+            # a setting of the mapping, which an extension replaces
+            if (
+                one.values
+                and len(one.values) > 1
+                and other.values
+                and isinstance(node, ast.Constant | ast.List | ast.Tuple)
+            ):
                 strange = sorted(other.values - one.values)
                 if strange and not isinstance(left_node, ast.Constant):
                     raise expression.wrong(

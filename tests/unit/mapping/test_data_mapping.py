@@ -177,6 +177,25 @@ fields:
     assert (result["note"], result["texts"]) == ("W -", ("A A", "B B", "A A"))
 
 
+def test_what_a_part_and_a_named_value_may_be_is_known() -> None:
+    text = """
+statuses: {one_row: {values: {paid: closed}}}
+parts:
+  state_of: {from: {status: text}, to: text, value: '"closed" if status == "paid" else "open"'}
+let: {company: '"TWO"', turned: one_row(order.status)}
+fields:
+  state: state_of(order.status) if company == "ONE" else turned
+"""
+    quotient = (
+        "parts:\n  third: {from: {x: decimal}, to: decimal, value: x / 3}\nfields: {amount: third(order.total)}\n"
+    )
+
+    assert made(text)["state"] == "closed"
+    assert made("let: {fixed: '\"closed\"'}\nfields: {state: fixed}\n")["state"] == "closed"
+    assert "'shut' is impossible here" in broken("let: {fixed: '\"shut\"'}\nfields: {state: fixed}\n")
+    assert "is a quotient" in broken(quotient)
+
+
 def test_a_rule_is_called_like_a_function_and_given_the_tables() -> None:
     def doubled(whole: int, lookups: Lookups) -> int:
         return whole * int(lookups.find("by", "x") or 1)
