@@ -8,6 +8,7 @@ from mapping.checker import Checker
 from mapping.expressions import Parsed
 from mapping.messages import nearest
 from mapping.nodes import loops
+from mapping.places import NOWHERE
 from mapping.scope import UNKNOWN, Scope, Typed, code_of
 from mapping.shapes import Broken, Field, ListOf, MapOf, Record, Text, Type, bare, misfit
 from mapping.spec import Block, Expr, Listed, Named, Requirement, Value, Verbatim
@@ -59,7 +60,8 @@ class Body:
             with self.told.about(named):
                 loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))
                 is_part = typed is not None and (scope.is_part(typed.path) or self._is_decoded(typed))
-                scope = scope.naming({named.text: type_})
+                places = typed.places if typed is not None else NOWHERE
+                scope = scope.naming({named.text: type_}, {named.text: places})
                 if is_part:
                     scope = scope.with_part(named.text)
             self.writer.line(f"{named.text} = {code_of(typed)}", f"{path}{named.text}")
@@ -86,6 +88,8 @@ class Body:
                 default = UNKNOWN if field.required else field.default
                 typed = self.check(value, scope, field.type, default)
                 code = code_of(typed)
+                if typed is not None:
+                    self.checker.whole(typed)
                 return f"_tuple({code})" if _is_list(field.type, typed) else code
             case Verbatim(expr):
                 return self.verbatim(expr, field.type)

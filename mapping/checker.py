@@ -15,6 +15,8 @@ from mapping.expressions import Parsed
 from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.nodes.expression import Expression
+from mapping.places import Reading
+from mapping.records import records_in
 from mapping.scope import UNKNOWN, Facts, Scope, Typed, call, name
 from mapping.shapes import (
     Anything,
@@ -50,6 +52,9 @@ class Checker:
         self.called: dict[str, Function] = {}
         #: (record, field) that were read.
         self.reads: set[tuple[str, str]] = set()
+        self.reading = Reading()
+        #: Names in the code of parts of the mapping.
+        self.parts_called: set[str] = set()
         #: Called for a part of the mapping: (name, in a loop) -> name in the code.
         self.part_called: Callable[[str, bool], tuple[str, tuple[str, ...]]] = lambda part, _: (part, ())
         #: Parts of expressions looked at, those of a part of the mapping at each of its calls.
@@ -117,6 +122,14 @@ class Checker:
         if isinstance(wanted, Integer) and not wanted.parts and isinstance(given.type, Integer) and given.type.parts:
             return Typed(call("_int", given.code), wanted)
         return given
+
+    def whole(self, given: Typed) -> None:
+        """A value goes where everything in it may be read."""
+        records = [each.name for each in records_in(given.type)]
+        called = {each.id for each in ast.walk(given.code) if isinstance(each, ast.Name)} if not given.places else set()
+        # what a part made is no part of the source, though it may be called alike
+        if records and not any(each in called for each in self.parts_called):
+            self.reading.whole(records, given.places)
 
     def constant(self, value: Any) -> ast.expr:
         """A value in the code: written down where Python can, else by a name."""

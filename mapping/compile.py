@@ -20,7 +20,7 @@ from mapping.shapes import Instant, Record, Text, Type, narrowed
 from mapping.signatures import Function, Parameter, function_of
 from mapping.spec import Block, Expr, Named, Part, Spec, Statuses
 from mapping.told import Told
-from mapping.unread import keep, say_unread
+from mapping.unread import KEEP, keep, say_unread
 from mapping.writer import Made, Writer
 
 #: What a function of the code is handed on if it needs it.
@@ -88,7 +88,7 @@ class _Compiler:
             raise BrokenMappingError(self.told.messages)
         main = self._function("mapped", given, target, self.spec.block, looped=False)
         self._unused_parts()
-        say_unread(self.spec, given, self.checker.reads, self.told)
+        say_unread(self.spec, given, self.checker.reading, self.told)
         if self.told.messages:
             raise BrokenMappingError(sorted(self.told.messages, key=lambda each: (each.line, each.column)))
         self.writer.append(main)
@@ -208,12 +208,14 @@ class _Compiler:
         writer.within()
         body = Body(self.checker, self.told, writer)
         parts = frozenset(given) if not looped else frozenset[str]()
-        scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0, parts=parts)
+        places = {each: frozenset({f"{self.open[-1]}({each})" if self.open else each}) for each in given}
+        scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0, parts=parts, places=places)
         if value is not None:
             scope = body.begin(block, scope, "")
             typed = body.check(value, scope, made)
             if typed is not None:
                 self._gives(self.open[-1], narrowed(typed.type, made))
+                self.checker.whole(typed)
             writer.line(f"return {code_of(typed)}")
         elif isinstance(made, Record):
             record = body.record(block, made, scope, "")
@@ -237,10 +239,10 @@ class _Compiler:
 
     def _keeping(self, record: Made, given: Mapping[str, Type], made: Record) -> Made:
         unmapped = self.spec.unmapped
-        if unmapped is None or not unmapped.text.startswith("keep in "):
+        if unmapped is None or not unmapped.text.startswith(KEEP):
             return record
         with self.told.about(unmapped):
-            return keep(record, unmapped.text.removeprefix("keep in ").strip(), given, made, self.checker.reads)
+            record, self.checker.constants["_unread"] = keep(record, self.spec, given, made, self.checker.reading)
         return record
 
 

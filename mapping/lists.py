@@ -9,6 +9,7 @@ import msgspec
 from mapping.expressions import Parsed
 from mapping.messages import WrongError
 from mapping.nodes import loops
+from mapping.places import NOWHERE, around
 from mapping.scope import Scope, code_of
 from mapping.shapes import (
     Boolean,
@@ -85,6 +86,7 @@ def _add_value(body: "Body", item: Expr | Verbatim, made: str, wanted: ListOf, s
     with body.told.about(item):
         parsed = Parsed(item.text)
         typed = body.checker.check(parsed, scope)
+        body.checker.whole(typed)
         several = isinstance(bare(typed.type), ListOf)
         code = code_of(body.checker.fitted(typed, wanted if several else wanted.item, parsed, parsed.tree))
         add = f"extend(_steps.over({code}, 1))" if several else f"append({code})"
@@ -186,7 +188,8 @@ def _grouped(
         body.told.say(block.group_by[0][1], "group is something else already, and groups use it", "choose another name")
     types = tuple(loop.scope.variables[each] for each in loop.names)
     names["group"] = ListOf(types[0] if len(types) == 1 else Several(types))
-    inside = scope.naming(names)
+    places = loop.scope.places.get(loop.names[0], NOWHERE) if len(types) == 1 else NOWHERE
+    inside = scope.naming(names, {"group": around(places)})
     return (
         Scope(
             variables=inside.variables,
@@ -194,6 +197,7 @@ def _grouped(
             depth=scope.depth + 1,
             own=frozenset(names) if loop.scope.own else frozenset(),
             parts=inside.parts | (frozenset({"group"}) if loop.scope.own else frozenset()),
+            places=inside.places,
         ),
         (f"{key_names}, group", f"{groups}.items()"),
         block,

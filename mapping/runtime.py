@@ -5,7 +5,10 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
+from msgspec import Struct
+
 from errors import MappingError
+from mapping.functions.conversions import to_text
 
 T = TypeVar("T")
 
@@ -152,13 +155,26 @@ def option_table(connection: str) -> str:
     return f"connection:{connection}"
 
 
-def kept(values: Mapping[str, Any]) -> dict[str, str]:
-    """What nobody mapped, as text; without what is absent or empty."""
-    return {
-        name: plain(value) if isinstance(value, Decimal) else str(value)
-        for name, value in values.items()
-        if value not in {None, ""}
-    }
+def kept(value: Any, tree: Any, path: str = "") -> dict[str, str]:
+    """What nobody mapped, as texts by name; without what is absent or empty."""
+    if value is None or value == "":
+        return {}
+    if isinstance(value, list | tuple):
+        turns = (kept(each, tree, f"{path}[{number}]") for number, each in enumerate(value, 1))
+        return {name: text for turn in turns for name, text in turn.items()}
+    if tree is not None:
+        parts = (
+            (shown, value.get(name) if isinstance(value, dict) else getattr(value, name), inner)
+            for name, shown, inner in tree
+        )
+    elif isinstance(value, Mapping):
+        parts = ((name, each, None) for name, each in value.items())
+    elif isinstance(value, Struct):
+        parts = ((name, getattr(value, name), None) for name in value.__struct_fields__)
+    else:
+        return {path: to_text(value)}
+    found = (kept(each, inner, f"{path}.{name}".strip(".")) for name, each, inner in parts)
+    return {name: text for one in found for name, text in one.items()}
 
 
 def refuse(reason: str) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mapping.places import NOWHERE, Places
 from mapping.shapes import Type
 
 #: Of a value that nobody wrote down.
@@ -21,6 +22,8 @@ class Typed(msgspec.Struct, frozen=True):
     constant: Any = UNKNOWN
     #: `order.billing_contact`: a name, or fields of one; empty for everything else.
     path: str = ""
+    #: Where in the record it stands.
+    places: Places = NOWHERE
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -42,22 +45,28 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     own: frozenset[str] = frozenset()
     #: Names of the record and of parts of it, as against what was made of it and may hold a part many times.
     parts: frozenset[str] = frozenset()
+    #: Where in the record names stand.
+    places: Mapping[str, Places] = {}
 
     def knowing(self, present: frozenset[str]) -> "Scope":
         """The same where some paths are known to be there."""
         return msgspec.structs.replace(self, present=self.present | present) if present else self
 
-    def naming(self, variables: Mapping[str, Type]) -> "Scope":
+    def naming(self, variables: Mapping[str, Type], places: Mapping[str, Places] | None = None) -> "Scope":
         """The same with more names; what was known of values called so before is forgotten."""
         present = frozenset(path for path in self.present if path.split(".")[0] not in variables)
         return msgspec.structs.replace(
-            self, variables={**self.variables, **variables}, present=present, parts=self.parts - frozenset(variables)
+            self,
+            variables={**self.variables, **variables},
+            present=present,
+            parts=self.parts - frozenset(variables),
+            places={**self.places, **dict.fromkeys(variables, NOWHERE), **(places or {})},
         )
 
-    def looping(self, variables: Mapping[str, Type], *, linear: bool) -> "Scope":
+    def looping(self, variables: Mapping[str, Type], places: Mapping[str, Places], *, linear: bool) -> "Scope":
         """Inside of a loop; a linear one runs over a part of the record."""
         own = frozenset(variables) if linear else frozenset[str]()
-        inner = self.naming(variables)
+        inner = self.naming(variables, places)
         return msgspec.structs.replace(inner, depth=self.depth + 1, own=own, parts=inner.parts | own)
 
     def with_part(self, called: str) -> "Scope":

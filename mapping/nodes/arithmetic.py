@@ -4,6 +4,7 @@ import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mapping.places import either
 from mapping.scope import UNKNOWN, Typed, call
 from mapping.shapes import (
     Boolean,
@@ -65,7 +66,7 @@ def _lists(expression: "Expression", node: ast.BinOp, left: Typed, right: Typed)
     if made is None:
         raise expression.wrong(node.right, f"is {right.type}, behind {left.type}", "a list has values of one kind")
     both = [expression.checker.converted(each, made).code for each in (left, right)]
-    return Typed(call("_steps.joined", *both), made)
+    return Typed(call("_steps.joined", *both), made, places=either(left.places, right.places))
 
 
 def _whole(node: ast.BinOp, code: ast.BinOp, left: Typed, right: Typed) -> Typed:

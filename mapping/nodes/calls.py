@@ -82,6 +82,11 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     _known_table(expression, node, function, given)
     constants = {each.name: each.default for each in function.parameters if not each.required}
     constants |= {key: typed.constant for key, (_, typed) in given.items()}
+    for each, (_, typed) in given.items():
+        if function.call is None:
+            expression.checker.reading.given(function.name, each, typed.places)
+        else:
+            expression.checker.whole(typed)
     code = _called(expression, function, codes)
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
@@ -118,6 +123,7 @@ def _called(expression: "Expression", function: Function, codes: dict[str, ast.e
     if function.call is None:
         code, takes = expression.checker.part_called(function.name, expression.scope.depth > 0)
         order = (*codes, *takes)
+        expression.checker.parts_called.add(code)
     expression.checker.called[code] = function
     codes |= {each: name(each if each == "now" else f"_{each.lstrip('_')}") for each in takes}
     positional: list[ast.expr] = []

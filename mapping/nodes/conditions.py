@@ -3,6 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
+from mapping.places import Places, either
 from mapping.scope import Facts, Typed, call
 from mapping.shapes import (
     Boolean,
@@ -116,7 +117,8 @@ def _alternatives(expression: "Expression", node: ast.BoolOp, parts: list[Typed]
         if both is None:
             raise expression.wrong(node, f"is {typed.type}, or {made}", "both sides of `or` must be of one kind")
         made = both
-    return Typed(ast.BoolOp(ast.Or(), [expression.checker.converted(each, made).code for each in parts]), made)
+    code = ast.BoolOp(ast.Or(), [expression.checker.converted(each, made).code for each in parts])
+    return Typed(code, made, places=either(*(each.places for each in parts)))
 
 
 def boolop(expression: "Expression", node: ast.BoolOp) -> Typed:
@@ -132,7 +134,13 @@ def ifexp(expression: "Expression", node: ast.IfExp) -> Typed:
     if made is None:
         raise expression.wrong(node, f"is {body.type}, or else {orelse.type}", "both must be of one kind")
     body, orelse = expression.checker.converted(body, made), expression.checker.converted(orelse, made)
-    return Typed(ast.IfExp(test, body.code, orelse.code), made)
+    return Typed(ast.IfExp(test, body.code, orelse.code), made, places=_chosen(body, orelse))
+
+
+def _chosen(*either_: Typed) -> Places:
+    """Where one of several values stands; what is nothing, or was written down, stands nowhere and is no record."""
+    there = [each.places for each in either_ if not isinstance(each.type, Nothing | Never)]
+    return either(*there)
 
 
 def compare(expression: "Expression", node: ast.Compare) -> Typed:

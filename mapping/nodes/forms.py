@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mapping.messages import nearest
 from mapping.nodes import loops
+from mapping.places import Places, either, inside
 from mapping.scope import Typed, all_of, call, is_there, name
 from mapping.shapes import (
     Boolean,
@@ -84,8 +85,8 @@ def _quantifier(which: str) -> Form:
 
 
 def _first(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:
-    code, item = _each(expression, node, arguments, "first(line.sku for line in order.lines)")
-    return Typed(call("_next", call("_iter", code), ast.Constant(None)), optional(item))
+    code, item, places = _placed(expression, node, arguments, "first(line.sku for line in order.lines)")
+    return Typed(call("_next", call("_iter", code), ast.Constant(None)), optional(item), places=places)
 
 
 def _distinct(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:
@@ -117,8 +118,10 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
     *tried, last = arguments
     end = expression.visit(last)
     code, made = end.code, end.type
+    standing = [end.places] if not isinstance(end.type, Nothing | Never) else []
     for each in reversed(tried):
         given, guards = _through(expression, each)
+        standing.append(given.places)
         both = joined(bare(given.type), made)
         if both is None:
             shown = expression.parsed.source(each)
@@ -137,7 +140,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
                 value = name(kept)
         value = expression.checker.converted(Typed(value, bare(given.type)), both).code
         code, made = ast.IfExp(all_of(guards), value, code), both
-    return Typed(code, made)
+    return Typed(code, made, places=either(*standing))
 
 
 def _through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.expr]]:
@@ -147,11 +150,11 @@ def _through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.
     of, guards = _through(expression, node.value)
     if isinstance(of.type, Optional) and of.path:
         guards = [*guards, is_there(of.code)]
-        of = Typed(of.code, bare(of.type), path=of.path)
+        of = Typed(of.code, bare(of.type), path=of.path, places=of.places)
     elif isinstance(of.type, Optional):
         kept = expression.checker.fresh()
         guards = [*guards, is_there(ast.NamedExpr(ast.Name(kept, ast.Store()), of.code))]
-        of = Typed(name(kept), bare(of.type))
+        of = Typed(name(kept), bare(of.type), places=of.places)
     if isinstance(node, ast.Subscript):
         return expression.taken(of, node), guards
     return expression.field(of, node.attr, node), guards
@@ -252,6 +255,13 @@ def _each(
     expression: "Expression", node: ast.Call, arguments: list[ast.expr], such_as: str, *known: str
 ) -> tuple[ast.expr, Type]:
     """The values an aggregate is made of, as one thing to run over, and their type."""
+    return _placed(expression, node, arguments, such_as, *known)[:2]
+
+
+def _placed(
+    expression: "Expression", node: ast.Call, arguments: list[ast.expr], such_as: str, *known: str
+) -> tuple[ast.expr, Type, Places]:
+    """The same, and where in the record they stand."""
     if len(arguments) != 1 or any(each.arg not in known for each in node.keywords):
         raise expression.wrong(node, "takes one list", f"write {such_as}")
     argument = arguments[0]
@@ -259,7 +269,7 @@ def _each(
         generators, element = loops.comprehension(expression, argument, lambda here: here.visit(argument.elt))
         if isinstance(element.type, Optional):
             raise expression.absent(argument.elt, element, "in an aggregate")
-        return ast.GeneratorExp(element.code, generators), element.type
+        return ast.GeneratorExp(element.code, generators), element.type, element.places
     given = expression.value(argument, "where a list is needed")
     if not isinstance(given.type, ListOf):
         raise expression.wrong(argument, f"is {given.type}, and a list is needed", f"write {such_as}")
@@ -267,7 +277,7 @@ def _each(
         raise expression.wrong(
             argument, "has values that may be absent", "leave them out: [x for x in … if x is not None]"
         )
-    return expression.charged(given).code, given.type.item
+    return expression.charged(given).code, given.type.item, inside(given.places)
 
 
 def _ordered(expression: "Expression", node: ast.AST, item: Type) -> None:

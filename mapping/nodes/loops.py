@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mapping.expressions import Parsed
+from mapping.places import NOWHERE, Places, inside
 from mapping.scope import Scope, Typed, call, method, name
 from mapping.shapes import Date, Instant, Integer, ListOf, MapOf, Number, Several, Text, Type, reading
 
@@ -42,7 +43,7 @@ def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     (`Checker.weighed`). Linear is a loop over a list of the record that is in no other loop, or that belongs to the
     turn it is in: each of its texts is then read at one turn only, and need not be paid.
     """
-    over, item, path = _iterable(expression, generator.iter)
+    over, item, path, turns = _iterable(expression, generator.iter)
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(over)):
         raise expression.wrong(generator.iter, "too much for one `for`", "give what it runs over a name under `let:`")
     names = _names(expression, generator.target)
@@ -54,10 +55,10 @@ def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     linear = scope.is_part(path) and (scope.depth == 0 or path.split(".")[0] in scope.own)
     weight = expression.checker.fresh("weight")
     over = call("_steps.over", over, name(weight))
-    inside = scope.looping(dict(zip(names, types, strict=True)), linear=linear)
+    inner = scope.looping(dict(zip(names, types, strict=True)), dict(zip(names, turns, strict=True)), linear=linear)
     made = [ast.Name(each, ast.Store()) for each in names]
     target: ast.expr = made[0] if len(made) == 1 else ast.Tuple(list(made), ast.Store())
-    return Loop(target, over, names, inside, weight, expression.checker.weight)
+    return Loop(target, over, names, inner, weight, expression.checker.weight)
 
 
 def comprehension(
@@ -81,31 +82,34 @@ def comprehension(
     return generators, made
 
 
-def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type, str]:
-    """What is run over, what each turn gives, and the path if it is the record's own list."""
+def _iterable(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Type, str, tuple[Places, ...]]:
+    """What is run over, what each turn gives, the path if it is the record's own list, and where each turn stands."""
     match node:
         case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as lists, keywords=[]):
             each = [_list(expression, part) for part in lists]
-            return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each)), ""
+            turns = tuple(inside(typed.places) for typed, _ in each)
+            return call("_zip", *(typed.code for typed, _ in each)), Several(tuple(item for _, item in each)), "", turns
         case ast.Call(func=ast.Name(id="zip")):
             raise expression.wrong(node, "zip runs over two lists or more", "write zip(order.lines, taxes)")
         case ast.Call(func=ast.Name(id="enumerate"), args=[of, *first], keywords=[]) if len(first) < 2:
             typed, item = _list(expression, of)
             begun = expression.needs(first[0], (Integer,), "as the first number") if first else None
             code = call("_tuple", call("_enumerate", typed.code, *([begun.code] if begun is not None else [])))
-            return code, Several((Integer(), item)), typed.path
+            return code, Several((Integer(), item)), typed.path, (NOWHERE, inside(typed.places))
         case ast.Call(func=ast.Attribute(value=of, attr="items"), args=[], keywords=[]):
             given = expression.value(of, "where a loop runs over it")
             if isinstance(given.type, MapOf):
-                return method(given.code, "items"), Several((Text(), given.type.value)), given.path
+                turns = (NOWHERE, inside(given.places))
+                return method(given.code, "items"), Several((Text(), given.type.value)), given.path, turns
             raise expression.wrong(of, f"is {given.type}, and only a map has items")
         case ast.List() | ast.Tuple():
             # as few as were written down
             typed, item = _list(expression, node)
-            return typed.code, item, next(iter(expression.scope.parts), "")
+            return typed.code, item, next(iter(expression.scope.parts), ""), (inside(typed.places),)
         case _:
             typed, item = _list(expression, node)
-            return typed.code, item, typed.path
+            turns = (inside(typed.places),) if not isinstance(item, Several) else tuple(NOWHERE for _ in item.of)
+            return typed.code, item, typed.path, turns
 
 
 def _list(expression: "Expression", node: ast.expr) -> tuple[Typed, Type]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mapping.messages import WrongError, nearest
 from mapping.nodes.forms import FORMS
+from mapping.places import NOWHERE, inside
 from mapping.scope import UNKNOWN, Typed, call, method, name
 from mapping.shapes import (
     Anything,
@@ -51,7 +52,8 @@ def name_of(expression: "Expression", node: ast.Name) -> Typed:
     if isinstance(known, Broken):
         raise WrongError("")
     if known is not None:
-        return Typed(name(node.id), _narrowed(expression, node.id, known), path=node.id)
+        places = expression.scope.places.get(node.id, NOWHERE)
+        return Typed(name(node.id), _narrowed(expression, node.id, known), path=node.id, places=places)
     if node.id in _CONSTANTS:
         return constant(expression, ast.copy_location(ast.Constant(_CONSTANTS[node.id]), node))
     if node.id == "unset":
@@ -94,13 +96,14 @@ def field(expression: "Expression", of: Typed, field_name: str, node: ast.AST) -
             if found is None:
                 raise expression.wrong(node, f"{of.type} has no field {field_name}", nearest(field_name, fields))
             expression.checker.reads.add((record_name, field_name))
+            places = expression.checker.reading.field(record_name, of.places, field_name)
             code: ast.expr = ast.Attribute(of.code, field_name, ast.Load())
             if maker is None and isinstance(found.type, Optional):
                 # a dict may leave out what may be absent
                 code = method(of.code, "get", ast.Constant(field_name))
             elif maker is None:
                 code = ast.Subscript(of.code, ast.Constant(field_name), ast.Load())
-            return Typed(code, _narrowed(expression, path, found.type), path=path)
+            return Typed(code, _narrowed(expression, path, found.type), path=path, places=places)
         case Integer(parts) if field_name in dict(parts):
             return Typed(ast.Attribute(of.code, field_name, ast.Load()), dict(parts)[field_name], path=path)
         case MapOf():
@@ -126,14 +129,15 @@ def taken(expression: "Expression", of: Typed, node: ast.Subscript) -> Typed:
             return expression.field(of, node.slice.value, node)
         case MapOf(value):
             key = expression.needs(node.slice, (Text,), "as a map's key")
-            return Typed(method(of.code, "get", key.code), optional(value))
+            return Typed(method(of.code, "get", key.code), optional(value), places=inside(of.places))
         case ListOf(item):
             place = expression.visit(node.slice)
             if not isinstance(place.constant, int) or isinstance(place.constant, bool):
                 raise expression.wrong(
                     node.slice, "a place in a list is a number written down", "write [0] for the first"
                 )
-            return Typed(call("_at", of.code, ast.Constant(place.constant)), optional(item))
+            code = call("_at", of.code, ast.Constant(place.constant))
+            return Typed(code, optional(item), places=inside(of.places))
         case Text():
             raise expression.wrong(
                 node, "a text is cut from one place to another", "write [0:1] for its first character"
@@ -157,4 +161,4 @@ def _slice(expression: "Expression", of: Typed, node: ast.AST, cut: ast.Slice) -
     if cut.step is not None:
         raise expression.wrong(node, "a step means nothing here", "write [0:10]")
     code = ast.Subscript(expression.charged(of).code, ast.Slice(*bounds), ast.Load())
-    return Typed(code, Text() if isinstance(of.type, Text) else of.type)
+    return Typed(code, Text() if isinstance(of.type, Text) else of.type, places=of.places)

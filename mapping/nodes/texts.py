@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mapping.messages import WrongError
 from mapping.nodes import loops
+from mapping.places import around, either
 from mapping.scope import UNKNOWN, Typed, call, method
 from mapping.shapes import (
     Anything,
@@ -78,7 +79,7 @@ def charged(expression: "Expression", given: Typed) -> Typed:
     if not expression.scope.depth or given.constant is not UNKNOWN or expression.scope.is_own(given.code):
         return given
     if isinstance(bare(given.type), Text | ListOf | MapOf | Anything):
-        return Typed(call("_steps.sized", given.code), given.type, path=given.path)
+        return Typed(call("_steps.sized", given.code), given.type, path=given.path, places=given.places)
     return given
 
 
@@ -91,7 +92,8 @@ def list_of(expression: "Expression", node: ast.List | ast.Tuple) -> Typed:
             raise expression.wrong(place, f"is {each.type} in a list of {made}", "a list has values of one kind")
         made = both
     codes = [expression.checker.converted(each, made).code for each in items]
-    return Typed(ast.Tuple(codes, ast.Load()), ListOf(made))
+    places = around(either(*(each.places for each in items)))
+    return Typed(ast.Tuple(codes, ast.Load()), ListOf(made), places=places)
 
 
 def map_of(expression: "Expression", node: ast.Dict) -> Typed:
@@ -114,7 +116,8 @@ def map_of(expression: "Expression", node: ast.Dict) -> Typed:
 def listcomp(expression: "Expression", node: ast.ListComp | ast.GeneratorExp) -> Typed:
     """`[x for y in z]`."""
     generators, item = loops.comprehension(expression, node, lambda here: here.visit(node.elt))
-    return Typed(call("_tuple", ast.GeneratorExp(item.code, generators)), ListOf(item.type))
+    code = call("_tuple", ast.GeneratorExp(item.code, generators))
+    return Typed(code, ListOf(item.type), places=around(item.places))
 
 
 def dictcomp(expression: "Expression", node: ast.DictComp) -> Typed:

@@ -227,15 +227,6 @@ def test_a_text_stands_as_it_is() -> None:
     assert made("fields:\n  note: {text: ' WEB '}\n")["note"] == " WEB "
 
 
-def test_unmapped_fields_are_told_or_kept() -> None:
-    said = broken("unmapped: refuse\nignored: [ShopOrder.rate]\nfields:\n  key: order.number\n")
-    kept = made("unmapped: keep in more\nfields:\n  key: order.number\n  more: '{\"own\": order.status}'\n")
-
-    assert "ShopOrder.id, ShopOrder.status, ShopOrder.note" in said
-    assert "ShopOrder.rate" not in said
-    assert kept["more"] == {"id": "7", "total": "20.00", "rate": "1.25", "own": "paid"}
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
