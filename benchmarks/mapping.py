@@ -1,4 +1,4 @@
-"""How long each mapping of the streams takes beside the same one written by hand, the record decoded already.
+"""How long each mapping takes beside the same one written by hand, the record decoded already.
 
 .venv/bin/python -m benchmarks.mapping
 """
@@ -16,11 +16,14 @@ import msgspec
 from benchmarks.by_hand.inventory_level_from_dynamics_gp import inventory_level_by_hand
 from benchmarks.by_hand.order_from_clarity import order_by_hand
 from benchmarks.by_hand.order_status_from_dynamics_gp import order_status_by_hand
+from benchmarks.by_hand.sales_order_for_dynamics_gp import sales_order_by_hand
 from benchmarks.by_hand.shipment_from_dynamics_gp import shipment_by_hand
+from consumers.routes import SALES_ORDER
 from mapping.data import DataMapping
 from mapping.port import Lookups
 from schemas.bus.fetched import Fetched
 from schemas.bus.seen import Seen
+from schemas.canonical.order import Order
 from schemas.systems.captured import Captured
 from schemas.systems.clarity import wire
 from schemas.systems.clarity.order import ClarityOrder
@@ -51,7 +54,7 @@ class Pair(NamedTuple):
 def main() -> None:
     """Print the medians of both and how often one takes the other, in turns, so that a busy machine slows both."""
     ratios = {}
-    for pair in (order(), order_status(), shipment(), inventory_level()):
+    for pair in (order(), order_status(), shipment(), inventory_level(), sales_order()):
         assert pair.data() == pair.by_hand()
         by_data, by_hand = [], []
         for _ in range(ROUNDS):
@@ -106,6 +109,17 @@ def inventory_level() -> Pair:
         "inventory_level",
         lambda: routes.INVENTORY_LEVEL_FROM_DYNAMICS_GP(row, LOOKUPS, NOW),
         lambda: inventory_level_by_hand(row, LOOKUPS, NOW),
+    )
+
+
+def sales_order() -> Pair:
+    """The GP document of an order of two lines."""
+    path = EXAMPLES / "canonical.orders.v1" / "full_order.json"
+    given = msgspec.json.decode(path.read_bytes(), type=Order)
+    options = {"document_id": "WEB", "site": "MAIN", "tax_schedule": "WEBTAX", "tax_detail": "WEBTAX"}
+    lookups = Lookups({"target": options, "gp_items": {"TP-1001": "100XLG"}})
+    return Pair(
+        "sales_order", lambda: SALES_ORDER(given, lookups, NOW), lambda: sales_order_by_hand(given, lookups, NOW)
     )
 
 

@@ -20,6 +20,7 @@ from bus import windows
 from bus.lookups import files, rows, values
 from bus.secret import Secret
 from errors import ConfigurationError
+from mapping.overlay import FOLDER, NONE
 from mapping.port import Lookups
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -154,6 +155,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...]
     #: The tables as their files say, and each connection's options; what runs takes `bus.live_lookups`.
     lookups: Lookups
+    #: The deployment's own mappings by their file's name.
+    mappings: Mapping[str, bytes] = NONE
     #: What is wrong with files of tables: those are missing above, and nothing that maps starts.
     lookup_faults: tuple[str, ...] = ()
     #: Of the running code, as it stands in dead letters.
@@ -187,6 +190,11 @@ def current() -> Settings:
 def demo() -> Settings:
     """The deployment that comes with the bus, which the examples were recorded in; reaches nobody."""
     return offline({"TOWPATH_DEPLOYMENT": DEFAULT_DEPLOYMENT}, ROOT)
+
+
+def at_rest() -> Settings:
+    """The deployment of this process for work that reaches nobody, also where nothing runs."""
+    return offline(os.environ, ROOT)
 
 
 def offline(environ: Mapping[str, str], root: Path) -> Settings:
@@ -244,6 +252,7 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         pairs=pairs,
         lookups=Lookups(tables),
         lookup_faults=faults,
+        mappings={f"{FOLDER}/{path.name}": path.read_bytes() for path in sorted((folder / FOLDER).glob("*.yaml"))},
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )

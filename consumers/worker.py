@@ -18,9 +18,9 @@ from consumers import agents
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
 from consumers.clarity.order_status_sink import OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
-from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
+from consumers.routes import sales_order
 from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
 from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
@@ -45,7 +45,7 @@ def run(settings: Settings, name: str | None) -> int:
             async with (
                 store_of(settings, connection, codecs) as store,
                 worker.lookups_of(app, settings, codecs) as lookups,
-                target_at(connection, store, codecs, lookups) as there,
+                target_at(settings, connection, store, codecs, lookups) as there,
             ):
                 agents.attach(app, settings, connection, store, codecs)
                 origins = agents.origins(app, settings, connection, codecs)
@@ -73,15 +73,18 @@ def run(settings: Settings, name: str | None) -> int:
 
 
 @asynccontextmanager
-async def target_at(connection: Connection, store: Store, codecs: Codecs, tables: Tables) -> AsyncIterator[AtTarget]:
+async def target_at(
+    settings: Settings, connection: Connection, store: Store, codecs: Codecs, tables: Tables
+) -> AsyncIterator[AtTarget]:
     """The connection's sinks by record and its probe, with a client of their own."""
     match connection.system:
         case "dynamics-gp":
             lookups = Renamed(tables, of_connection(connection.name), known_as=TARGET)
             target_of(lookups.current(), connection.name)  # a mistake in it stops us now, not at the first order
+            mapping = sales_order(settings.mappings)
             async with aclosing(open_company(connection)) as company:
                 orders = SalesOrderSink(
-                    company, codecs.of(topics.ORDERS), sales_order, lookups, now, connection.send_timeout_s
+                    company, codecs.of(topics.ORDERS), mapping, lookups, now, connection.send_timeout_s
                 )
                 yield AtTarget({"order": orders}, company.probe, there=company)
         case "clarity":

@@ -2,6 +2,7 @@
 
 import decimal
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import DivisionByZero
@@ -16,6 +17,7 @@ from mapping.compile import Compiled, compiled
 from mapping.extend import collisions, extended
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
+from mapping.reader import plain
 from mapping.records import Records
 from mapping.signatures import Function, library
 from mapping.spec import Spec, read
@@ -36,7 +38,7 @@ class DataMapping:
         *,
         functions: Mapping[str, Function] | None = None,
         rules: Mapping[str, FunctionType] | None = None,
-        extends: "DataMapping | None" = None,
+        of: "DataMapping | None" = None,
         records: Records | None = None,
     ) -> None:
         """Take a file's bytes.
@@ -46,15 +48,16 @@ class DataMapping:
             file: Its name, for messages.
             functions: What it may call; the library if left out.
             rules: Named functions it may call besides; never of a stranger's making.
-            extends: The mapping it says it extends.
+            of: The mapping it says it extends or replaces.
             records: Where its records are found; those of `schemas` if left out.
         """
         self._given = content
-        self._file = file
+        #: Its file, as messages name it.
+        self.file = file
         self._functions = functions
-        self._extends = extends
+        self._of = of
         #: What it may call besides the library.
-        self.rules: Mapping[str, FunctionType] = {**(extends.rules if extends else {}), **(rules or {})}
+        self.rules: Mapping[str, FunctionType] = {**(of.rules if of else {}), **(rules or {})}
         self._records = records or Records()
 
     @cached_property
@@ -68,15 +71,16 @@ class DataMapping:
         Raises:
             BrokenMappingError: it cannot be understood, or replaces what has moved on.
         """
-        own = read(self._content, self._file)
-        if own.extends is None:
+        own = read(self._content, self.file)
+        of = own.extends if own.extends is not None else own.replaces
+        if of is None:
             return own
-        if self._extends is None:
-            raise own.document.wrong(own.extends.node.start, f"there is no mapping {own.extends.text}")
-        moved = collisions(own, self._extends.spec)
+        if self._of is None:
+            raise own.document.wrong(of.node.start, f"there is no mapping {of.text}")
+        moved = collisions(own, self._of.spec)
         if moved:
             raise BrokenMappingError(moved)
-        return extended(own, self._extends.spec)
+        return extended(own, self._of.spec) if own.extends is not None else own
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -99,8 +103,20 @@ class DataMapping:
         return self.spec.version
 
     @cached_property
+    def own_digest(self) -> str:
+        """Of what its own file says and of the rules it names: what its version number stands for.
+
+        Comments and the `about:` may be mended without another version; of what it extends nothing is in it.
+        """
+        own = read(self._content, self.file)
+        known = hashlib.sha256(plain(own.document.root, leave_out="about").encode())
+        for text in sorted({_text_of(self.rules[rule.text]) for rule in own.rules if rule.text in self.rules}):
+            known.update(text.encode())
+        return known.hexdigest()[:12]
+
+    @cached_property
     def digest(self) -> str:
-        """Of its bytes, and of the modules its rules stand in, which are part of what it does.
+        """Of all that is part of what it does, ours below an extension included.
 
         Whoever stamps it is about to run it, and must not find out with the first record that it is broken.
 
@@ -108,14 +124,9 @@ class DataMapping:
             BrokenMappingError: it cannot be run.
         """
         assert self.compiled is not None
-        named = [self.rules[rule.text] for rule in self.spec.rules]
-        files = sorted({rule.__code__.co_filename for rule in named})
-        known = hashlib.sha256(self._content)
-        if self._extends is not None:
-            known.update(self._extends.digest.encode())
-        for file in files:
-            known.update(Path(file).read_bytes())
-        return known.hexdigest()[:12]
+        if self._of is None or self.spec.extends is None:
+            return self.own_digest
+        return hashlib.sha256(f"{self.own_digest}{self._of.digest}".encode()).hexdigest()[:12]
 
     def __call__(self, record: Any, lookups: Lookups, now: datetime) -> Any:
         """The target record.
@@ -150,7 +161,7 @@ class DataMapping:
         paths: list[str] = []
         trace: TracebackType | None = raised.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self._file:
+            if trace.tb_frame.f_code.co_filename == self.file:
                 path = self.compiled.fields.get(trace.tb_lineno, "")
                 # a comprehension stands in the line it is called from; a part's fields are those of the field it makes
                 if path and (not paths or trace.tb_frame.f_code.co_name.isidentifier()):
@@ -169,6 +180,12 @@ def from_file(path: str, rules: ModuleType | None = None) -> DataMapping:
     """
     functions = {name: each for name, each in vars(rules).items() if isinstance(each, FunctionType)} if rules else {}
     return DataMapping(_ROOT / path, path, rules=functions)
+
+
+def _text_of(rule: FunctionType) -> str:
+    """A rule with the helpers beside it; of one that others use as well, such as `root_key`, itself alone."""
+    path = Path(rule.__code__.co_filename)
+    return path.read_text(encoding="utf-8") if path.name == "rules.py" else inspect.getsource(rule)
 
 
 class _Turns(dict[str, Any]):

@@ -12,10 +12,11 @@ T = TypeVar("T")
 
 
 def base_of(own: Spec) -> tuple[str, int] | None:
-    """Id and version of the mapping it extends; None if it stands alone or does not say which."""
-    if own.extends is None:
+    """Id and version of the mapping it extends or replaces; None if it stands alone or does not say which."""
+    of = own.extends if own.extends is not None else own.replaces
+    if of is None:
         return None
-    name, _, version = own.extends.text.strip().rpartition("@")
+    name, _, version = of.text.strip().rpartition("@")
     return (name, int(version)) if name and version.isascii() and version.isdigit() and len(version) < 10 else None
 
 
@@ -53,15 +54,20 @@ def collisions(own: Spec, base: Spec, then: Spec | None = None) -> list[Message]
         then: Ours as it was, where it can still be had: then only what really changed is told.
     """
     written_against = base_of(own)
-    if own.extends is None:
+    of, key = (own.extends, "extends") if own.extends is not None else (own.replaces, "replaces")
+    if of is None:
         return []
     if written_against is None:
-        return [_said(own.extends, "it does not say what it was written against", f"extends: {base.id}@{base.version}")]
+        return [_said(of, "it does not say what it was written against", f"{key}: {base.id}@{base.version}")]
     name, version = written_against
     if name != base.id:
-        return [_said(own.extends, f"there is no mapping {name}", f"extends: {base.id}@{base.version}")]
+        return [_said(of, f"there is no mapping {name}", f"{key}: {base.id}@{base.version}")]
     if version == base.version:
         return []
+    if own.extends is None:
+        text = f"ours moved from version {version} to {base.version}, and this stands in its place"
+        write = f"look what changed (`towpath mapping diff`), then write replaces: {base.id}@{base.version}"
+        return [_said(of, text, write)]
     before = dict(_named(then)) if then is not None else {}
     now, told = dict(_named(base)), []
     for path, (place, _) in _named(own):

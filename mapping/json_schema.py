@@ -11,6 +11,7 @@ _SHAPES: dict[str, Any] = {
     "version": {"type": "integer", "minimum": 1},
     "about": {"type": "string"},
     "extends": {"type": "string", "pattern": "^.+@[0-9]+$"},
+    "replaces": {"type": "string", "pattern": "^.+@[0-9]+$"},
     "from": {"type": "object", "additionalProperties": {"type": "string"}},
     "to": {"type": "string"},
     "unmapped": {"type": "string", "pattern": "^(ignore|refuse|keep in .+)$"},

@@ -194,6 +194,18 @@ def _end(event: yaml.Event) -> int:
     return event.end_mark.index if event.end_mark is not None else 0
 
 
+def plain(node: Node, *, leave_out: str = "") -> str:
+    """What a node says, without comments and however it is set: the same text for the same meaning."""
+    match node:
+        case Scalar(text=text):
+            return repr(text.strip())
+        case Items(items=items):
+            return f"[{', '.join(plain(each) for each in items)}]"
+        case Entries(entries=entries):
+            said = (f"{plain(each.key)}: {plain(each.value)}" for each in entries if each.key.text != leave_out)
+            return f"{{{', '.join(said)}}}"
+
+
 def unknown_key(document: Document, key: Scalar, known: tuple[str, ...], where: str) -> Message:
     """Said of a key that means nothing where it stands."""
     return document.message(key.start, f"{key.text} means nothing {where}", nearest(key.text, known))

@@ -13,6 +13,7 @@ FILE_KEYS = {
     "version": "A whole number, raised with every change of meaning.",
     "about": "What it does, for people.",
     "extends": "The mapping it changes, with the version it was written against: `streams/orders/from_clarity@3`.",
+    "replaces": "The mapping in whose place it stands, with the version it was written against, as in `extends`.",
     "from": "Name and record of what is read, such as `order: systems.clarity.order.ClarityOrder`.",
     "to": "The record that is made.",
     "unmapped": "What becomes of fields nobody reads: `ignore`, `refuse`, or `keep in FIELD`, a map of texts.",
@@ -155,6 +156,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     about: str = ""
     extends: Expr | None = None
+    replaces: Expr | None = None
     given: tuple[tuple[Named, Expr], ...] = ()
     to: Expr | None = None
     unmapped: Expr | None = None
@@ -196,6 +198,7 @@ class _Reader:
             version=self._whole(root.get("version")),
             about=self._text(root.get("about")),
             extends=extends,
+            replaces=self._expr(root.get("replaces")),
             given=self._named(root.get("from")),
             to=to,
             unmapped=self._expr(root.get("unmapped")),

@@ -1,6 +1,7 @@
 """Checks a deployment's connections and routes without touching a target; lists sinks, mappings and lookup tables."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -10,11 +11,12 @@ from consumers import routes as consumers
 from delivery.migrate import schema_of
 from delivery.promises import refused
 from errors import ConfigurationError
-from operations import connectors
+from mapping.data import DataMapping
+from mapping.messages import BrokenMappingError
+from operations import connectors, mapping_files, mapping_versions
 from operations.route_table import arrows
 from producers import routes as producers
 from schemas import topics
-from streams import routes as streams
 
 #: What a connection of a system must have, beyond what every connection has.
 NEEDED = {"clarity": ("url", "user", "password"), "dynamics-gp": ("odbc",)}
@@ -55,6 +57,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(settings: Settings) -> Check:
     """Everything that can be told without asking anybody outside."""
+    mappings, broken = _mappings(settings)
     return Check(
         deployment=settings.deployment,
         problems=(
@@ -64,6 +67,7 @@ def check(settings: Settings) -> Check:
             *settings.lookup_faults,
             *_routes(),
             *refused((route.record, route.sink) for route in consumers.ROUTES),
+            *broken,
         ),
         sinks=tuple(
             SinkTold(
@@ -76,18 +80,38 @@ def check(settings: Settings) -> Check:
             for route in consumers.ROUTES
             for connection in settings.of_system(route.system)
         ),
-        mappings=tuple(
-            MappingTold(
-                id=route.mapping.id,
-                version=route.mapping.version,
-                digest=route.mapping.digest,
-                source=route.source.name,
-                target=route.target.name,
-            )
-            for route in streams.ROUTES
-        ),
+        mappings=mappings,
         lookups={name: len(rows) for name, rows in settings.lookups.rows().items() if is_name(name)},
     )
+
+
+def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
+    """What runs, and what is wrong with it: ours or the deployment's own broken, or not what its version says."""
+    ours, own_files = [each.mapping for each in mapping_files.ours()], settings.folder / mapping_versions.OWN
+    problems = [*_versions(ours, mapping_versions.OURS)]
+    try:
+        told = tuple(
+            MappingTold(
+                id=each.mapping.id,
+                version=each.mapping.version,
+                digest=each.mapping.digest,
+                source=each.source.name if each.source is not None else "",
+                target=each.target.name if each.target is not None else each.system,
+            )
+            for each in mapping_files.running(settings)
+        )
+        problems += _versions([each.mapping for each in mapping_files.own(settings)], own_files)
+    except BrokenMappingError as error:
+        return (), [*map(str, error.messages), *problems]
+    return told, problems
+
+
+def _versions(mappings: list[DataMapping], file: Path) -> Iterable[str]:
+    try:
+        standing = mapping_versions.sealed(file)
+    except ConfigurationError as error:
+        return [error.message]
+    return [*mapping_versions.altered(mappings, standing), *mapping_versions.unsealed(mappings, standing)]
 
 
 def _pairs(settings: Settings) -> Iterable[str]:

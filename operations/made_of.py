@@ -3,10 +3,9 @@
 Reads the records where they lie on the bus: they may hold customer data, so only on demand.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from confluent_kafka import TopicPartition
@@ -16,14 +15,12 @@ from bus.live_lookups import with_lookups_now
 from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings, of_connection
-from consumers.dynamics_gp.sales_order import sales_order
+from consumers import routes as consumers
 from consumers.dynamics_gp.target import TARGET
-from consumers.routes import ROUTES as DELIVERIES
 from consumers.routes import Route as Delivery
 from delivery.states import State
 from errors import BusError, NotFoundError
 from mapping.port import Lookups, stamp
-from mapping.port import Mapping as AnyMapping
 from operations.field_origins import Origin, origins
 from operations.offsets import admin_of, describe
 from operations.projection import migrate, stories
@@ -31,10 +28,7 @@ from operations.projection.project import parse_root
 from operations.projection.stories import OutcomeTold, RecordTold
 from schemas import topics
 from schemas.bus.fetched import Fetched
-from streams.routes import ROUTES, Route
-
-#: What is mapped before it is sent, by system and record; other sinks write the record field by field.
-MAPPED: Mapping[tuple[str, str], AnyMapping[Any, Any]] = {("dynamics-gp", "order"): sales_order}
+from streams.routes import ROUTES, Route, deployed
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,24 +83,26 @@ def made_of(settings: Settings, text: str) -> tuple[Made, ...]:
         return tuple(
             made(settings, codecs, read, key, record, records, outcomes)
             for key, records, outcomes in known
-            for record in newest(records)
+            for record in newest(records, deployed(settings.mappings))
         )
 
 
-def newest(records: Iterable[RecordTold]) -> tuple[RecordTold, ...]:
+def newest(records: Iterable[RecordTold], routes: Sequence[Route] = ROUTES) -> tuple[RecordTold, ...]:
     """The newest of each message key on each canonical topic; pure."""
     last: dict[tuple[str, str], RecordTold] = {}
     for each in records:
-        if route_of(each) is not None:
+        if route_of(each, routes) is not None:
             place = (each.topic, each.message_key)
             last[place] = max(last.get(place, each), each, key=lambda told: (told.at, told.event_offset))
     return tuple(each for _, each in sorted(last.items()))
 
 
-def route_of(record: RecordTold) -> Route | None:
-    """The arrow that made a record; None for what no mapping made."""
+def route_of(record: RecordTold, routes: Sequence[Route] = ROUTES) -> Route | None:
+    """The arrow that made a record, by a mapping of ours or the deployment's; None for what no mapping made."""
     id_ = record.mapping.partition("@")[0]
-    return next((each for each in ROUTES if each.mapping.id == id_ and each.target.name == record.topic), None)
+    return next(
+        (each for each in routes if id_ in {each.name, each.mapping.id} and each.target.name == record.topic), None
+    )
 
 
 def source_of(record: RecordTold, route: Route, records: Iterable[RecordTold]) -> tuple[str, str, int, int] | None:
@@ -135,7 +131,7 @@ def made(
     outcomes: Sequence[OutcomeTold],
 ) -> Made:
     """One record with what it was made of and what was made of it, whatever of that can still be read."""
-    route = route_of(record)
+    route = route_of(record, deployed(settings.mappings))
     if route is None:
         raise ValueError(f"no mapping makes {record.topic}")
     place = source_of(record, route, records)
@@ -187,7 +183,7 @@ def _targets(settings: Settings, record: RecordTold, outcomes: Sequence[OutcomeT
             if (each.connection, each.message_key, each.state) == (connection, record.message_key, State.DELIVERED)
         ]
         last = max(delivered, key=lambda each: each.at, default=None)
-        mapping = MAPPED.get((route.system, route.record))
+        mapping = route.mapping
         yield Target(
             connection=connection,
             delivered=last is not None,
@@ -200,14 +196,13 @@ def _targets(settings: Settings, record: RecordTold, outcomes: Sequence[OutcomeT
 def _document(settings: Settings, record: RecordTold, content: object) -> object:
     """The document that the first connection it is mapped for would be sent now; None: it is mapped for none."""
     for route, connection in _goes_to(settings, record):
-        mapping = MAPPED.get((route.system, route.record))
-        if mapping is not None:
-            return plain(mapping(content, _lookups(settings, connection), datetime.now(UTC)))
+        if route.mapping is not None:
+            return plain(route.mapping(content, _lookups(settings, connection), datetime.now(UTC)))
     return None
 
 
 def _goes_to(settings: Settings, record: RecordTold) -> Iterator[tuple[Delivery, str]]:
-    for route in DELIVERIES:
+    for route in consumers.deployed(settings.mappings):
         if route.source.name == record.topic:
             for connection in route.to(record.message_key, settings.pairs):
                 yield route, connection

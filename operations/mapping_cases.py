@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from bus.settings import ROOT
+from bus.settings import ROOT, Settings, of_connection
+from consumers.dynamics_gp.target import TARGET
 from errors import BusError, ConfigurationError
 from mapping.data import DataMapping
 from mapping.differences import Difference, differences
@@ -20,8 +21,11 @@ from operations.mapping_files import Known
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
 from schemas.topics import Topic
+from streams.routes import Route
 
 EXAMPLES = ROOT / "schemas" / "examples"
+#: Of a deployment's own, in its folder.
+OWN = "examples"
 #: The moment at which examples are mapped.
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
 #: Bodies stand for readings at a connection and a version; those of other topics are read at this version.
@@ -71,6 +75,14 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
     def right(self) -> bool:
         """Whether every case came out as it is written down."""
         return all(case.right for case in self.cases)
+
+
+def lookups_of(each: Known, settings: Settings) -> Lookups:
+    """The tables a mapping is tried with; one that makes documents has the options of the first connection there."""
+    connections = settings.of_system(each.system) if each.system else ()
+    if not connections:
+        return settings.lookups
+    return settings.lookups.also(of_connection(connections[0].name), known_as=TARGET)
 
 
 def tested(each: Known, lookups: Lookups) -> Tested:
@@ -157,20 +169,28 @@ def source_record(topic: Topic, row_type: type[msgspec.Struct] | None, path: Pat
 
 def written_in(each: Known) -> Path:
     """The folder with what its cases should become."""
-    return EXAMPLES / (each.target.name if each.target is not None else each.mapping.id.replace("/", "."))
+    name = each.target.name if each.target is not None else each.mapping.id.replace("/", ".")
+    return (each.folder / OWN if each.folder is not None else EXAMPLES) / name
 
 
 def _cases(each: Known) -> Iterator[Case]:
-    route = each.route
-    if route is None:
+    if each.source is None:
         return
     folder = written_in(each)
-    for path in sorted((EXAMPLES / route.source.name).glob("*.json")):
-        parts = route.split(route.read(source_record(route.source, route.row_type, path)))
-        kept = [part for part in parts if route.leave_out(part) is None]
+    own = (each.folder / OWN / each.source.name).glob("*.json") if each.folder is not None else ()
+    for path in (*sorted((EXAMPLES / each.source.name).glob("*.json")), *sorted(own)):
+        kept = _parts(each.source, each.route, path)
         for number, part in enumerate(kept, start=1):
             name = path.stem if len(kept) == 1 else f"{path.stem}_{number}"
             yield Case(name=name, example=path, record=part, written=folder / f"{name}.json")
+
+
+def _parts(source: Topic, route: Route | None, path: Path) -> list[Any]:
+    """What of an example goes to the mapping, one record each."""
+    if route is None:
+        return [source_record(source, None, path)]
+    parts = route.split(route.read(source_record(source, route.row_type, path)))
+    return [part for part in parts if route.leave_out(part) is None]
 
 
 def _told(mapping: DataMapping, case: Case, made: Any, refused: BusError | None) -> CaseTold:
@@ -209,7 +229,7 @@ def _refusal(case: Case) -> str:
 
 def _write(case: Case, made: Any, refused: BusError | None) -> Path:
     refusal = case.written.with_name(f"{case.name}{REFUSED}")
-    case.written.parent.mkdir(exist_ok=True)
+    case.written.parent.mkdir(parents=True, exist_ok=True)
     if refused is not None:
         refusal.write_text(f"{refused.message}\n", encoding="utf-8")
         case.written.unlink(missing_ok=True)

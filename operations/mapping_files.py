@@ -1,14 +1,16 @@
 """Every mapping that is written as data: whose it is, where it stands, what it reads and makes."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from bus.settings import ROOT
+from bus.settings import ROOT, Settings
+from consumers import routes as consumers
 from errors import ConfigurationError
 from mapping.data import DataMapping
 from mapping.extend import base_of
-from mapping.messages import nearest
+from mapping.messages import BrokenMappingError, Message, nearest
 from mapping.spec import read
 from schemas.topics import Topic
 from streams import routes as streams
@@ -20,18 +22,16 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     mapping: DataMapping
     #: Its file; below the root of the tree where it stands there.
     file: Path
-    #: The arrow it does the work of; None: nobody runs it.
+    #: Where what it reads lies; None: nobody runs it.
+    source: Topic | None = None
+    #: Where what it makes is written; None for documents of a system.
+    target: Topic | None = None
+    #: The system it makes documents for.
+    system: str = ""
+    #: The arrow of the streams it does the work of.
     route: streams.Route | None = None
-
-    @property
-    def source(self) -> Topic | None:
-        """Where what it reads lies."""
-        return self.route.source if self.route is not None else None
-
-    @property
-    def target(self) -> Topic | None:
-        """Where what it makes is written; None for documents of a system."""
-        return self.route.target if self.route is not None else None
+    #: The deployment's whose own it is; None: it comes with the bus.
+    folder: Path | None = None
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +45,45 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
-def known() -> tuple[Known, ...]:
-    """Those of the routes, in their order."""
+def ours() -> tuple[Known, ...]:
+    """Those that come with the bus, in the order of the routes."""
+    return (*_inbound(streams.ROUTES), *_outbound(consumers.ROUTES))
+
+
+def own(settings: Settings) -> tuple[Known, ...]:
+    """The deployment's own, in the order of the routes.
+
+    Raises:
+        BrokenMappingError: one cannot be run, or stands for nothing; all that is wrong in any of them.
+    """
+    stand_for = {each.mapping.id for each in ours()}
     return tuple(
-        Known(mapping=route.mapping, file=Path(f"{route.mapping.id}.yaml"), route=route)
-        for route in streams.ROUTES
-        if isinstance(route.mapping, DataMapping)
+        msgspec.structs.replace(each, file=settings.folder / each.mapping.file, folder=settings.folder)
+        for each in running(settings)
+        if each.mapping.id not in stand_for
     )
+
+
+def running(settings: Settings) -> tuple[Known, ...]:
+    """Those a deployment runs: its own in the place of ours.
+
+    Raises:
+        BrokenMappingError: as `own`.
+    """
+    messages: list[Message] = []
+    inbound, outbound = streams.ROUTES, consumers.ROUTES
+    try:
+        inbound = streams.deployed(settings.mappings)
+    except BrokenMappingError as error:
+        messages += error.messages
+    try:
+        outbound = consumers.deployed(settings.mappings)
+    except BrokenMappingError as error:
+        # a file that stands for nothing was told by both
+        messages += [each for each in error.messages if each not in messages]
+    if messages:
+        raise BrokenMappingError(messages)
+    return (*_inbound(inbound), *_outbound(outbound))
 
 
 def listed(each: Known) -> Listed:
@@ -71,30 +103,53 @@ def listed(each: Known) -> Listed:
     )
 
 
-def named(name: str) -> Known:
-    """The mapping in a file, or the one of ours with that id.
+def named(name: str, settings: Settings | None = None) -> Known:
+    """The mapping in a file, or the one with that id.
+
+    Args:
+        name: A file, or an id of ours or of the deployment's own.
+        settings: The deployment; without it only ours are known by id.
 
     Raises:
         ConfigurationError: there is neither.
         BrokenMappingError: the file cannot be understood.
     """
-    ours = {each.mapping.id: each for each in known()}
-    if name in ours and not Path(name).is_file():
-        return ours[name]
+    by_id = {each.mapping.id: each for each in (*ours(), *(own(settings) if settings is not None else ()))}
+    if name in by_id and not Path(name).is_file():
+        return by_id[name]
     path = Path(name)
     try:
         content = path.read_bytes()
     except OSError as error:
-        said = nearest(name, ours) or "`towpath mapping list` names them"
-        raise ConfigurationError(name, f"no file and no mapping of ours: {said}") from error
+        said = nearest(name, by_id) or "`towpath mapping list` names them"
+        raise ConfigurationError(name, f"no file and no mapping: {said}") from error
     place = path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path
-    own = read(content, str(place))
-    base = base_of(own)
-    of = ours.get(base[0] if base is not None else own.id)
-    mapping = DataMapping(
-        content,
-        str(place),
-        rules=of.mapping.rules if of is not None and base is None else None,
-        extends=of.mapping if of is not None and base is not None else None,
-    )
-    return Known(mapping=mapping, file=place, route=of.route if of is not None else None)
+    text = read(content, str(place))
+    base = base_of(text)
+    of = by_id.get(base[0] if base is not None else text.id)
+    if of is None:
+        return Known(mapping=DataMapping(content, str(place)), file=place)
+    mapping = DataMapping(content, str(place), rules=of.mapping.rules, of=of.mapping if base is not None else None)
+    folder = settings.folder if settings is not None and path.resolve().is_relative_to(settings.folder) else None
+    return msgspec.structs.replace(of, mapping=mapping, file=place, folder=folder or of.folder)
+
+
+def _inbound(routes: Iterable[streams.Route]) -> list[Known]:
+    return [
+        Known(
+            mapping=route.mapping,
+            file=Path(route.mapping.file),
+            source=route.source,
+            target=route.target,
+            route=route,
+        )
+        for route in routes
+    ]
+
+
+def _outbound(routes: Iterable[consumers.Route]) -> list[Known]:
+    return [
+        Known(mapping=route.mapping, file=Path(route.mapping.file), source=route.source, system=route.system)
+        for route in routes
+        if route.mapping is not None
+    ]

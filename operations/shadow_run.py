@@ -17,8 +17,8 @@ from confluent_kafka import Message
 from bus.codec import Codecs
 from bus.registry import Registry, Schemas
 from bus.settings import Settings, of_connection
+from consumers import routes as consumers
 from consumers.dynamics_gp.target import TARGET
-from consumers.routes import ROUTES as DELIVERIES
 from consumers.routes import Route as Delivery
 from errors import ConfigurationError, RejectedError
 from mapping.data import DataMapping
@@ -27,13 +27,13 @@ from mapping.messages import nearest
 from mapping.port import Lookups
 from mapping.port import Mapping as AnyMapping
 from operations import read_topics
-from operations.made_of import MAPPED
 from operations.mapping_files import named
 from operations.offsets import admin_of, describe
 from operations.read_topics import Span
 from operations.shadow import Sample, Shadow, Tally, fields_told, refusals_told
 from schemas.topics import Topic
-from streams.routes import ROUTES, Route
+from streams import routes as streams
+from streams.routes import Route
 
 #: Offsets of a partition that are one piece of work.
 PIECE = 4000
@@ -124,7 +124,7 @@ class Comparison:
         self._kafka = job.settings.kafka
         self._until = job.until
         self._samples = job.samples
-        self.new = named(job.new).mapping
+        self.new = named(job.new, job.settings).mapping
         self.arrow = arrow_of(job.settings, self.new)
         self._registry = Registry(job.settings.registry)
         self._decode = decoder(self.arrow, self._registry)
@@ -187,11 +187,13 @@ def arrow_of(settings: Settings, new: DataMapping) -> Arrow:
     """
     base = base_of(new.spec)
     id_ = base[0] if base is not None else new.id
-    found = {route.mapping.id: _inbound(route, settings.lookups) for route in ROUTES}
-    for (system, record), mapping in MAPPED.items():
-        for way in DELIVERIES:
-            if (way.system, way.record) == (system, record):
-                found[mapping.id] = _outbound(way, mapping, settings)
+    # what is at work is the deployment's own where it has one in the place of ours; either id means it
+    found: dict[str, Arrow] = {}
+    for route in streams.deployed(settings.mappings):
+        found[route.name] = found[route.mapping.id] = _inbound(route, settings.lookups)
+    for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
+        if ours.mapping is not None and way.mapping is not None:
+            found[ours.mapping.id] = found[way.mapping.id] = _outbound(way, way.mapping, settings)
     if id_ not in found:
         said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
         raise ConfigurationError(new.id, f"no mapping of that id is at work: {said}")

@@ -22,9 +22,9 @@ NOTHING_TO_TELL = "nothing_to_tell"
 
 
 def attach(app: BusApp, route: Route, codecs: Codecs, lookups: Tables, code_version: str) -> "Way":
-    """Give the app the agent of a route; it is named after the route's mapping."""
+    """Give the app the agent of a route; it is named after the route."""
     way = Way(route, codecs, lookups, code_version)
-    attach_pipe(app, route.mapping.id, route.source.name, way.go, way.bury)
+    attach_pipe(app, route.name, route.source.name, way.go, way.bury)
     return way
 
 
@@ -80,7 +80,7 @@ class Way:
         self._burial = Burial(
             self._codecs,
             stage=STAGE,
-            route=self._route.mapping.id,
+            route=self._route.name,
             record=self._route.record,
             mapping=self._mapping,
             code_version=self._code_version,
@@ -91,7 +91,7 @@ class Way:
         lineage = headers.descend(
             headers.from_headers(event.headers),
             root=event.root,
-            route=self._route.mapping.id,
+            route=self._route.name,
             ordinal=ordinal,
             ce_type=f"towpath.{self._route.target.name}",
             at=event.at,
@@ -107,7 +107,7 @@ class Way:
         )
 
     def _filtered(self, event: Incoming, code: str, source: Source) -> Outgoing:
-        metrics.FILTERED.labels(agent=self._route.mapping.id, code=code).inc()
+        metrics.FILTERED.labels(agent=self._route.name, code=code).inc()
         return self._burial.filtered(event, code, source)
 
 

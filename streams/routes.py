@@ -1,13 +1,13 @@
 """Table of contents of the stage: source topic -> mapping -> canonical topic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from errors import DecodeError
-from mapping.data import from_file
-from mapping.port import Mapping
+from mapping.data import DataMapping, from_file
+from mapping.overlay import own_mappings
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from schemas.bus.seen import Seen
@@ -27,6 +27,8 @@ from streams.shipments import rules as shipment_rules
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One arrow of the map; the parts are typed by the functions named in it, which fit each other."""
 
+    #: Of the agent, and in the ids of events, for good.
+    name: str
     source: Topic
     #: What lies on the source topic, decoded, as the mapping reads it.
     read: Callable[[Any], Any]
@@ -36,7 +38,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     split: Callable[[Any], tuple[Any, ...]]
     #: Why a part is left out, as a code; None: it goes on.
     leave_out: Callable[[Any], str | None]
-    mapping: Mapping[Any, Any]
+    mapping: DataMapping
     target: Topic
     message_key: Callable[[Any], str]
     #: What the target record is called in outcomes and at the sinks.
@@ -89,6 +91,7 @@ INVENTORY_LEVEL_FROM_DYNAMICS_GP = from_file("streams/inventory_levels/from_dyna
 
 ROUTES: tuple[Route, ...] = (
     Route(
+        name="streams/orders/from_clarity",
         source=topics.CLARITY_ORDERS,
         read=as_it_is,
         split=whole,
@@ -99,6 +102,7 @@ ROUTES: tuple[Route, ...] = (
         record="order",
     ),
     Route(
+        name="streams/order_statuses/from_dynamics_gp",
         source=topics.GP_SALES_ORDERS,
         read=gp_sales_order,
         split=whole,
@@ -109,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
         record="order_status",
     ),
     Route(
+        name="streams/shipments/from_dynamics_gp",
         source=topics.GP_SALES_ORDERS,
         read=gp_sales_order,
         split=shipment_rules.shipments_in,
@@ -119,6 +124,7 @@ ROUTES: tuple[Route, ...] = (
         record="shipment",
     ),
     Route(
+        name="streams/inventory_levels/from_dynamics_gp",
         source=topics.GP_IV00102,
         read=as_it_is,
         row_type=ItemSiteRow,
@@ -130,3 +136,13 @@ ROUTES: tuple[Route, ...] = (
         record="inventory_level",
     ),
 )
+
+
+def deployed(files: Mapping[str, bytes]) -> tuple[Route, ...]:
+    """The routes with a deployment's own mappings in the place of ours.
+
+    Raises:
+        BrokenMappingError: one of its files cannot be run in the place of one of ours.
+    """
+    own = own_mappings(files, {route.mapping.id: route.mapping for route in ROUTES}, "streams")
+    return tuple(msgspec.structs.replace(route, mapping=own.get(route.mapping.id, route.mapping)) for route in ROUTES)

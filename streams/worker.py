@@ -14,7 +14,7 @@ from bus.verify import verify
 from schemas import topics
 from streams import agents
 from streams.redrive import Redrive, attach_redrive
-from streams.routes import ROUTES
+from streams.routes import deployed
 
 #: One group for all routes: processes of the stage share all its partitions, up to one process a partition.
 GROUP = "towpath.streams"
@@ -22,11 +22,12 @@ GROUP = "towpath.streams"
 
 def run(settings: Settings) -> int:
     """Run until told to stop; the exit code."""
+    routes = deployed(settings.mappings)
 
     @asynccontextmanager
     async def build() -> AsyncIterator[BusApp]:
         with closing(Registry(settings.registry)) as registry:
-            used = {topic.name: topic for route in ROUTES for topic in (route.source, route.target)}
+            used = {topic.name: topic for route in routes for topic in (route.source, route.target)}
             others = (topics.OUTCOMES, topics.DEAD_LETTERS, topics.COMMANDS, topics.LOOKUPS)
             used |= {topic.name: topic for topic in others}
             app = BusApp(GROUP, settings.kafka, verify(settings.kafka, registry, used.values()))
@@ -36,7 +37,7 @@ def run(settings: Settings) -> int:
                     f"{route.record}|{route.source.name}": agents.attach(
                         app, route, codecs, lookups, settings.code_version
                     )
-                    for route in ROUTES
+                    for route in routes
                 }
                 read = partial(read_letter, settings.kafka, app.topic_ids)
                 redrive = Redrive(ways, codecs, read, lookups.catch_up)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
+import msgspec
+
 from schemas.systems.dynamics_gp.sales_order import SalesLine
 from schemas.systems.dynamics_gp.sop_document import SopAddress, SopDocument, SopLine
 
@@ -93,8 +95,9 @@ def tax_calls(document: SopDocument, number: str, standing: Iterable[tuple[int, 
 
 
 def user_defined_call(document: SopDocument, number: str) -> Call:
-    """The reference where GP's own reports can show it."""
-    return ("taSopUserDefined", _given(SOPTYPE=document.SOPTYPE, SOPNUMBE=number, USERDEF1=document.USERDEF1))
+    """The reference where GP's own reports can show it, and what the deployment fills of the other fields."""
+    filled = {name: value for name, value in msgspec.structs.asdict(document.user_defined).items() if value}
+    return ("taSopUserDefined", _given(SOPTYPE=document.SOPTYPE, SOPNUMBE=number, USERDEF1=document.USERDEF1, **filled))
 
 
 def header_call(document: SopDocument, number: str, *, update: int) -> Call:

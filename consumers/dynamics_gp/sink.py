@@ -1,6 +1,5 @@
 """Orders into Dynamics GP: one order, one sales document, one transaction with our receipt in it."""
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -21,7 +20,7 @@ from schemas.canonical.order import Order
 from schemas.systems.dynamics_gp.names import item_name
 from schemas.systems.dynamics_gp.receipt import Receipt
 from schemas.systems.dynamics_gp.sales_order import DocumentId, SalesDocument, SalesLine
-from schemas.systems.dynamics_gp.sop_document import SopDocument
+from schemas.systems.dynamics_gp.sop_document import SopDocument, UserDefined
 
 #: A document that is not found may be on its way from work to history.
 LOOKED_FOR_AGAIN_S = 2.0
@@ -81,12 +80,11 @@ class SalesOrderSink:
         order = self._decoder.decode(row.payload)
         lookups = self._lookups.current()
         document = self._mapping(order, lookups, self._clock())
-        digest = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
         receipts = await self._client.in_transaction(lambda gp: gp.receipts_of(order.id))
-        work = next_step(order.id, order.source_version, document, digest, receipts)
+        work = next_step(order.id, order.source_version, document, document.digest, receipts)
         looked_for = row.replay and not document.cancelled and _leaves_one(work)
         if looked_for and await self._client.in_snapshot(partial(_is_gone, receipt=receipts[-1])):
-            work = anew(order.id, document, digest, receipts)
+            work = anew(order.id, document, document.digest, receipts)
         if isinstance(work, Settlement):
             return work
         if work.step is Step.CANCEL and await self._client.in_transaction(partial(_is_void, work=work)):
@@ -246,6 +244,9 @@ def _change(gp: GpTransaction, work: Work, standing: SalesDocument) -> Iterator[
     )
     # read now that the lines which left have taken theirs along
     yield from econnect.tax_calls(document, number, gp.tax_details(identity))
+    # eConnect empties the dates a person entered beside them: only for deployments that fill any
+    if document.user_defined != UserDefined():
+        yield econnect.user_defined_call(document, number)
     yield econnect.header_call(document, number, update=1)
 
 

@@ -41,7 +41,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     #: Of lines that name none.
     site: str
     #: In which the company's days begin; the connection's own `time_zone`.
-    zone: ZoneInfo
+    time_zone: str
     currency_decimals: int
     #: Of the company database; letters beyond it are written in Latin ones.
     code_page: str
@@ -80,7 +80,7 @@ def target_of(lookups: Lookups, connection: str = "<connection>") -> Target:
     return Target(
         document_id=required("document_id", "WEB"),
         site=required("site", "MAIN"),
-        zone=_zone(option("time_zone", "UTC"), f"connections.{connection}.time_zone"),
+        time_zone=_zone(option("time_zone", "UTC"), f"connections.{connection}.time_zone"),
         currency_decimals=_decimals(option("currency_decimals", "2"), f"{options}.currency_decimals"),
         code_page=_code_page(option("code_page", "cp1252"), f"{options}.code_page"),
         customer_numbers=_numbers(option("customer_numbers", "account"), f"{options}.customer_numbers"),
@@ -92,9 +92,9 @@ def target_of(lookups: Lookups, connection: str = "<connection>") -> Target:
     )
 
 
-def _zone(text: str, setting: str) -> ZoneInfo:
+def _zone(text: str, setting: str) -> str:
     try:
-        return ZoneInfo(text)
+        return ZoneInfo(text).key
     except (KeyError, ValueError, OSError) as error:
         raise ConfigurationError(setting, f"{text!r} is no time zone: write one such as America/New_York") from error
 

@@ -22,9 +22,10 @@ MOST_READ = 4
 
 
 def _mappings(incomplete: str) -> list[str]:
-    from operations.mapping_files import known  # noqa: PLC0415  the routes bring every system's record
+    from bus.settings import at_rest  # noqa: PLC0415
+    from operations.mapping_files import ours, own  # noqa: PLC0415  the routes bring every system's record
 
-    return [each.mapping.id for each in known() if each.mapping.id.startswith(incomplete)]
+    return [each.mapping.id for each in (*ours(), *own(at_rest())) if each.mapping.id.startswith(incomplete)]
 
 
 File = Annotated[
@@ -35,9 +36,10 @@ File = Annotated[
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every mapping written as data: id, version, digest, what it reads and makes, and its file."""
-    from operations.mapping_files import known, listed  # noqa: PLC0415
+    from bus.settings import at_rest  # noqa: PLC0415
+    from operations.mapping_files import listed, ours, own  # noqa: PLC0415
 
-    found = [listed(each) for each in known()]
+    found = [listed(each) for each in (*ours(), *own(at_rest()))]
     if as_json:
         print_json({"mappings": found})
         return
@@ -53,13 +55,14 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check mappings against their records; exit code 1, and all that is wrong with place and what to write."""
+    from bus.settings import at_rest  # noqa: PLC0415
     from mapping.messages import BrokenMappingError, Message  # noqa: PLC0415
     from operations.mapping_files import named  # noqa: PLC0415
 
     messages: list[Message] = []
     for each in files:
         try:
-            assert named(each).mapping.compiled is not None
+            assert named(each, at_rest()).mapping.compiled is not None
         except BrokenMappingError as error:
             messages += error.messages
     if as_json:
@@ -85,14 +88,17 @@ def try_(
     as_json: AsJson = False,
 ) -> None:
     """Map every example and tell what differs from what is written down; exit code 1 if anything does."""
-    from bus.settings import demo  # noqa: PLC0415
+    from bus.settings import at_rest, demo  # noqa: PLC0415
     from operations import mapping_cases  # noqa: PLC0415
-    from operations.mapping_files import known, named  # noqa: PLC0415
+    from operations.mapping_files import named, ours, own  # noqa: PLC0415
 
-    chosen = [named(each) for each in files] if files else list(known())
-    lookups = demo().lookups
-    written = [path for each in chosen for path in mapping_cases.accept(each, lookups)] if accept else []
-    found = [mapping_cases.tested(each, lookups) for each in chosen]
+    here = at_rest()
+    chosen = [named(each, here) for each in files] if files else [*ours(), *own(here)]
+    # our examples were recorded with the tables of the deployment that comes with the bus
+    tried = [(each, mapping_cases.lookups_of(each, here if each.folder is not None else demo())) for each in chosen]
+    # one by one: what one mapping makes may be what the next one reads
+    written = [path for each, lookups in tried for path in mapping_cases.accept(each, lookups)] if accept else []
+    found = [mapping_cases.tested(each, lookups) for each, lookups in tried]
     if as_json:
         print_json({"mappings": found, "written": written})
     else:
@@ -114,15 +120,17 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Every step of a mapping with an example, each with its value and what it read."""
-    from bus.settings import demo  # noqa: PLC0415
+    from bus.settings import at_rest, demo  # noqa: PLC0415
     from mapping.steps import behind  # noqa: PLC0415
     from mapping.watch import Watched  # noqa: PLC0415
     from operations import mapping_cases  # noqa: PLC0415
     from operations.mapping_files import named  # noqa: PLC0415
 
-    each = named(file)
+    here = at_rest()
+    each = named(file, here)
     case = mapping_cases.case(each, example)
-    explained = Watched(each.mapping).run(case.record, demo().lookups, mapping_cases.NOW)
+    lookups = mapping_cases.lookups_of(each, here if each.folder is not None else demo())
+    explained = Watched(each.mapping).run(case.record, lookups, mapping_cases.NOW)
     steps = behind(explained.steps, field) if field else explained.steps
     if field and not steps:
         names = dict.fromkeys(step.field for step in explained.steps if step.place.expression)
@@ -143,10 +151,12 @@ def explain(
 @app.command()
 def diff(before: File, after: File, as_json: AsJson = False) -> None:
     """What one version of a mapping says and another does not, and which fields that reaches."""
+    from bus.settings import at_rest  # noqa: PLC0415
     from mapping.changes import changes  # noqa: PLC0415
     from operations.mapping_files import named  # noqa: PLC0415
 
-    found = changes(named(before).mapping.spec, named(after).mapping.spec)
+    here = at_rest()
+    found = changes(named(before, here).mapping.spec, named(after, here).mapping.spec)
     if as_json:
         print_json({"changes": found})
         return
@@ -188,6 +198,27 @@ def shadow(
     )
 
 
+@app.command()
+def seal(as_json: AsJson = False) -> None:
+    """Write down what each version says, for good; refused where one that stands says something else now."""
+    from bus.settings import at_rest  # noqa: PLC0415
+    from operations import mapping_versions  # noqa: PLC0415
+    from operations.mapping_files import ours, own  # noqa: PLC0415
+
+    here = at_rest()
+    new = (
+        *mapping_versions.seal((each.mapping for each in ours()), mapping_versions.OURS),
+        *mapping_versions.seal((each.mapping for each in own(here)), here.folder / mapping_versions.OWN),
+    )
+    if as_json:
+        print_json({"sealed": new})
+        return
+    for each in new:
+        out().print(f"sealed: {each.mapping}@{each.version}, {each.digest}", markup=False)
+    if not new:
+        out().print("Every version was sealed already.", markup=False)
+
+
 def _print_tested(each: "Tested") -> None:
     wrong = [case for case in each.cases if not case.right]
     told = f"{len(each.cases)} examples, {'none differs' if not wrong else f'{len(wrong)} differ'}"
@@ -209,7 +240,9 @@ def _print_steps(steps: "tuple[Step, ...]") -> None:
 
     for step in steps:
         lead = "  " * step.depth
-        called = f"{step.place.kind} {step.field}" if step.place.kind != "field" else step.field
+        called = {"field": step.field, "value": f"{step.place.part} for {step.field}"}.get(
+            step.place.kind, f"{step.place.kind} {step.field}"
+        )
         value = "failed" if step.value is None else in_one_line(step.value)
         out().print(f"{lead}{called} = {value}", style="bold", markup=False)
         if step.place.expression:

@@ -12,9 +12,9 @@ import pytest
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from connect.systems.dynamics_gp.client import GpClient
-from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET
+from consumers.routes import SALES_ORDER
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
 from errors import DependencyError, RefusedError, RetryableError, TooLateError, UnknownOutcomeError
@@ -75,7 +75,7 @@ def row(record: Order) -> Row:
 
 @pytest.fixture
 def sink(client: GpClient) -> SalesOrderSink:
-    return SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: REFUSING}), lambda: NOON, 15.0)
+    return SalesOrderSink(client, CODEC, SALES_ORDER, Lookups({TARGET: REFUSING}), lambda: NOON, 15.0)
 
 
 async def prepared(sink: SalesOrderSink, record: Order) -> Intent:
@@ -183,7 +183,7 @@ async def test_refused_order_leaves_nothing_and_is_not_found(gp: Gp, sink: Sales
 
 
 async def test_order_waits_for_an_item_that_is_missing_and_takes_no_number_meanwhile(gp: Gp, client: GpClient) -> None:
-    waiting = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: OPTIONS}), lambda: NOON, 15.0)
+    waiting = SalesOrderSink(client, CODEC, SALES_ORDER, Lookups({TARGET: OPTIONS}), lambda: NOON, 15.0)
     next_number = 'SELECT "SOPNUMBE" FROM dbo."SOP40200" WHERE "DOCID" = \'WEB\''
     before = gp.rows(next_number)
 
@@ -386,7 +386,7 @@ async def test_mended_mapping_writes_the_same_version_again(gp: Gp, client: GpCl
     written_as: list[str] = []
     for site in ("MAIN", "NORTH", "MAIN", "NORTH"):
         options = {**OPTIONS, "site": site}
-        sink = SalesOrderSink(client, CODEC, sales_order, Lookups({TARGET: options}), lambda: NOON, 15.0)
+        sink = SalesOrderSink(client, CODEC, SALES_ORDER, Lookups({TARGET: options}), lambda: NOON, 15.0)
         settled = await written(sink, order())
         gp.connection.rollback()
         (row,) = gp.rows('SELECT trim("LOCNCODE") FROM dbo."SOP10100" WHERE "SOPNUMBE" = %s', settled.document_number)

@@ -12,9 +12,9 @@ import psycopg
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from connect.systems.dynamics_gp.client import GpClient
-from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET
+from consumers.routes import SALES_ORDER
 from delivery.ports import Memory, Sink
 from mapping.port import Lookups
 from schemas import topics
@@ -49,7 +49,7 @@ class SalesOrders:
     @asynccontextmanager
     async def opened(self, _memory: Memory) -> AsyncIterator[Sink]:
         async with aclosing(GpClient(self._company.proxied, "postgresql", in_flight=4)) as client:
-            yield SalesOrderSink(client, CODEC, sales_order, LOOKUPS, lambda: NOON, 15.0)
+            yield SalesOrderSink(client, CODEC, SALES_ORDER, LOOKUPS, lambda: NOON, 15.0)
 
     def effects(self, event: Event) -> dict[str, int]:
         with psycopg.connect(self._company.superuser_dsn) as superuser:

@@ -17,8 +17,8 @@ from bus.settings import Connection
 from connect import identity as connect_identity
 from connect.identity import StrangerError
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
-from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
+from consumers.routes import SALES_ORDER
 from delivery import identity
 from delivery.acts import Acts
 from delivery.identity import Watch
@@ -116,7 +116,7 @@ async def at_work(store: Store, odbc: str, sessions: int = 4) -> AsyncIterator[W
     async with aclosing(GpClient(odbc, "postgresql", in_flight=sessions)) as client:
         watch = Watch(store, QUEUE, client)
         await watch.begin()
-        sink = SalesOrderSink(client, CODEC, sales_order, LOOKUPS, lambda: NOON, 15.0)
+        sink = SalesOrderSink(client, CODEC, SALES_ORDER, LOOKUPS, lambda: NOON, 15.0)
         async with running(deliverer(store, {"order": sink}, probe=client.probe, estranged=watch.estranged)):
             yield Worker(store, client, watch)
         await watch.end()

@@ -7,16 +7,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from consumers.dynamics_gp.sales_order import sales_order
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.steps import Step, Work
+from consumers.routes import SALES_ORDER
 from delivery.ports import Intent, Reference, Settlement
 from errors import RefusedError
 from mapping.port import Lookups
 from schemas.systems.dynamics_gp.receipt import Receipt
 from tests.unit.consumers.test_gp_sales_order import LOOKUPS, NOW, order
 
-DOCUMENT = sales_order(order(), LOOKUPS, NOW)
+DOCUMENT = SALES_ORDER(order(), LOOKUPS, NOW)
 CUSTOMER, MAIL = "taUpdateCreateCustomerRcd", "taCreateInternetAddresses"
 
 
@@ -62,7 +62,7 @@ async def deliver(company: Company) -> Settlement:
     intent = Intent(
         reference=Reference(record="order", business="shop:1", operation="create"), body=msgspec.json.encode(work)
     )
-    sink = SalesOrderSink(cast("Any", Client()), cast("Any", None), sales_order, Lookups({}), lambda: NOW, 15.0)
+    sink = SalesOrderSink(cast("Any", Client()), cast("Any", None), SALES_ORDER, Lookups({}), lambda: NOW, 15.0)
     return await sink.deliver(intent)
 
 

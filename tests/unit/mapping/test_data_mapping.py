@@ -266,10 +266,11 @@ def test_all_that_is_wrong_is_said_at_once_and_once() -> None:
 
 
 def test_its_stamp_holds_version_and_digests() -> None:
-    one, other = mapping("fields: {}\n"), mapping("fields: {}  # a comment is part of the bytes\n")
+    one, other = mapping("fields: {}\n"), mapping("fields: {note: order.number}\n")
 
     assert stamp(one, Lookups({})).startswith("try/it@1+")
     assert one.digest != other.digest
+    assert one.digest == mapping("about: what it is for\nfields: {}  # a comment\n").digest
     assert stamp(one, Lookups({})) != stamp(one, Lookups({"a": {"b": "c"}}))
 
 

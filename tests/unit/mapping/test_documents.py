@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from consumers.dynamics_gp import rules as gp_rules
+from consumers.routes import SALES_ORDER
 from mapping.data import DataMapping, from_file
 from mapping.json_schema import text
+from mapping.messages import BrokenMappingError
 from mapping.spec import BLOCK_KEYS, FILE_KEYS, read
 from streams.orders import rules
 from streams.routes import ORDER_FROM_CLARITY
@@ -27,25 +30,30 @@ def test_the_schema_for_editors_is_in_step() -> None:
 
 def test_the_how_to_s_change_of_one_field_can_be_made() -> None:
     step = YAML.findall(HOW_TO)[0].strip()
-    ours = (ROOT / "streams/orders/from_clarity.yaml").read_text(encoding="utf-8")
+    ours = (ROOT / "consumers/dynamics_gp/sales_order.yaml").read_text(encoding="utf-8")
+    head, part, rest = ours.partition("  net_price:\n")
 
-    changed = ours.replace("unit_price: price", step)
-    forgotten = ours.replace("unit_price: price", "unit_price: (full - off) / quantity")
+    changed = head + part + re.sub(r"value: .*", step, rest, count=1)
+    misspelt = head + part + re.sub(r"value: .*", "value: round(line.unit_prise, decimals)", rest, count=1)
 
-    named = {each: getattr(rules, each) for each in rules.__all__}
+    named = {each: getattr(gp_rules, each) for each in gp_rules.__all__}
     assert changed != ours
-    assert DataMapping(changed.encode(), "from_clarity.yaml", rules=named).digest
-    said = re.search(r"`(from_clarity.yaml:.*?)`", HOW_TO)
+    assert DataMapping(changed.encode(), "sales_order.yaml", rules=named).digest
+    said = re.search(r"`(sales_order.yaml:.*?)`", HOW_TO)
     assert said is not None
-    with pytest.raises(Exception, match="is a quotient") as caught:
-        _ = DataMapping(forgotten.encode(), "from_clarity.yaml", rules=named).compiled
-    assert said[1] in str(caught.value)
+    with pytest.raises(BrokenMappingError) as caught:
+        _ = DataMapping(misspelt.encode(), "sales_order.yaml", rules=named).compiled
+    # lines move
+    place = re.compile(r":\d+:\d+")
+    assert place.sub("", said[1]) == place.sub("", caught.value.message)
 
 
-def test_the_how_to_s_extension_fits() -> None:
-    example = next(each for each in YAML.findall(HOW_TO) if "extends:" in each)
-
-    assert DataMapping(example.encode(), "own.yaml", extends=ORDER_FROM_CLARITY).digest
+def test_the_how_to_s_extensions_fit() -> None:
+    examples = [each for each in YAML.findall(HOW_TO) if "extends:" in each]
+    # their numbers are those of the day they were written
+    for example, ours in zip(examples, (ORDER_FROM_CLARITY, SALES_ORDER), strict=True):
+        text = re.sub(r"@\d+", f"@{ours.version}", example)
+        assert DataMapping(text.encode(), "own.yaml", of=ours).digest
 
 
 def test_the_decision_s_example_is_one() -> None:

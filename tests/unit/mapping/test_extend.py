@@ -26,7 +26,7 @@ HEAD = "mapping: mappings/try\nextends: try/it@1\nversion: 4\n"
 
 
 def extension(text: str, ours: str = OURS) -> DataMapping:
-    return DataMapping((HEAD + text).encode(), "own.yaml", extends=mapping(ours), records=records())
+    return DataMapping((HEAD + text).encode(), "own.yaml", of=mapping(ours), records=records())
 
 
 def test_what_is_named_anew_replaces_and_the_rest_stays() -> None:
@@ -62,9 +62,11 @@ def test_what_is_wrong_is_said_of_its_own_file() -> None:
 
 
 def test_both_texts_are_in_its_digest() -> None:
-    one, other = extension("fields: {}\n"), extension("fields: {}\n", OURS + "# new\n")
+    one, other = extension("fields: {}\n"), extension("fields: {}\n", OURS.replace("order.id * 2", "order.id * 3"))
 
     assert one.digest != other.digest
+    assert one.own_digest == other.own_digest
+    assert one.digest == extension("fields: {}  # none\n", OURS + "# a word\n").digest
 
 
 def moved(text: str) -> str:
@@ -102,6 +104,6 @@ def test_it_names_mapping_and_version(extends: str) -> None:
     text = HEAD.replace("try/it@1", extends) + "fields: {}\n"
 
     with pytest.raises(BrokenMappingError) as caught:
-        _ = DataMapping(text.encode(), "own.yaml", extends=mapping(OURS), records=records()).compiled
+        _ = DataMapping(text.encode(), "own.yaml", of=mapping(OURS), records=records()).compiled
 
     assert "extends: try/it@1" in caught.value.message

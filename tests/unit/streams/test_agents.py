@@ -38,6 +38,7 @@ def from_text(part: str, lookups: Lookups, now: datetime) -> Order:
 
 def route(**changed: Any) -> Route:
     given: dict[str, Any] = {
+        "name": "streams/test/from_text",
         "source": topics.CLARITY_ORDERS,
         "read": lambda fetched: fetched.body.decode(),
         "split": lambda text: tuple(text.split(",")) if text else (),

@@ -1,32 +1,28 @@
-"""A canonical order as a GP sales document of type order."""
+"""A canonical order as a GP sales document of type order, written by hand: beside `consumers/dynamics_gp`."""
 
+import unicodedata
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
 
-from consumers.dynamics_gp.rules import (
-    LINE_STEP,
-    customer_number,
-    fit,
-    holds,
-    key,
-    line_price,
-    line_taxes,
-    short_reference,
-)
+import msgspec
+from anyascii import anyascii
+
+from consumers.dynamics_gp.rules import customer_number, short_reference
 from consumers.dynamics_gp.target import Target, target_of
 from errors import MappingError
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from schemas.canonical.address import Address
-from schemas.canonical.order import Order
+from schemas.canonical.order import Order, OrderLine
 from schemas.systems.dynamics_gp.sales_order import ORDER
 from schemas.systems.dynamics_gp.sop_document import SopAddress, SopCustomer, SopDocument, SopLine
 
 ZERO = Decimal(0)
+LINE_STEP = 16384
 _ADDRESS_CODE = "PRIMARY"
 
 
-@mapping("consumers/dynamics_gp/sales_order", version=1)
-def sales_order(order: Order, lookups: Lookups, now: datetime) -> SopDocument:  # noqa: ARG001 - the port's shape
+def sales_order_by_hand(order: Order, lookups: Lookups, now: datetime) -> SopDocument:  # noqa: ARG001 - the port's shape
     """Map the order; the document's amount is the order's total to the cent, or it is refused with the difference.
 
     Source: reference/dynamics-gp.md, 2.3 and 5.1.
@@ -40,7 +36,7 @@ def sales_order(order: Order, lookups: Lookups, now: datetime) -> SopDocument:  
         raise MappingError(
             "total", f"the document comes to {amount}, the order to {order.total}: difference {order.total - amount}"
         )
-    day = order.ordered_at.astimezone(target.zone).date()
+    day = order.ordered_at.astimezone(ZoneInfo(target.time_zone)).date()
     return SopDocument(
         SOPTYPE=ORDER,
         DOCID=target.document_id,
@@ -96,7 +92,7 @@ def _lines(order: Order, lookups: Lookups, target: Target) -> tuple[SopLine, ...
 def _customer(order: Order, lookups: Lookups, target: Target) -> SopCustomer:
     name = order.customer_name or order.billing.company or order.billing.name or order.customer_email
     return SopCustomer(
-        CUSTNMBR=customer_number(order, lookups, target),
+        CUSTNMBR=customer_number(order, lookups),
         CUSTNAME=fit(name, 64, target.code_page),
         CUSTCLAS=target.customer_class,
         email=order.customer_email if holds(order.customer_email, target.code_page) else "",
@@ -125,3 +121,81 @@ def _address(address: Address, lookups: Lookups, target: Target) -> SopAddress:
 
 def _site(site: str, lookups: Lookups, target: Target) -> str:
     return (lookups.find("gp_sites", site) or site) if site else target.site
+
+
+class LinePrice(msgspec.Struct, frozen=True, kw_only=True):
+    """A line as GP wants it: unit price times quantity is the extended price to the last decimal."""
+
+    unit: Decimal
+    extended: Decimal
+    #: What the extended price is above the customer's; the document's trade discount takes it off again.
+    above: Decimal
+
+
+def line_price(line: OrderLine, decimals: int) -> LinePrice:
+    """Net unit price of a line after its discounts.
+
+    Units: major currency units, `decimals` places.
+    GP refuses a line whose price times quantity is not its extended price (722), so a discount that the quantity does
+    not divide is rounded up in the price and the remainder goes to the document.
+    """
+    smallest = Decimal(1).scaleb(-decimals)
+    unit = (line.extended / line.quantity).quantize(smallest, rounding=ROUND_CEILING)
+    extended = (unit * line.quantity).quantize(smallest, rounding=ROUND_HALF_UP)
+    return LinePrice(unit=unit, extended=extended, above=extended - line.extended)
+
+
+def line_taxes(order: Order) -> tuple[Decimal, ...]:
+    """Tax of each line; what the store taxed beyond its lines (freight, rounding) is put on the last one."""
+    taxes = [line.tax for line in order.lines]
+    taxes[-1] += order.tax - sum(taxes, ZERO)
+    if taxes[-1] < ZERO:
+        raise MappingError("tax", f"the lines' taxes exceed the order's {order.tax}")
+    return tuple(taxes)
+
+
+def fit(text: str, length: int, code_page: str) -> str:
+    """Text as a GP column can hold it: letters of its code page, no control characters, cut where it must be.
+
+    Only for names and addresses that people read; keys that do not fit are refused (`key`).
+    """
+    return _held(text, code_page).strip()[:length].rstrip()
+
+
+def key(text: str, length: int, field: str, code_page: str) -> str:
+    """A key as it is.
+
+    Raises:
+        MappingError: its column does not hold it; cut or written with other letters, it would be another one.
+    """
+    if len(text) > length:
+        raise MappingError(field, f"{text!r} is longer than GP's {length} characters: add a row to the lookup table")
+    if not holds(text, code_page):
+        raise MappingError(field, f"{text!r} has characters that GP has not: add a row to the lookup table")
+    return text
+
+
+def holds(text: str, code_page: str) -> bool:
+    """Whether GP can keep the text as it is."""
+    return _held(text, code_page) == text
+
+
+def _held(text: str, code_page: str) -> str:
+    printable = "".join(c for c in text if unicodedata.category(c)[0] != "C")
+    return _in_code_page(printable, code_page)
+
+
+def _in_code_page(text: str, code_page: str) -> str:
+    try:
+        text.encode(code_page)
+    except UnicodeEncodeError:
+        return "".join(c if _holds(code_page, c) else anyascii(c) for c in text)
+    return text
+
+
+def _holds(code_page: str, character: str) -> bool:
+    try:
+        character.encode(code_page)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,201 @@
+"""A deployment's own mappings in the place of ours: custom attributes and user-defined fields by mapping alone."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.codec import Codecs
+from bus.events import Incoming
+from bus.headers import from_headers
+from bus.registry import MemoryRegistry
+from bus.settings import ROOT, Settings, of_connection, offline
+from consumers import routes as consumers
+from consumers.dynamics_gp.econnect import user_defined_call
+from consumers.dynamics_gp.target import TARGET
+from mapping.messages import BrokenMappingError
+from operations import mapping_cases, mapping_files, mapping_versions
+from operations.check import check
+from schemas import topics
+from schemas.bus.fetched import Fetched
+from schemas.canonical.order import Order
+from streams import routes as streams
+from streams.agents import Way
+
+NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
+BODY = (ROOT / "schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
+GIFTS = """
+mapping: mappings/orders
+extends: streams/orders/from_clarity@{order}
+version: 1
+let:
+  gift: default(order.serializable_attributes["gift"].value, "")
+fields:
+  note: f"{order.shipping_detail.ship_carrier_method_key}, gift {gift}"
+  custom:
+    fields:
+      Packing: '"paper" if gift == "yes" else "box"'
+"""
+PACKING = """
+mapping: mappings/gp_orders
+extends: consumers/dynamics_gp/sales_order@{sales_order}
+version: 4
+fields:
+  user_defined:
+    fields:
+      USERDEF2: cut(default(order.custom["Packing"], ""), 20)
+      USRTAB01: order.payment_method
+"""
+
+Deploy = Callable[..., Settings]
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Deploy:
+    """A deployment with mappings of its own, by their file's name."""
+    folder = tmp_path / "deployments" / "demo"
+    shutil.copytree(ROOT / "deployments" / "demo", folder)
+    (folder / "mappings").mkdir()
+    versions = {
+        "order": streams.ORDER_FROM_CLARITY.version,
+        "sales_order": consumers.SALES_ORDER.version,
+    }
+
+    def deployed(**files: str) -> Settings:
+        for name, text in files.items():
+            for called, version in versions.items():
+                text = text.replace(f"{{{called}}}", str(version))  # noqa: PLW2901
+            (folder / "mappings" / f"{name}.yaml").write_text(text.lstrip(), encoding="utf-8")
+        return offline({}, tmp_path)
+
+    return deployed
+
+
+def test_an_attribute_of_the_store_reaches_a_user_defined_field_by_mapping_alone(deploy: Deploy) -> None:
+    settings = deploy(orders=GIFTS, gp_orders=PACKING)
+    codecs = Codecs(MemoryRegistry())
+    way = Way(streams.deployed(settings.mappings)[0], codecs, settings.lookups, "1")
+    fetched = Fetched(connection="clarity-main", id="1001", read_at=NOW, source_version=5, body=BODY)
+
+    (made,) = way.go(
+        Incoming(
+            topic=topics.CLARITY_ORDERS.name,
+            topic_id="topic-id",
+            partition=2,
+            offset=17,
+            timestamp_ms=int(NOW.timestamp() * 1000),
+            key=b"clarity-main:1001",
+            value=codecs.of(topics.CLARITY_ORDERS).encode(fetched),
+        )
+    )
+    order = codecs.of(topics.ORDERS).decode(made.value)
+    lookups = settings.lookups.also(of_connection("gp-two"), known_as=TARGET)
+    document = consumers.sales_order(settings.mappings)(order, lookups, NOW)
+    _, sent = user_defined_call(document, "ORD1")
+
+    # the route keeps its name, so that an event has the same id whoever's mapping made it
+    lineage = from_headers(made.headers)
+    assert (lineage.ce_source, lineage.mapping.partition("+")[0]) == (
+        "/streams/orders/from_clarity",
+        "mappings/orders@1",
+    )
+    assert order.note == "GROUND, gift yes"
+    assert (sent["I_vUSERDEF1"], sent["I_vUSERDEF2"], sent["I_vUSRTAB01"]) == (
+        "clarity-main:1001",
+        "paper",
+        "Credit Card",
+    )
+
+
+def test_without_own_mappings_nothing_is_sent_of_user_defined_fields() -> None:
+    settings = offline({}, ROOT)
+    lookups = settings.lookups.also(of_connection("gp-two"), known_as=TARGET)
+    example = ROOT / "schemas/examples/canonical.orders.v1/full_order.json"
+    order = msgspec.json.decode(example.read_bytes(), type=Order)
+
+    _, sent = user_defined_call(consumers.sales_order({})(order, lookups, NOW), "ORD1")
+
+    assert set(sent) == {"I_vSOPTYPE", "I_vSOPNUMBE", "I_vUSERDEF1"}
+
+
+def test_check_tells_what_collides_when_ours_moves_on(deploy: Deploy) -> None:
+    old = PACKING.replace("@{sales_order}", "@1").replace("      USRTAB01", "  comment: order.note\n#")
+    settings = deploy(gp_orders=old)
+
+    told = [each for each in check(settings).problems if "gp_orders" in each]
+
+    assert told[0].startswith("mappings/gp_orders.yaml:8:3: comment replaces ours, which moved from version 1 to")
+    assert "and says now: fit(order.note, 500, page)" in told[0]
+
+
+def test_a_whole_mapping_can_stand_in_the_place_of_ours(deploy: Deploy) -> None:
+    ours = (ROOT / "streams/order_statuses/from_dynamics_gp.yaml").read_text(encoding="utf-8")
+    version = streams.ORDER_STATUS_FROM_DYNAMICS_GP.version
+    own = ours.replace(
+        "mapping: streams/order_statuses/from_dynamics_gp\n",
+        f"mapping: mappings/status\nreplaces: streams/order_statuses/from_dynamics_gp@{version}\n",
+    )
+
+    settings = deploy(status=own.replace('"backordered" if', '"processing" if'))
+    moved = deploy(status=own.replace(f"@{version}\n", "@1\n"))
+
+    assert [each.mapping.id for each in mapping_files.own(settings)] == ["mappings/status"]
+    with pytest.raises(BrokenMappingError, match="and this stands in its place: look what changed"):
+        streams.deployed(moved.mappings)
+    streams.deployed(settings.mappings)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GIFTS.replace("from_clarity", "from_clarty"), "there is no mapping streams/orders/from_clarty: did you mean"),
+        (GIFTS.replace("extends: streams/orders/from_clarity@{order}\n", ""), "`from:` is missing"),
+        (GIFTS.replace("extends: streams", "extends: stream"), "there is no mapping stream/orders/from_clarity"),
+        (
+            GIFTS.replace("mapping: mappings/orders", "mapping: orders"),
+            "orders is no name of its own",
+        ),
+        (GIFTS.replace("default(order", "default(ordr"), "ordr"),
+        (PACKING.replace("USERDEF2", "USERDEF9"), "UserDefined has no field USERDEF9: did you mean"),
+    ],
+)
+def test_an_own_mapping_that_would_not_run_is_told_by_check_and_stops_its_stage(
+    deploy: Deploy, text: str, said: str
+) -> None:
+    settings = deploy(own=text)
+
+    assert [each for each in check(settings).problems if each.startswith("mappings/own.yaml") and said in each]
+    stopped = 0
+    for deployed in (streams.deployed, consumers.deployed):
+        try:
+            deployed(settings.mappings)
+        except BrokenMappingError:
+            stopped += 1
+    assert stopped
+
+
+def test_two_own_mappings_for_one_of_ours_are_refused(deploy: Deploy) -> None:
+    settings = deploy(a=GIFTS, b=GIFTS.replace("mappings/orders", "mappings/more"))
+
+    with pytest.raises(BrokenMappingError, match="from_clarity has a mapping of yours already: mappings/orders"):
+        streams.deployed(settings.mappings)
+
+
+def test_own_mappings_have_examples_and_versions_of_their_own(deploy: Deploy) -> None:
+    settings = deploy(orders=GIFTS)
+    (each,) = mapping_files.own(settings)
+    assert any("mappings/orders: version 1 is not sealed yet" in problem for problem in check(settings).problems)
+
+    mapping_versions.seal([each.mapping], settings.folder / mapping_versions.OWN)
+    before = mapping_cases.tested(each, settings.lookups)
+    written = mapping_cases.accept(each, settings.lookups)
+
+    assert check(settings).problems == ()
+    assert not before.right
+    assert {path.parent for path in written} == {settings.folder / "examples" / "canonical.orders.v1"}
+    assert mapping_cases.tested(each, settings.lookups).right
+    changed = deploy(orders=GIFTS.replace("gift {gift}", "present {gift}"))
+    assert any("version 1 stands and said something else" in problem for problem in check(changed).problems)
