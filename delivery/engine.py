@@ -11,7 +11,7 @@ deliverer has a circuit of its own.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -40,8 +40,17 @@ T = TypeVar("T")
 BATCH = 100
 #: One of so many rows in hand makes a write worth while.
 GATHERED = 8
-#: One of so many rows may have its intent written while it waits for its call.
+#: One of so many rows may have its intent written while it waits for its call, and at least as many as there are calls,
+#: up to this number: what is written for one costs as much as what is written for several.
 BEGUN_BEFORE = 4
+#: Rows in hand beyond the calls, where there are few: of a queue that is behind, several are written down at once.
+AHEAD = 16
+#: Rows in hand have their calls within this time, as long as calls took of late.
+AHEAD_S = 0.25
+#: A call among so many decides how long they take.
+CALLS_REMEMBERED = 16
+#: Of the rows it may have in hand one in so many is missing before others are claimed, while no place is free.
+CLAIMED_AT_ONCE = 4
 #: Pauses while PostgreSQL is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
@@ -71,8 +80,8 @@ KEYS_TOLD = 10
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a deliverer takes on."""
 
-    #: Calls at the target at once, each of another key. Almost twice as many rows are in hand while it is well, so that
-    #: others have their calls while intents and results are written down.
+    #: Calls at the target at once, each of another key. More rows are in hand while it is well, so that others have
+    #: their calls while intents and results are written down.
     in_flight: int = 64
     #: Until a dead worker's keys are taken from it. Renewed while a row is worked on.
     lease_s: float = 60.0
@@ -111,6 +120,13 @@ async def _end(tasks: Collection["asyncio.Task[Any]"]) -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+
+
+def begun(in_flight: int) -> int:
+    """How many rows may be written down as being sent, with so many calls at once: the others would be looked for when
+    this worker dies.
+    """
+    return in_flight + max(in_flight // BEGUN_BEFORE, min(in_flight, BEGUN_BEFORE))
 
 
 async def nothing_to_ask() -> None:
@@ -189,7 +205,9 @@ class Deliverer:
         self._working: set[asyncio.Task[None]] = set()
         self._calls = asyncio.Semaphore(self._limits.in_flight)
         #: Those that may have an intent: few more than have a call, as each is looked for when this worker dies.
-        self._begun = asyncio.Semaphore(self._limits.in_flight + self._limits.in_flight // BEGUN_BEFORE)
+        self._begun = asyncio.Semaphore(begun(self._limits.in_flight))
+        #: How long a call takes.
+        self._call_s = 0.0
         self._deadlines = Deadlines()
         self._leases: dict[int, _Lease] = {}
         self._failure: BaseException | None = None
@@ -249,8 +267,7 @@ class Deliverer:
             if self._circuit.probe_is_due(asked_at):
                 await self._ask_target()
                 continue
-            free = self._most(asked_at) - len(self._working)
-            if free <= 0:
+            if (free := self._claimable(asked_at)) <= 0:
                 await self._until_freed(self._circuit.wakes_in(asked_at))
                 continue
             try:
@@ -334,7 +351,15 @@ class Deliverer:
     def _most(self, at: float) -> int:
         """Rows in hand."""
         allowed = self._circuit.allowed(at)
-        return 2 * allowed - 1 if allowed == self._limits.in_flight else allowed
+        return allowed + max(allowed - 1, AHEAD) if allowed == self._limits.in_flight else allowed
+
+    def _claimable(self, at: float) -> int:
+        """Rows worth claiming now: none that would wait long in our hands, and not each by itself."""
+        working, allowed, most = len(self._working), self._circuit.allowed(at), self._most(at)
+        if self._call_s > 0:
+            most = min(most, allowed + int(allowed * AHEAD_S / self._call_s))
+        free = most - working
+        return 0 if working >= allowed and free * CLAIMED_AT_ONCE < most else free
 
     async def _try(self, row: Row) -> Turn | None:
         """One try of one row; None if it turned out not to be ours any more."""
@@ -396,7 +421,8 @@ class Deliverer:
             async with self._calls:
                 if (turn := self._held_back(row, intent)) is not None:
                     return turn
-                settlement = await self._deadlines.within(intent.timeout_s, sink.deliver(intent))
+                with self._timed():
+                    settlement = await self._deadlines.within(intent.timeout_s, sink.deliver(intent))
         except TimeoutError:
             error: BusError = UnknownOutcomeError("timed_out", "no answer in time", timeout_s=str(intent.timeout_s))
             return await self._after(error, Step.DELIVER, row, intent)
@@ -415,11 +441,21 @@ class Deliverer:
         turn = decide.after(error, Step.DELIVER, row, intent, self._pace, self._random())
         return self._uncounted(turn, self._circuit.wakes_in(time.monotonic()) or 0.0)
 
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Remember how long calls take."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._call_s += (time.monotonic() - began - self._call_s) / CALLS_REMEMBERED
+
     async def _ask(self, asking: Callable[[], Awaitable[T]], row: Row, intent: Intent | None, step: Step) -> T | Turn:
         """A call without an effect: its answer, or the turn its error makes."""
         try:
             async with self._calls:
-                return await self._deadlines.within(self._limits.read_timeout_s, asking())
+                with self._timed():
+                    return await self._deadlines.within(self._limits.read_timeout_s, asking())
         except TimeoutError:
             error: BusError = RetryableError(f"{step.value}_timed_out", "no answer in time")
             return await self._after(error, step, row, intent)

@@ -106,13 +106,16 @@ class Relay:
                 if turn is None or time.monotonic() > begin_by - MARGIN_S / 2:
                     begin_by = time.monotonic() + MARGIN_S
                     turn = await self._turns.lease_cursor(TURN, self._owner, self._turn_s)
+                self._store.speaks = turn is not None
                 if turn is None:
                     self._reached = None  # whoever speaks now tells of more
-                carried = await self._carry(begin_by) if turn is not None else 0
+                    # Standing by, it looks often enough to follow a dead speaker.
+                    await self._wait(min(POLL_S, self._turn_s / 2))
+                    continue
+                all_said = await self._carry(begin_by)
                 await self._tell_mark()
                 pause_s = FIRST_PAUSE_S
-                if carried == 0:
-                    # Standing by, it looks often enough to follow a dead speaker.
+                if all_said:
                     longest_s = MARK_EVERY_S if self._reached is not None else POLL_S
                     await self._store.wait_for_announcements(min(longest_s, self._turn_s / 2))
             except RetryableError as error:
@@ -120,6 +123,7 @@ class Relay:
                 self._log.warning("relay.waits", code=error.code, pause_s=pause_s)
                 await self._wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        self._store.speaks = False
         if turn is not None:
             with contextlib.suppress(RetryableError):
                 self._mark_at = 0.0
@@ -131,8 +135,8 @@ class Relay:
         self._stopping.set()
         self._store.wake_relay()
 
-    async def _carry(self, begin_by: float) -> int:
-        """One batch; answers how many entries the broker has taken or refused.
+    async def _carry(self, begin_by: float) -> bool:
+        """One batch; answers whether nothing was left when it was read. What is written later is told of.
 
         Args:
             begin_by: On the monotonic clock; later the rest of the turn would be too short.
@@ -141,8 +145,10 @@ class Relay:
             RetryableError: some could not be written; what was written is marked.
         """
         batch = await self._store.outbox_batch(BATCH)
-        if not batch or time.monotonic() > begin_by:
-            return len(batch)
+        if not batch:
+            return True
+        if time.monotonic() > begin_by:
+            return False
         # Tasks start in the order they are made, and each hands its record over before it first waits.
         sending = [asyncio.ensure_future(self._publish(one)) for one in batch]
         try:
@@ -160,7 +166,7 @@ class Relay:
                 await self._store.outbox_refused(announcement.id, str(answer))
         if failed is not None:
             raise failed
-        return len(batch)
+        return len(batch) < BATCH
 
     async def _tell_mark(self) -> None:
         """Only now: a mark the store itself does not know of would make it look restored."""

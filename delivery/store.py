@@ -7,6 +7,7 @@ connection. What the protocol rests on stands at the top of `statements.py`. Eve
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, Final, LiteralString
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 #: Leases taken from dead owners in one transaction.
 SWEEP: Final = 500
+#: What the process whose relay speaks for the store is told in place of a queue's name.
+ANNOUNCED: Final = "outbox"
 #: Rows announced to PostgreSQL's listeners are looked for by polling this often when a notice got lost.
 RELISTEN_S: Final = 1.0
 DAY: Final = timedelta(days=1)
@@ -115,6 +118,10 @@ class Store(Database):
         super().__init__(dsn, connection, pool_size=pool_size)
         self._code_version = code_version
         self.now: Clock = clock
+        #: Whether this process's relay speaks for the store; else another one is told of what is to be announced.
+        self.speaks = False
+        #: Ends our own notices, which we need not be told.
+        self._name = secrets.token_hex(4)
         self._arrived: dict[str, asyncio.Event] = {}
         self._announced = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
@@ -202,7 +209,7 @@ class Store(Database):
                     await self._raise_versions(wire, queue, batch)
                     await waiting.bring(wire, self.schema, frozenset(brought))
                     if locked:
-                        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
+                        await self._notify(wire, f"{queue} {self._name}")
                     await commit(wire)
         except RetryableError:
             self._doubtful.add(attempt)
@@ -230,7 +237,7 @@ class Store(Database):
         batch = sorted_out([arrival], _versions(await (await self._known_versions(wire, queue, [arrival])).fetchall()))
         taken = await self._insert(wire, place, batch, {arrival.root_key}, {arrival.partition: 0})
         await self._raise_versions(wire, queue, batch)
-        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": queue})
+        await self._notify(wire, queue)
         return taken
 
     async def _begin(
@@ -405,6 +412,7 @@ class Store(Database):
                 turns = await self._registered(wire, queue, turns, brought, mine)
                 brought = frozenset()
             writing = await self._write_turns(wire, queue, owner, turns)
+            await self._call_speaker(wire)
             await waiting.bring(wire, self.schema, brought)
             following = await self._go_on(wire, leases, turns, frozenset(going_on))
         self._announced.set()
@@ -539,7 +547,7 @@ class Store(Database):
         await _wait(self._arrival(waiting.NOTICE), timeout_s)
 
     async def wait_for_announcements(self, timeout_s: float) -> None:
-        """Until this process wrote to the outbox or the time is over."""
+        """Until somebody wrote to the outbox or the time is over. May return for nothing."""
         await _wait(self._announced, timeout_s)
 
     def wake_relay(self) -> None:
@@ -558,10 +566,20 @@ class Store(Database):
                 ) as wire:
                     await wire.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.schema)))
                     async for notice in wire.notifies():
-                        self._arrival(notice.payload).set()
+                        self._hear(notice.payload)
             except psycopg.Error:
                 log.info("store.listener_lost", connection=self.connection)
             await asyncio.sleep(RELISTEN_S)
+
+    def _hear(self, notice: str) -> None:
+        what, _, name = notice.partition(" ")
+        if what == ANNOUNCED:
+            self._announced.set()
+        elif name != self._name:
+            self._arrival(what).set()
+
+    async def _notify(self, wire: Connection, what: str) -> None:
+        await wire.execute(statements.NOTIFY, {"channel": self.schema, "queue": what})
 
     # ---- relay
 
@@ -595,6 +613,12 @@ class Store(Database):
         """Put announcements into the outbox, inside a transaction of the store."""
         if said:
             await wire.execute(statements.ANNOUNCE_ALL, columns.of_announcements(said))
+            await self._call_speaker(wire)
+
+    async def _call_speaker(self, wire: Connection) -> None:
+        """Something is to be announced, maybe by another process."""
+        if not self.speaks:
+            await self._notify(wire, ANNOUNCED)
 
     def speaker(self, queue: str) -> Speaker:
         """Who announces something about a queue."""

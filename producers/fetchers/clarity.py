@@ -92,7 +92,9 @@ class OrderFetcher(OnlyReads):
             # what was under way may just have settled, between the two questions
             seen = await self._memory.last_seen(RECORD, row.root_key)
         if seen is not None and seen.digest == reading.digest:
-            return _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row))
+            # read as it is now listed: the poller need not tell of it again
+            newer = (reading,) if reading.source_version > seen.source_version else ()
+            return _settled(change, State.SUPPRESSED, code="unchanged", brings=_order(row), last_seen=newer)
         return None
 
     def _fetched(
@@ -118,8 +120,10 @@ class OrderFetcher(OnlyReads):
         )
 
 
-def _settled(change: Change, state: State, *, code: str, brings: tuple[str, ...] = ()) -> Settlement:
-    return Settlement(state=state, code=code, values={"order": change.id}, brings=brings)
+def _settled(
+    change: Change, state: State, *, code: str, brings: tuple[str, ...] = (), last_seen: tuple[LastSeen, ...] = ()
+) -> Settlement:
+    return Settlement(state=state, code=code, values={"order": change.id}, brings=brings, last_seen=last_seen)
 
 
 def _order(row: Row) -> tuple[str, ...]:

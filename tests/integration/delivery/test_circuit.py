@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from bus import metrics
 from delivery.circuit import Rules
 from delivery.decide import Pace
-from delivery.engine import BEGUN_BEFORE, Deliverer, Limits
+from delivery.engine import Deliverer, Limits, begun
 from delivery.ports import CannotTell, Finding, Intent, Row, Settlement
 from delivery.store import Store
 from errors import RefusedError, RetryableError, UnknownOutcomeError
@@ -114,7 +114,7 @@ def shown_by_the_metric(store: Store) -> list[float]:
     ("answers_after_s", "calls"),
     # Refused at once, what was claimed with the failing ones is given back untried; else it is under way with them, or
     # begun and waits for its call, and whoever fails before the last one that is needed may make room for one more.
-    [(0.0, RULES.keys), (0.02, IN_FLIGHT + IN_FLIGHT // BEGUN_BEFORE + RULES.keys - 1)],
+    [(0.0, RULES.keys), (0.02, begun(IN_FLIGHT) + RULES.keys - 1)],
 )
 async def test_outage_costs_few_calls_and_no_tries(
     store: Store, bus_dsn: str, monkeypatch: pytest.MonkeyPatch, answers_after_s: float, calls: int

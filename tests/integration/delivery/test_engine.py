@@ -91,7 +91,7 @@ async def test_others_have_their_calls_while_results_are_written(store: Store, b
         await take_in(store, *(arrival(offset, f"s:{offset}") for offset in range(12)))
 
         async with running(deliverer(store, {"order": target}, limits=Limits(in_flight=4, poll_s=0.2))):
-            await until(lambda: len(target.effects) == 7, within_s=10)
+            await until(lambda: len(target.effects) >= 7, within_s=10)
             await other.rollback()
             await until_done(store)
 
@@ -117,21 +117,22 @@ async def test_what_waits_for_its_call_when_the_target_goes_away_is_not_sent(sto
     limits = Limits(in_flight=8, poll_s=0.2)
     async with running(deliverer(store, {"order": target}, limits=limits, probe=is_away)):
         await until(lambda: target.called == 8)
-        # two more than have their calls may have their intents
+        # four more than have their calls may have their intents
         sending = "SELECT count(*) AS rows FROM rows WHERE state = 'sending'"
-        await until(lambda: look(bus_dsn, store.connection, sending) == [{"rows": 10}])
+        await until(lambda: look(bus_dsn, store.connection, sending) == [{"rows": 12}])
         go_on.set()
         await until(lambda: look(bus_dsn, store.connection, sending) == [{"rows": 0}])
 
     assert target.called == 8
     left = look(bus_dsn, store.connection, "SELECT state, code, attempts, intent FROM rows WHERE code <> 'it.away'")
     states = [(one["state"], one["code"]) for one in left]
-    assert (states.count(("ready", "")), states.count(("parked", "not_sent")), len(states)) == (10, 2, 12)
+    assert (states.count(("ready", "")), states.count(("parked", "not_sent")), len(states)) == (8, 4, 12)
     assert {(one["attempts"], one["intent"]) for one in left} == {(0, None)}
     assert_sound(bus_dsn, store.connection)
 
 
-async def test_key_gives_way_after_its_share(store: Store) -> None:
+async def test_key_gives_way_after_its_share(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "AHEAD", 0)
     target = Target()
     await take_in(store, *(arrival(offset, "s:long") for offset in range(10)))
     await take_in(store, arrival(10, "s:short"))

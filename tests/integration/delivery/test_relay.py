@@ -21,7 +21,7 @@ from delivery.store import Store
 from errors import FatalError, RefusedError, RejectedError, RetryableError
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
-from tests.integration.delivery.rows import QUEUE, arrival, delivered, take_in
+from tests.integration.delivery.rows import QUEUE, arrival, delivered, look, take_in
 from tests.integration.delivery.running import until
 
 
@@ -99,6 +99,31 @@ async def test_settling_wakes_the_relay_of_the_same_process(store: Store, monkey
     await until(lambda: len(broker.records) == 3, within_s=10)
     one.stop()
     await running
+
+
+async def test_settling_wakes_the_relay_of_another_process(
+    bus_dsn: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store(bus_dsn, store.connection)
+    await other.open()
+    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
+    listening = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
+    name = f"towpath {store.connection} listener"
+    await until(lambda: len(look(bus_dsn, store.connection, listening, name)) == 2)
+
+    async def wait_for_ever(_timeout_s: float) -> None:
+        idle.set()
+        await real(60)
+
+    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    one = relay(store, broker)
+    running = asyncio.create_task(one.run())
+    await idle.wait()
+    await settle_all(other, 3)
+    await until(lambda: len(broker.records) == 3, within_s=10)
+    one.stop()
+    await running
+    await other.close()
 
 
 async def test_nothing_leaves_the_outbox_before_the_broker_has_it(store: Store) -> None:

@@ -112,6 +112,15 @@ async def test_our_own_void_is_an_echo_if_it_settles_between_two_questions() -> 
     assert (settled.state, settled.code, settled.publications) == (State.SUPPRESSED, "unchanged", ())
 
 
+async def test_an_order_that_changed_in_nothing_of_the_customer_s_is_remembered_as_read() -> None:
+    settled = await read(BODY, Remembered(BEFORE))
+
+    assert settled.code == "unchanged"
+    assert settled.last_seen == (
+        LastSeen(record="order", key=KEY, digest=BEFORE, source_version=int(ORDER.updated_date)),
+    )
+
+
 async def test_an_answer_nobody_can_read_is_passed_on_and_does_not_hold_up_the_next_one() -> None:
     garbage = await read(b"<html>", Remembered(BEFORE))
 
