@@ -22,7 +22,7 @@ WEIGHTS = st.lists(st.decimals("0", "100000", places=5), min_size=1, max_size=30
 INSTANTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(UTC))  # noqa: DTZ001 - given a zone
 ZONES = st.sampled_from(["UTC", "America/Chicago", "Europe/Vienna", "Asia/Kolkata", "Pacific/Auckland"])
 SEPARATORS = st.sampled_from([("", "."), (",", "."), (".", ","), ("'", "."), (" ", ","), ("", ",")])
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=25, deadline=None)
 
 
 @quick
@@ -214,7 +214,7 @@ def by_word(kind: str) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("name", list(FUNCTIONS))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_whatever_is_given_there_is_a_result_or_a_reason(name: str, data: st.DataObject) -> None:
     function = FUNCTIONS[name]

@@ -79,13 +79,13 @@ def put(tree: object, path: tuple[str | int, ...], value: str) -> object:
     return {key: put(each, tuple(rest), value) if key == first else each for key, each in tree.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(files())
 def test_opening_and_saving_changes_no_byte(text: str) -> None:
     assert Document(text.encode(), "f").bytes == text.encode()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(files(), st.data(), TEXTS)
 def test_an_edit_changes_its_own_bytes_and_no_other(text: str, data: st.DataObject, value: str) -> None:
     document = Document(text.encode(), "f")
@@ -99,7 +99,7 @@ def test_an_edit_changes_its_own_bytes_and_no_other(text: str, data: st.DataObje
     assert plain(Document(edited, "f").root) == put(plain(document.root), path, value)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(files(), TEXTS)
 def test_a_new_entry_leaves_every_byte_in_place(text: str, value: str) -> None:
     document = Document(text.encode(), "f")
