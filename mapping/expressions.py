@@ -57,8 +57,8 @@ class Parsed:
             raise WrongError(f"is longer than {MOST_CHARACTERS} characters", "give parts of it names under `let:`")
         if not text.strip():
             raise WrongError("is empty", "write an expression, or leave the line out")
-        #: Nodes within an f-string, whose places Python does not tell.
-        self._in_texts: set[int] = set()
+        #: Nodes within an f-string, whose places Python does not tell, with the text they stand in.
+        self._in_texts: dict[int, str] = {}
         self._lines = self._source().split("\n")
         self.tree = self._parsed()
         self._check()
@@ -90,7 +90,11 @@ class Parsed:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return ast.parse(self._source(), mode="eval").body
+                tree = ast.parse(self._source(), mode="eval").body
+                # `a) + (b` closes the bracket that was put around it
+                if not self._template and not _is_call(ast.parse(f"_{self._source()}", mode="eval").body):
+                    raise WrongError("is no expression: a bracket is closed that was not opened", "take it out")
+                return tree
             except SyntaxError as error:
                 at = self._offset(
                     error.lineno or 1, len(self._line(error.lineno)[: max((error.offset or 1) - 1, 0)].encode())
@@ -111,7 +115,8 @@ class Parsed:
     def _check(self) -> None:
         for count, (node, parent, depth) in enumerate(_walked(self.tree), start=1):
             if isinstance(node, ast.JoinedStr):
-                self._in_texts.update(map(id, ast.walk(node)))
+                written = self._in_texts.get(id(node)) or (self.text if self._template else self.source(node))
+                self._in_texts.update((id(each), written) for each in ast.walk(node))
             if count > MOST_NODES:
                 raise WrongError(f"has more than {MOST_NODES} parts", "give some of them names under `let:`")
             if depth > DEEPEST:
@@ -147,10 +152,14 @@ class Parsed:
 
     def _check_constant(self, node: ast.Constant) -> None:
         match node.value:
+            case str() as text if any("\ud800" <= character <= "\udfff" for character in text):
+                raise self.wrong(node, "half a character", "write it whole")
             case bool() | None | str():
                 return
             case int() | float():
                 number = self.number(node)
+                if number is None and id(node) in self._in_texts:
+                    raise self.wrong(node, f"{node.value} stands in a text in two ways", "give it a name under `let:`")
                 if number is None:
                     raise self.wrong(node, "is no number mappings know", "write digits with a point, such as 0.10")
             case _:
@@ -161,11 +170,15 @@ class Parsed:
         value = node.value
         written = self.source(node).replace("_", "")
         if id(node) in self._in_texts:
-            # fifteen digits a float keeps; more may have been lost
-            written = repr(value)
-            if isinstance(value, float) and len(written) > 16:
-                return None
+            # Python tells only the float: one number of the text must be it, and as it was written
+            numbers = {each[0].replace("_", "") for each in _NUMBER.finditer(self._in_texts[id(node)])}
+            same = [each for each in numbers if "." in each and float(each) == value]
+            written = repr(value) if isinstance(value, int) else same[0] if len(same) == 1 else ""
         return written if _NUMBER.fullmatch(written) and len(written) <= _LONGEST_NUMBER else None
+
+
+def _is_call(tree: ast.expr) -> bool:
+    return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)
 
 
 def _quoted(text: str) -> str:

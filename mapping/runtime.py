@@ -121,14 +121,15 @@ def plain(number: Decimal) -> str:
     """A number without exponent."""
     if not number.is_finite() or abs(number.adjusted()) > 60:
         raise MappingError("", "a number is wider than any amount")
-    return f"{number:f}"
+    return f"{number or abs(number):f}"
 
 
 def rounded(number: Decimal | int, places: int, rounding: str) -> Decimal:
     """A number with so many decimals."""
     if not 0 <= places < len(_PLACES):
         raise MappingError("", f"{places} decimals: 0 to 15 can be kept")
-    return Decimal(number).quantize(_PLACES[places], rounding, CONTEXT)
+    result = Decimal(number).quantize(_PLACES[places], rounding, CONTEXT)
+    return result or abs(result)
 
 
 def at(items: Any, place: int) -> Any:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from mapping.functions.faults import EXACT, ITEMS_LIMIT, FunctionError, bounded, finite, places, shown
+from mapping.functions.moments import aware
 
 #: Wider than any number with its separators.
 _NUMBER_LIMIT = 64
@@ -104,9 +105,10 @@ def to_text(value: Any, fallback: str | None = None) -> str:
         case bool():
             return "true" if value else "false"
         case int() | Decimal() | float():
-            return f"{decimal_of(value):f}"
+            number = decimal_of(value)
+            return f"{number or abs(number):f}"
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return aware(value).astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
         case None if fallback is not None:
@@ -190,7 +192,7 @@ def format_decimal(number: Decimal, decimals: int = 2, thousands: str = "", deci
         raise FunctionError(f"{shown(number)} has more than {decimals} decimals: round it first")
     if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
         raise FunctionError("separators: one character each, and not the same one")
-    text = f"{exact:,f}"
+    text = f"{exact or abs(exact):,f}"
     return text.replace(".", "\0").replace(",", thousands).replace("\0", decimal_point)
 
 

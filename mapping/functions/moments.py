@@ -7,7 +7,8 @@ A format is written with Python's signs: %Y year, %y year of two digits, %m mont
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from mapping.functions.faults import FunctionError, shown
@@ -132,7 +133,7 @@ def to_epoch(moment: datetime, unit: str = "ms") -> int:
     Example:
         to_epoch(to_instant("2026-03-02T14:05:09Z"), "s") == 1772460309
     """
-    return (_aware(moment) - _EPOCH) // _MICROSECOND * _per_second(unit) // 1_000_000
+    return (aware(moment) - _EPOCH) // _MICROSECOND * _per_second(unit) // 1_000_000
 
 
 def add_days(day: date, days: int) -> date:
@@ -205,18 +206,22 @@ def _check(pattern: str) -> None:
             raise FunctionError(f"format {shown(pattern)}: %{sign} stands there twice")
 
 
+@cache
+def zones() -> frozenset[str]:
+    """Names of all time zones; what else a machine keeps beside them (`localtime`) is its own."""
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
 @lru_cache(256)
 def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    # an absolute path, a folder of zones, a name that is no file name
-    except (KeyError, ValueError, OSError):
-        raise FunctionError(f"{shown(name)} is no time zone, such as America/Chicago") from None
+    if name not in zones():
+        raise FunctionError(f"{shown(name)} is no time zone, such as America/Chicago")
+    return ZoneInfo(name)
 
 
 def _local(moment: datetime, zone: str) -> datetime:
     try:
-        return _aware(moment).astimezone(_zone(zone))
+        return aware(moment).astimezone(_zone(zone))
     except OverflowError:
         raise FunctionError(f"{shown(moment)} is beyond the calendar in {zone}") from None
 
@@ -228,7 +233,12 @@ def _utc(moment: datetime, given: object) -> datetime:
         raise FunctionError(f"{shown(given)} is beyond the calendar in UTC") from None
 
 
-def _aware(moment: datetime) -> datetime:
+def aware(moment: datetime) -> datetime:
+    """The moment itself.
+
+    Raises:
+        FunctionError: it has no zone, and which one was meant nobody knows.
+    """
     if moment.tzinfo is None:
         raise FunctionError(f"{shown(moment)} has no zone")
     return moment

@@ -181,3 +181,46 @@ def test_the_place_of_what_is_wrong_is_told() -> None:
 
 def test_an_instant_is_told_in_utc_of_its_own() -> None:
     assert worth("order.ordered") == NOW == datetime(2026, 3, 2, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ('f"{1.000} of {0.1 + 0.20}"', "1.000 of 0.30"),
+        ("f\"{f'{1_000.50}'}\"", "1000.50"),
+        ('f"{0.1234567890123456789}"', "0.1234567890123456789"),
+        ('f"{round(-0.001, 2)} {0.00 * -1}"', "0.00 0.00"),
+        ("to_text(0.00 * -1)", "0.00"),
+        ("format_decimal(0 * -1.0)", "0.00"),
+    ],
+)
+def test_a_number_is_shown_as_it_was_written_and_zero_has_no_sign(expression: str, text: str) -> None:
+    assert worth(expression) == text
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ('f"{1.0} {1.00}"', "1.0 stands in a text in two ways"),
+        ("order.number) + (order.number", "a bracket is closed that was not opened"),
+        ('"\\ud800"', "half a character"),
+        ('f"\\ud800{order.id}"', "half a character"),
+    ],
+)
+def test_what_is_written_is_one_expression_of_whole_characters(expression: str, said: str) -> None:
+    with pytest.raises(WrongError, match=said):
+        Parsed(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [("to_text(order.ordered)", "has no zone"), ("f\"{date_in(order.ordered, 'UTC')}\"", "has no zone")],
+)
+def test_an_instant_without_zone_is_nobody_s(expression: str, said: str) -> None:
+    with pytest.raises(MappingError, match=said):
+        worth(expression, {"ordered": NOW.replace(tzinfo=None)})
+
+
+def test_the_zone_of_the_machine_is_none() -> None:
+    with pytest.raises(MappingError, match="no time zone"):
+        worth('date_in(order.ordered, "localtime")')
