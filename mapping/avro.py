@@ -28,8 +28,8 @@ from mapping.shapes import (
 _SIMPLE: Mapping[str, Type] = {
     "string": Text(),
     "boolean": Boolean(),
-    "int": Integer(),
-    "long": Integer(),
+    "int": Integer(least=-(2**31), most=2**31 - 1),
+    "long": Integer(least=-(2**63), most=2**63 - 1),
     "float": Float(),
     "double": Float(),
     "bytes": Bytes(),

@@ -11,6 +11,9 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from mapping.bounds import guard
 from mapping.expressions import Parsed
 from mapping.messages import WrongError
 from mapping.nodes import loops
@@ -32,6 +35,9 @@ from mapping.shapes import (
     misfit,
 )
 from mapping.signatures import Function
+
+#: Enough for most mappings; what they take is bounded by so many times the record.
+FREE = 100
 
 
 class Checker:
@@ -59,7 +65,14 @@ class Checker:
         self.part_called: Callable[[str, bool], tuple[str, tuple[str, ...]]] = lambda part, _: (part, ())
         #: Parts of expressions looked at, those of a part of the mapping at each of its calls.
         self.weight = 0
+        #: Texts that may still be made without being paid, each being made once of each part of the record.
+        self.free = FREE
         self._numbered = 0
+
+    def is_free(self) -> bool:
+        """Take one of what is for nothing, if there is one left."""
+        self.free -= 1
+        return self.free >= 0
 
     def check(self, parsed: Parsed, scope: Scope, expected: Type | None = None, default: Any = UNKNOWN) -> Typed:
         """The Python of an expression and its type.
@@ -92,7 +105,12 @@ class Checker:
 
     def weighed(self, loop: loops.Loop) -> None:
         """What is in a loop under `each:` was looked at."""
-        self.constants[loop.weight] = self.weight - loop.begun + 4
+        once = self.weight - loop.begun + 4
+        if loop.turns is None:
+            self.constants[loop.weight] = once
+        else:
+            # paid as if it were written out
+            self.weight += once * loop.turns
 
     def fitted(self, given: Typed, wanted: Type, parsed: Parsed, node: ast.AST) -> Typed:
         """The value as the field wants it.
@@ -104,7 +122,14 @@ class Checker:
         if problem is not None:
             write = problem.write.replace("…", parsed.source(node) or "…", 1)
             raise parsed.wrong(node, problem.text, write)
-        return self.converted(given, wanted)
+        held = None if given.constant is not UNKNOWN else guard(given.type, wanted)
+        made = self.converted(given, wanted)
+        if held is None:
+            return made
+        self.constants[held[0]] = held[1]
+        known = given.type
+        free = isinstance(known, Number) and isinstance(wanted, Number) and wanted.scale is None
+        return Typed(call(held[0], made.code), msgspec.structs.replace(known, finite=True) if free else wanted)
 
     def converted(self, given: Typed, wanted: Type) -> Typed:  # noqa: PLR0911 - one for each kind
         """Decimals for whole numbers where those are wanted, also inside; and numbers without parts of their own."""

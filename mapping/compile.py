@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -27,6 +28,14 @@ from mapping.writer import Made, Writer
 _HANDED_ON = ("_lookups", "now", "_steps")
 
 
+class _Way(StrEnum):
+    """How a part is written: for loops apart, as its own loops are charged there; and where nothing is for nothing."""
+
+    ONCE = "part"
+    LOOPED = "looped"
+    PAID = "paid"
+
+
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping that can be run: `function(record, lookups, now)`."""
 
@@ -37,6 +46,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[int, str]
     #: (record, field) that are read.
     reads: frozenset[tuple[str, str]]
+    #: What it reads, under its name.
+    given: tuple[str, Type]
 
 
 def compiled(
@@ -68,7 +79,8 @@ class _Compiler:
         self.told = Told()
         self.writer = Writer()
         self.parts: dict[str, Part] = {}
-        self.written: dict[tuple[str, bool], tuple[str, tuple[str, ...]]] = {}
+        self.written: dict[tuple[str, _Way], tuple[str, tuple[str, ...]]] = {}
+        self.frees: dict[tuple[str, _Way], int] = {}
         self.open: list[str] = []
         self.weights: dict[str, int] = {}
         self.functions = self._functions(functions, rules)
@@ -92,9 +104,9 @@ class _Compiler:
         if self.told.messages:
             raise BrokenMappingError(sorted(self.told.messages, key=lambda each: (each.line, each.column)))
         self.writer.append(main)
-        return self._run()
+        return self._run(next(iter(given.items())))
 
-    def _run(self) -> Compiled:
+    def _run(self, given: tuple[str, Type]) -> Compiled:
         source = self.writer.text
         called = {code: function.call for code, function in self.checker.called.items() if function.call is not None}
         space: dict[str, Any] = {"__builtins__": {}, **runtime.NAMES, **self.checker.constants, **called}
@@ -104,6 +116,7 @@ class _Compiler:
             source=source,
             fields=dict(self.writer.fields),
             reads=frozenset(self.checker.reads),
+            given=given,
         )
 
     # what the file declares
@@ -124,9 +137,8 @@ class _Compiler:
         for part in self.spec.parts:
             parameters = tuple(Parameter(name=each, type=type_) for each, type_ in self._given(part.given).items())
             result = self._type(part.to) or Text()
-            self._declare(
-                known, part.name, Function(name=part.name.text, call=None, parameters=parameters, result=result)
-            )
+            function = Function(name=part.name.text, call=None, parameters=parameters, result=result, work=0)
+            self._declare(known, part.name, function)
             self.parts[part.name.text] = part
         return known
 
@@ -172,25 +184,38 @@ class _Compiler:
         """Write a part the first time it is called; for loops apart, as its own loops are charged there."""
         if name in self.open:
             raise WrongError(f"{name} calls itself", "a part can only call others")
-        if (name, looped) not in self.written:
+        way = self._way(name, looped)
+        if (name, way) not in self.written:
             part = self.parts[name]
-            begun = self.checker.weight
-            # in front, where no part's name can be
-            code = f"_looped_{name}" if looped else f"_part_{name}"
+            begun, free = self.checker.weight, self.checker.free
+            if way is _Way.PAID:
+                self.checker.free = 0
             self.open.append(name)
             made = self.checker.functions[name].result
+            # in front, where no part's name can be
+            code = f"_{way}_{name}"
             function = self._function(code, self._given(part.given), made, part.block, looped=looped, value=part.value)
             self.open.pop()
             body = "\n".join(function.lines[1:])
             takes = tuple(each for each in _HANDED_ON if _reads(body, each))
             self.writer.append(function)
             self.writer.line("\n")
-            self.written[name, looped] = (code, takes)
+            self.written[name, way] = (code, takes)
             self.weights[name] = self.checker.weight - begun
+            self.frees[name, way] = free - self.checker.free
+            if way is _Way.PAID:
+                self.checker.free = free
         else:
             # as much is worked out again
             self.checker.weight += self.weights[name]
-        return self.written[name, looped]
+            self.checker.free -= self.frees[name, way] if way is _Way.ONCE else 0
+        return self.written[name, way]
+
+    def _way(self, name: str, looped: bool) -> "_Way":
+        if looped:
+            return _Way.LOOPED
+        # what is for nothing at one call is so at each
+        return _Way.ONCE if self.frees.get((name, _Way.ONCE), 0) <= max(self.checker.free, 0) else _Way.PAID
 
     def _gives(self, part: str, result: Type) -> None:
         """What its expression gives is known better than what it was said to make: which texts, how many decimals."""
@@ -198,7 +223,7 @@ class _Compiler:
 
     def _unused_parts(self) -> None:
         for name, part in self.parts.items():
-            if (name, False) not in self.written and (name, True) not in self.written:
+            if name not in {each for each, _ in self.written}:
                 self.told.say(part.name, f"nobody calls {name}", "leave the part out")
 
     def _function(
@@ -259,6 +284,7 @@ def _status_map(name: str, declared: str, table: Mapping[str, str], otherwise: s
         order=("value",),
         result=Text(values),
         code=f"_statuses_{name}",
+        work=0,
     )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
-from errors import MappingError
+from errors import BusError, MappingError
 from mapping import runtime
 from mapping.compile import Compiled, compiled
 from mapping.extend import collisions, extended
+from mapping.kinds import strange
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
 from mapping.reader import plain
@@ -148,9 +149,13 @@ class DataMapping:
             return function(record, lookups, now)
         except MappingError as error:
             raise self._named(error, error) from error
-        except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
+        except BusError:
+            raise
+        except Exception as error:
             # checked as it is, a value can still be of another kind than its record says
-            raise self._named(MappingError("", _said(error)), error) from error
+            name, type_ = self.compiled.given
+            reason = _said(error) or strange(record, type_, name) or f"cannot be worked out ({type(error).__name__})"
+            raise self._named(MappingError("", reason), error) from error
         finally:
             decimal.setcontext(before)
 
@@ -199,5 +204,5 @@ def _said(error: Exception) -> str:
     if isinstance(error, DivisionByZero | ZeroDivisionError):
         return "divided by zero"
     if isinstance(error, ArithmeticError):
-        return "a number is wider than any amount"
-    return f"cannot be worked out ({type(error).__name__})"
+        return "a number is wider than any amount, or none (NaN)"
+    return "takes more memory than there is" if isinstance(error, MemoryError) else ""

@@ -37,7 +37,7 @@ _NAME = re.compile(r"((?:[a-z][a-z0-9_]*\.)+)([A-Z][A-Za-z0-9]*)(?:\[(.*)\])?", 
 _SIMPLE: Mapping[str, Type] = {
     "text": Text(),
     "integer": Integer(),
-    "decimal": Number(),
+    "decimal": Number(finite=False),
     "boolean": Boolean(),
     "date": Date(),
     "instant": Instant(),
@@ -116,17 +116,17 @@ def type_of(python_type: Any) -> Type:
 def _from_python(kind: inspect.Type) -> Type:  # noqa: PLR0911, PLR0912, C901 - one for each kind
     match kind:
         case inspect.Metadata(type=inspect.DecimalType(), extra={"precision": int(precision), "scale": int(scale)}):
-            return Number(scale=scale, precision=precision)
+            return Number(scale=scale, precision=precision, finite=False)
         case inspect.Metadata(type=inner):
             return _from_python(inner)
-        case inspect.StrType():
-            return Text()
+        case inspect.StrType(min_length=least, max_length=most):
+            return Text(least=least or 0, most=most)
         case inspect.BoolType():
             return Boolean()
         case inspect.IntType():
-            return Integer()
+            return _within(kind)
         case inspect.DecimalType():
-            return Number()
+            return Number(finite=False)
         case inspect.DateType():
             return Date()
         case inspect.DateTimeType():
@@ -136,9 +136,13 @@ def _from_python(kind: inspect.Type) -> Type:  # noqa: PLR0911, PLR0912, C901 - 
         case inspect.NoneType():
             return Nothing()
         case inspect.EnumType(cls=cls):
-            return Text(frozenset(str(each.value) for each in cls))
+            # else a member is not what it is written as, and never equal to it
+            plain = all(isinstance(each, str | int) and str(each) == str(each.value) for each in cls)
+            return _one_of(cls.__name__, [each.value if plain else None for each in cls])
         case inspect.LiteralType(values=values):
-            return Text(frozenset(str(each) for each in values))
+            named = [each for each in values if each is not None]
+            made = _one_of(f"one of {', '.join(map(str, named))}", named)
+            return made if len(named) == len(values) else optional(made)
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             return ListOf(_from_python(item))
         case inspect.CollectionType(item_type=item):
@@ -159,6 +163,20 @@ def _from_python(kind: inspect.Type) -> Type:  # noqa: PLR0911, PLR0912, C901 - 
             return Float()
         case _:
             return Unreadable(type(kind).__name__.removesuffix("Type").lower())
+
+
+def _within(kind: inspect.IntType) -> Integer:
+    least = kind.ge if kind.gt is None else kind.gt + 1
+    most = kind.le if kind.lt is None else kind.lt - 1
+    return Integer(least=least, most=most)
+
+
+def _one_of(name: str, values: list[Any]) -> Type:
+    if all(type(each) is int for each in values):
+        return Integer(values=frozenset(values))
+    if all(isinstance(each, str) for each in values):
+        return Text(frozenset(values))
+    return Unreadable(f"{name}, neither texts nor whole numbers")
 
 
 def _record(kind: inspect.StructType) -> Record:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct
 
 from errors import MappingError
+from mapping.bounds import finite
 from mapping.functions.conversions import to_text
 
 T = TypeVar("T")
@@ -16,6 +17,8 @@ T = TypeVar("T")
 TEXT_LIMIT = 65_536
 #: What the turns of all loops may cost together; a turn costs as many as its expressions have parts.
 STEPS_LIMIT = 5_000_000
+#: Nanoseconds that a step stands for, as what functions take for a character is told.
+STEP = 100
 #: Digits of a whole number, in bits.
 _BITS_LIMIT = 128
 #: Wide enough that amount times rate times factor loses no digit; far below what costs time.
@@ -47,22 +50,46 @@ class Steps:
         return (*self.over(first, 1), *self.over(second, 1))
 
     def sized(self, value: Any) -> Any:
-        """A text or a list that is read at one more turn, paid by its length."""
+        """A text or a list that is read once more, paid by its length."""
+        if isinstance(value, str):
+            self._pay((len(value) >> 4) + 1)
+        elif isinstance(value, Sized):
+            self._pay((len(value) >> 2) + 1)
+        return value
+
+    def worked(self, value: Any, rate: int) -> Any:
+        """What a function is given, paid by its length and what the function takes for each character or item."""
         if isinstance(value, Sized):
-            self._left = left = self._left - (len(value) >> 4) - 1
-            if left < 0:
-                self._refuse()
+            self._pay(len(value) * rate // STEP + 1)
+        return value
+
+    def texts(self, value: Any, rate: int) -> Any:
+        """The same of a list or a map of texts, which are read, too."""
+        if value is not None:
+            inside = value.values() if isinstance(value, Mapping) else value
+            self._pay((len(value) + sum(map(len, filter(None, inside)))) * rate // STEP + 1)
         return value
 
     def text(self, value: str) -> str:
-        """A text that was put together at one more turn."""
-        self._left = left = self._left - (len(value) >> 4) - 1
-        if left < 0:
-            self._refuse()
+        """A text that was put together."""
+        self._pay((len(value) >> 3) + 1)
         return bounded_text(value)
 
+    def made(self, value: Any) -> Any:
+        """A text, a list or a map that was made, or nothing."""
+        if isinstance(value, str):
+            self._pay((len(value) >> 3) + 1)
+        elif isinstance(value, Sized):
+            self._pay(len(value) + 1)
+        return value
+
+    def _pay(self, steps: int) -> None:
+        self._left = left = self._left - steps
+        if left < 0:
+            self._refuse()
+
     def _refuse(self) -> NoReturn:
-        raise MappingError("", f"the record is too long for this mapping's loops: {_SHORTER}")
+        raise MappingError("", f"the record is too long for what this mapping does with it: {_SHORTER}")
 
 
 def bounded_text(value: str) -> str:
@@ -205,6 +232,7 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_at": at,
     "_zip": side_by_side,
     "_distinct": distinct,
+    "_finite": finite,
     "_option_table": option_table,
     "_refuse": refuse,
     "_mapped": mapped,

@@ -18,18 +18,25 @@ class Text(Type, frozen=True):
     """Characters; with `values` only those are possible."""
 
     values: frozenset[str] | None = None
+    #: Characters.
+    least: int = 0
+    most: int | None = None
 
     def __str__(self) -> str:
         return "text" if self.values is None or len(self.values) == 1 else f"one of {', '.join(sorted(self.values))}"
 
 
 class Integer(Type, frozen=True):
-    """A whole number; some records' have parts of their own, such as a moment."""
+    """A whole number, with `values` only those; some records' have parts of their own, such as a moment."""
 
     parts: "tuple[tuple[str, Type], ...]" = ()
+    values: frozenset[int] | None = None
+    least: int | None = None
+    most: int | None = None
 
     def __str__(self) -> str:
-        return "a whole number"
+        several = self.values is not None and len(self.values) > 1
+        return f"one of {', '.join(map(str, sorted(self.values or ())))}" if several else "a whole number"
 
 
 class Number(Type, frozen=True):
@@ -40,6 +47,8 @@ class Number(Type, frozen=True):
     precision: int | None = None
     #: False for a quotient, which has no end of its own.
     exact: bool = True
+    #: False where NaN or Infinity may stand: some readers take those for numbers.
+    finite: bool = True
 
     def __str__(self) -> str:
         if not self.exact:
@@ -212,9 +221,9 @@ def joined(first: Type, second: Type) -> Type | None:  # noqa: PLR0911 - one for
         return None if inner is None else optional(inner)
     match first, second:
         case Text(one), Text(two):
-            return Text(one | two if one is not None and two is not None else None)
+            return first if first == second else Text(one | two if one is not None and two is not None else None)
         case Integer(), Integer():
-            return first if first == second else Integer()
+            return first if first == second else _either(first, second)
         case ((Number() | Integer()), (Number() | Integer())):
             return wider(as_number(first), as_number(second))
         case ListOf(one), ListOf(two):
@@ -269,6 +278,21 @@ def narrowed(given: Type, declared: Type) -> Type:
     return optional(inner) if isinstance(declared, Optional) else inner
 
 
+def _either(first: Integer, second: Integer) -> Integer:
+    if first.values is not None and second.values is not None:
+        return Integer(values=first.values | second.values)
+    (least, most), (low, high) = span(first), span(second)
+    return Integer(
+        least=None if least is None or low is None else min(least, low),
+        most=None if most is None or high is None else max(most, high),
+    )
+
+
+def span(number: Integer) -> tuple[int | None, int | None]:
+    """The least and the greatest it can be, as far as that is known."""
+    return (min(number.values), max(number.values)) if number.values else (number.least, number.most)
+
+
 def holds_whole(given: Type, wanted: Type) -> bool:
     """Whether whole numbers in a value stand where decimals are wanted."""
     match bare(given), bare(wanted):
@@ -293,7 +317,11 @@ def holds_float(given: Type, wanted: Type) -> bool:
 
 def as_number(type_: Type) -> Number:
     """A whole number seen as a decimal one."""
-    return type_ if isinstance(type_, Number) else Number(scale=0)
+    if isinstance(type_, Number):
+        return type_
+    ends = span(type_) if isinstance(type_, Integer) else (None, None)
+    known = [len(str(abs(each))) for each in ends if each is not None]
+    return Number(scale=0, precision=max(known) if len(known) == 2 else None)
 
 
 def wider(first: Number, second: Number) -> Number:
@@ -302,6 +330,7 @@ def wider(first: Number, second: Number) -> Number:
     return Number(
         scale=None if None in scales else max(each for each in scales if each is not None),
         exact=first.exact and second.exact,
+        finite=first.finite and second.finite,
     )
 
 
@@ -327,7 +356,7 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
         case Float(), Integer() | Number():
             return None
         case Text(None), Text():
-            return None
+            return _long(wanted, frozenset({constant}) if isinstance(constant, str) else given.values)
         case Text(values), Text(possible) if values is not None:
             return _outside(values, frozenset({constant}) if isinstance(constant, str) else possible)
         case Number(), Integer() | Number():
@@ -337,7 +366,7 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
         case MapOf(value), MapOf(each):
             return misfit(each, value)
         case Integer(), Integer():
-            return None
+            return _beyond(wanted, given)
         case Integer(), Number():
             return Problem(f"is {given}, and {wanted} is needed", "write whole(…)")
         case Text(), Integer() | Number() | Date() | Instant():
@@ -362,6 +391,31 @@ def _outside(values: frozenset[str], possible: frozenset[object] | None) -> Prob
         return Problem(f"may be any text, and only {known} are possible", "turn it with a map under `statuses:`")
     strange = sorted(str(each) for each in possible - values)
     return Problem(f"{', '.join(map(repr, strange))} is impossible here", f"write one of {known}") if strange else None
+
+
+def _long(wanted: Text, possible: frozenset[str] | None) -> Problem | None:
+    for each in sorted(possible or ()):
+        if wanted.most is not None and len(each) > wanted.most:
+            return Problem(f"{each!r} has {len(each)} characters, and the field holds {wanted.most}")
+        if len(each) < wanted.least:
+            return Problem(f"{each!r} has {len(each)} characters, and the field wants {wanted.least} or more")
+    return None
+
+
+def _beyond(wanted: Integer, given: Integer) -> Problem | None:
+    least, most = span(wanted)
+    if wanted.values is not None:
+        known = ", ".join(map(str, sorted(wanted.values)))
+        if given.values is None:
+            return Problem(f"may be any whole number, and only {known} are possible", "choose: 1 if … else 2")
+        strange = ", ".join(map(str, sorted(given.values - wanted.values)))
+        return Problem(f"{strange} is impossible here", f"write one of {known}") if strange else None
+    for each in sorted(given.values or ()):
+        if least is not None and each < least:
+            return Problem(f"{each} is impossible here", f"{least} is the least")
+        if most is not None and each > most:
+            return Problem(f"{each} is impossible here", f"{most} is the most")
+    return None
 
 
 def _lost(wanted: Number, given: Number, constant: object) -> Problem | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from mapping.functions import FUNCTIONS
+from mapping.functions import FUNCTIONS, USUAL, WORK
 from mapping.messages import WrongError
 from mapping.port import Lookups
 from mapping.records import type_of
@@ -43,6 +43,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[str, ...] = ()
     #: Name in generated code.
     code: str = ""
+    #: Nanoseconds for each character or item it is given; 0 where it makes nothing of its own.
+    work: int = USUAL
 
     def __str__(self) -> str:
         shown = [each.name if each.required else f"{each.name}=…" for each in self.parameters]
@@ -79,7 +81,8 @@ def function_of(name: str, function: Callable[..., Any]) -> Function:
 @cache
 def library() -> Mapping[str, Function]:
     """The functions that every mapping may call."""
-    return {name: function_of(name, described.call) for name, described in FUNCTIONS.items()}
+    made = {name: function_of(name, described.call) for name, described in FUNCTIONS.items()}
+    return made | {name: msgspec.structs.replace(made[name], work=work) for name, work in WORK.items()}
 
 
 def _type(annotation: Any) -> Type:

@@ -146,6 +146,28 @@ CHAPTERS: Mapping[str, tuple[Callable[..., Any], ...]] = {
         tables.last,
     ),
 }
+#: Nanoseconds for each character or item that a function is given; what a function takes is paid by them.
+USUAL = 6
+#: Of those that take longer: measured with the worst they can be given, see `test_hostile.py`.
+WORK: Mapping[str, int] = {
+    call.__name__: work
+    for work, calls in {
+        5_300: (amounts.spread,),
+        1_000: (amounts.adds_up, amounts.rounding_difference, amounts.discounted),
+        700: (addresses.address_lines, tables.filled, tables.inverted, texts.like),
+        550: (texts.fit_code_page, texts.plain_text),
+        300: (texts.to_ascii, texts.cut_bytes, addresses.parse_address),
+        220: (texts.capitalised, conversions.to_boolean),
+        180: (texts.only, texts.without, texts.digits, conversions.first_filled),
+        100: (
+            addresses.is_postal_code, addresses.postal_code, countries.country_code, currencies.currency_code,
+            currencies.is_currency, currencies.minor_unit, currencies.rounded_money, currencies.exchange_rate,
+            currencies.convert, phones.is_phone, phones.phone, texts.split, texts.part, texts.squeeze,
+            names.split_name,
+        ),
+    }.items()
+    for call in calls
+}  # fmt: skip
 #: Each undoes the other where neither refuses; held by property tests.
 _INVERSES = (
     (conversions.to_decimal, conversions.format_decimal),

@@ -1,5 +1,6 @@
 """Lookup tables of the deployment, and small maps that stand in the mapping itself; both ways where they invert."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -53,7 +54,7 @@ def inverted(map: Mapping[str, str]) -> dict[str, str]:  # noqa: A002 - its name
         raise FunctionError(f"{len(map)} entries, more than {ITEMS_LIMIT}")
     back = {value: key for key, value in map.items()}
     if len(back) < len(map):
-        twice = next(value for value in back if sum(value == each for each in map.values()) > 1)
+        twice = Counter(map.values()).most_common(1)[0][0]
         raise FunctionError(f"several keys have {shown(twice)}: it cannot be read back")
     return back
 

@@ -5,7 +5,7 @@ import html
 import unicodedata
 from collections.abc import Sequence
 
-from mapping.functions.faults import ITEMS_LIMIT, FunctionError, bounded, length, shown
+from mapping.functions.faults import ITEMS_LIMIT, TEXT_LIMIT, FunctionError, bounded, length, shown
 
 #: Time of `like` grows with text times pattern.
 _PATTERN_LIMIT = 100
@@ -241,8 +241,15 @@ def join(texts: Sequence[str | None], separator: str = " ") -> str:
     """
     if len(texts) > ITEMS_LIMIT:
         raise FunctionError(f"{len(texts)} texts, more than {ITEMS_LIMIT}")
-    kept = [text.strip() for text in texts if text and text.strip()]
-    length(sum(map(len, kept)) + len(separator) * len(kept))
+    kept: list[str] = []
+    whole = 0
+    for text in texts:
+        if text:
+            whole += len(text) + len(separator)
+            if whole > TEXT_LIMIT:
+                raise FunctionError(f"the texts have more than {TEXT_LIMIT} characters together")
+            if piece := text.strip():
+                kept.append(piece)
     return separator.join(kept)
 
 

@@ -48,15 +48,19 @@ def binop(expression: "Expression", node: ast.BinOp) -> Typed:  # noqa: PLR0911 
     if isinstance(left.type, Integer) and isinstance(right.type, Integer):
         return _whole(node, code, left, right)
     first, second = as_number(left.type), as_number(right.type)
+    if isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod) and not second.finite:
+        # by Infinity everything is 0
+        code = ast.BinOp(left.code, node.op, call("_finite", right.code))
     match node.op:
         case ast.Div():
-            return Typed(code, Number(exact=False))
+            return Typed(code, Number(exact=False, finite=first.finite))
         case ast.Mult():
             known = first.scale is not None and second.scale is not None
             scale = (first.scale or 0) + (second.scale or 0) if known else None
-            return Typed(code, Number(scale=scale, exact=first.exact and second.exact))
+            finite = first.finite and second.finite
+            return Typed(code, Number(scale=scale, exact=first.exact and second.exact, finite=finite))
         case ast.FloorDiv():
-            return Typed(code, Number(scale=0))
+            return Typed(code, Number(scale=0, finite=first.finite))
         case _:
             return Typed(code, wider(first, second))
 
@@ -101,5 +105,7 @@ def unaryop(expression: "Expression", node: ast.UnaryOp) -> Typed:
     given = expression.needs(node.operand, (Number, Integer), "behind `-`")
     if given.constant is not UNKNOWN:
         constant = -given.constant
-        return Typed(expression.checker.constant(constant), given.type, constant)
-    return Typed(ast.UnaryOp(ast.USub(), given.code), given.type)
+        type_ = Integer(values=frozenset({constant})) if isinstance(constant, int) else given.type
+        return Typed(expression.checker.constant(constant), type_, constant)
+    type_ = given.type if isinstance(given.type, Number) else Integer()
+    return Typed(ast.UnaryOp(ast.USub(), given.code), type_)

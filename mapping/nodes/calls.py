@@ -1,20 +1,22 @@
 """Calls of functions: of the library, of rules, of parts and of status maps."""
 
 import ast
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mapping.functions import USUAL
 from mapping.messages import nearest
-from mapping.nodes import forms
+from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
 from mapping.scope import Typed, method, name
-from mapping.shapes import Anything, Nothing, Optional, Type
+from mapping.shapes import Anything, ListOf, MapOf, Nothing, Optional, Text, Type, bare
 from mapping.signatures import Function, bound, result_of
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
 
 #: Of functions that are one method of a text in Python, when called with one argument.
-_METHODS = {"trim": "strip"}
+_METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
 #: What people write who know Python.
 _PYTHON = {
     "str": 'write f"{…}" or to_text(…)',
@@ -69,14 +71,12 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
             raise expression.wrong(node, f"{function.name} takes no {parameter_name} here", f"write {function}")
         given[parameter_name] = (value, expression.visit(value))
     _absent_of_any_kind(expression, function, given)
-    codes: dict[str, ast.expr] = {}
+    codes: dict[str, Typed] = {}
     for parameter in function.parameters:
         if parameter.name in given:
             value, typed = given[parameter.name]
             wanted = bound(parameter.type, typed.type, meanings)
-            codes[parameter.name] = expression.charged(
-                expression.checker.fitted(typed, wanted, expression.parsed, value)
-            ).code
+            codes[parameter.name] = expression.checker.fitted(typed, wanted, expression.parsed, value)
         elif parameter.required:
             raise expression.wrong(node, f"{function.name} needs {parameter.name}", f"write {function}")
     _known_table(expression, node, function, given)
@@ -87,10 +87,34 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
             expression.checker.reading.given(function.name, each, typed.places)
         else:
             expression.checker.whole(typed)
-    code = _called(expression, function, codes)
+    free = not function.work or _is_free(expression, function, codes)
+    arguments_ = {key: each.code if free else _paid(expression, function, each) for key, each in codes.items()}
+    code = _called(expression, function, arguments_)
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
-    return Typed(code, result)
+    return Typed(code if free else texts.paid(code, result), result)
+
+
+def _is_free(expression: "Expression", function: Function, given: Mapping[str, Typed]) -> bool:
+    """Whether a call costs no more than one look at the record, of which a mapping has some for nothing."""
+    if function.work > USUAL:
+        return False
+    if not expression.scope.depth:
+        return expression.checker.is_free()
+    return function.name in _METHODS and list(given) == ["text"] and texts.is_free(expression, given["text"])
+
+
+def _paid(expression: "Expression", function: Function, given: Typed) -> ast.expr:
+    """An argument, paid for what the function does with it.
+
+    What a function takes long for is paid always. What is the loop's own, or stands in no loop, is read as often as it
+    is written, and goes with what the function makes of it.
+    """
+    if function.work > USUAL:
+        return texts.read(expression, given, function.work).code
+    if not isinstance(bare(function.result), Text | ListOf | MapOf):
+        return texts.read(expression, given).code
+    return expression.charged(texts.unpaid(given)).code
 
 
 def _absent_of_any_kind(expression: "Expression", function: Function, given: dict[str, tuple[ast.expr, Typed]]) -> None:

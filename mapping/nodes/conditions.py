@@ -4,7 +4,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from mapping.places import Places, either
-from mapping.scope import Facts, Typed, call
+from mapping.scope import UNKNOWN, Facts, Typed, call
 from mapping.shapes import (
     Boolean,
     Date,
@@ -26,6 +26,10 @@ from mapping.shapes import (
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
+
+
+#: Nanoseconds for each item that a value is compared to by `in`.
+_LOOKED_AT = 50
 
 
 def condition(expression: "Expression", node: ast.expr) -> tuple[ast.expr, Facts]:
@@ -150,13 +154,30 @@ def compare(expression: "Expression", node: ast.Compare) -> Typed:
             return asked(expression, node)[0]
         raise expression.wrong(node, "`is` asks only whether something is absent", "write `==`, or `is None`")
     left, place = expression.visit(node.left), node.left
-    first, codes = left.code, []
+    first, codes = _finite(left), []
     for op, right_node in zip(node.ops, node.comparators, strict=True):
         right = expression.visit(right_node)
         _comparable(expression, place, left, op, right_node, right)
-        codes.append(right.code)
+        right = _read(expression, op, right)
+        codes.append(_finite(right))
         left, place = right, right_node
     return Typed(ast.Compare(first, node.ops, codes), Boolean())
+
+
+def _read(expression: "Expression", op: ast.cmpop, given: Typed) -> Typed:
+    """What is looked through for a value, or compared to its end."""
+    if isinstance(op, ast.In | ast.NotIn):
+        if isinstance(given.type, ListOf) and given.constant is UNKNOWN:
+            return Typed(call("_steps.worked", given.code, ast.Constant(_LOOKED_AT)), given.type)
+        return expression.charged(given)
+    inner = bare(given.type)
+    return expression.charged(given) if isinstance(inner, Text) and inner.values is None else given
+
+
+def _finite(given: Typed) -> ast.expr:
+    """NaN is equal to nothing, and Infinity more than everything."""
+    inner = bare(given.type)
+    return call("_finite", given.code) if isinstance(inner, Number) and not inner.finite else given.code
 
 
 def _comparable(
@@ -190,7 +211,9 @@ def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_
             or _compare_hint(left, right)
         )
         raise expression.wrong(right_node, f"is {right}, compared with {left}", write)
-    if isinstance(left, Text) and isinstance(right, Text):
+    if (isinstance(left, Text) and isinstance(right, Text)) or (
+        isinstance(left, Integer) and isinstance(right, Integer)
+    ):
         for node, one, other in ((right_node, left, right), (left_node, right, left)):
             # what is written down must be possible, where the other side is one of some values; one value alone may be
             # a setting of the mapping, which an extension replaces
@@ -200,12 +223,12 @@ def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_
                 and other.values
                 and isinstance(node, ast.Constant | ast.List | ast.Tuple)
             ):
-                strange = sorted(other.values - one.values)
+                strange = sorted(frozenset[object](other.values) - one.values, key=str)
                 if strange and not isinstance(left_node, ast.Constant):
                     raise expression.wrong(
                         node,
                         f"{', '.join(map(repr, strange))} is impossible here",
-                        f"possible are {', '.join(sorted(one.values))}",
+                        f"possible are {', '.join(sorted(map(str, one.values)))}",
                     )
 
 

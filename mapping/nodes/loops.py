@@ -34,6 +34,8 @@ class Loop(msgspec.Struct, frozen=True):
     weight: str
     #: What had been looked at before it.
     begun: int
+    #: How often it runs where that is written down.
+    turns: int | None = None
 
 
 def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
@@ -54,11 +56,13 @@ def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     scope = expression.scope
     linear = scope.is_part(path) and (scope.depth == 0 or path.split(".")[0] in scope.own)
     weight = expression.checker.fresh("weight")
-    over = call("_steps.over", over, name(weight))
+    written = len(over.elts) if isinstance(over, ast.Tuple) and not isinstance(item, Several) else None
+    if written is None:
+        over = call("_steps.over", over, name(weight))
     inner = scope.looping(dict(zip(names, types, strict=True)), dict(zip(names, turns, strict=True)), linear=linear)
     made = [ast.Name(each, ast.Store()) for each in names]
     target: ast.expr = made[0] if len(made) == 1 else ast.Tuple(list(made), ast.Store())
-    return Loop(target, over, names, inner, weight, expression.checker.weight)
+    return Loop(target, over, names, inner, weight, expression.checker.weight, written)
 
 
 def comprehension(

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mapping.messages import WrongError, nearest
+from mapping.nodes import texts
 from mapping.nodes.forms import FORMS
 from mapping.places import NOWHERE, inside
 from mapping.scope import UNKNOWN, Typed, call, method, name
@@ -42,7 +43,7 @@ def constant(expression: "Expression", node: ast.Constant) -> Typed:
         return Typed(ast.Constant(value), Text(frozenset({value})), value)
     written = expression.parsed.number(node) or "0"
     if "." not in written:
-        return Typed(ast.Constant(int(written)), Integer(), int(written))
+        return Typed(ast.Constant(int(written)), Integer(values=frozenset({int(written)})), int(written))
     number = Decimal(written)
     return Typed(expression.checker.constant(number), Number(scale=decimals(number)), number)
 
@@ -160,5 +161,7 @@ def _slice(expression: "Expression", of: Typed, node: ast.AST, cut: ast.Slice) -
         bounds.append(place.code if place is not None else None)
     if cut.step is not None:
         raise expression.wrong(node, "a step means nothing here", "write [0:10]")
-    code = ast.Subscript(expression.charged(of).code, ast.Slice(*bounds), ast.Load())
-    return Typed(code, Text() if isinstance(of.type, Text) else of.type, places=of.places)
+    made = Text() if isinstance(of.type, Text) else of.type
+    code: ast.expr = ast.Subscript(expression.charged(of).code, ast.Slice(*bounds), ast.Load())
+    code = code if texts.is_free(expression, of) else texts.paid(code, made)
+    return Typed(code, made, places=of.places)

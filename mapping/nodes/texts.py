@@ -3,9 +3,13 @@
 import ast
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from mapping.functions import USUAL
 from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.places import around, either
+from mapping.runtime import STEP
 from mapping.scope import UNKNOWN, Typed, call, method
 from mapping.shapes import (
     Anything,
@@ -16,6 +20,7 @@ from mapping.shapes import (
     MapOf,
     Never,
     Number,
+    Same,
     Text,
     Type,
     bare,
@@ -71,16 +76,55 @@ def _shown(expression: "Expression", node: ast.expr, around: ast.AST) -> ast.exp
 
 def grown(expression: "Expression", code: ast.expr) -> Typed:
     """A text longer than its parts, held within bounds."""
-    return Typed(call("_steps.text" if expression.scope.depth else "_text", code), Text())
+    free = not expression.scope.depth and expression.checker.is_free()
+    return Typed(call("_text" if free else "_steps.text", code), Text())
+
+
+def is_free(expression: "Expression", given: Typed) -> bool:
+    """Whether what is made of a value and no longer than it goes unpaid, being made but once of each."""
+    once = not expression.scope.depth or (bool(expression.scope.own) and expression.scope.is_own(given.code))
+    return once and expression.checker.is_free()
+
+
+def paid(code: ast.expr, type_: Type) -> ast.expr:
+    """What a function gives, paid by its length."""
+    return call("_steps.made", code) if isinstance(bare(type_), Text | ListOf | MapOf | Anything | Same) else code
+
+
+def unpaid(given: Typed) -> Typed:
+    """A text that is gone again with the call it is made for."""
+    match given.code:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="_steps"), attr="made"), args=[made]):
+            return msgspec.structs.replace(given, code=made)
+        case _:
+            return given
 
 
 def charged(expression: "Expression", given: Typed) -> Typed:
     """A text or list that a loop reads at every turn though it is not the loop's own: its length counts each time."""
     if not expression.scope.depth or given.constant is not UNKNOWN or expression.scope.is_own(given.code):
         return given
-    if isinstance(bare(given.type), Text | ListOf | MapOf | Anything):
-        return Typed(call("_steps.sized", given.code), given.type, path=given.path, places=given.places)
-    return given
+    return read(expression, given)
+
+
+def read(expression: "Expression", given: Typed, rate: int = USUAL) -> Typed:
+    """A text or list that is read, paid by its length; with `rate` by what reading takes for each character or item."""
+    type_ = bare(given.type)
+    if not isinstance(type_, Text | ListOf | MapOf | Anything):
+        return given
+    if given.constant is not UNKNOWN:
+        expression.checker.weight += len(str(given.constant)) * rate // STEP
+        return given
+    inner = (
+        bare(type_.item if isinstance(type_, ListOf) else type_.value) if isinstance(type_, ListOf | MapOf) else None
+    )
+    if isinstance(inner, Text):
+        code = call("_steps.texts", given.code, ast.Constant(rate))
+    elif rate > USUAL:
+        code = call("_steps.worked", given.code, ast.Constant(rate))
+    else:
+        code = call("_steps.sized", given.code)
+    return Typed(code, given.type, path=given.path, places=given.places)
 
 
 def list_of(expression: "Expression", node: ast.List | ast.Tuple) -> Typed:
@@ -116,7 +160,7 @@ def map_of(expression: "Expression", node: ast.Dict) -> Typed:
 def listcomp(expression: "Expression", node: ast.ListComp | ast.GeneratorExp) -> Typed:
     """`[x for y in z]`."""
     generators, item = loops.comprehension(expression, node, lambda here: here.visit(node.elt))
-    code = call("_tuple", ast.GeneratorExp(item.code, generators))
+    code = call("_tuple", ast.ListComp(item.code, generators))
     return Typed(code, ListOf(item.type), places=around(item.places))
 
 
