@@ -1,5 +1,6 @@
 """The page docs/reference/mapping-language.md: keys, expressions and bounds, from the tables the code itself uses."""
 
+from mapping.checker import FREE
 from mapping.expressions import DEEPEST, MOST_CHARACTERS, MOST_NODES
 from mapping.nodes.expression import MOST_WORK
 from mapping.reader import MOST_BYTES
@@ -72,8 +73,18 @@ a moment without zone) is only refused where it is read.
 
 A file has {MOST_BYTES // 1024} KiB, an expression {MOST_CHARACTERS:,} characters, {MOST_NODES} parts and {DEEPEST}
 levels, all of them together {MOST_WORK:,} parts. Texts that are put together have {TEXT_LIMIT:,} characters. One
-record may cost {STEPS_LIMIT:,} steps: a loop costs its turns times the parts of what it does. What goes beyond is
-refused, with the field it was for.
+record may cost {STEPS_LIMIT:,} steps, about half a second: a loop costs its turns times the parts of what it does, a
+text or list that is made its length, a function that takes long what it takes for each character. The first {FREE}
+texts made outside of loops, or of a turn's own values, are for nothing. What goes beyond is refused, with the
+field it was for.
+
+## What fields hold
+
+Where the target's schema says it, a number has no more decimals and digits than the field keeps, a whole number lies
+between the least and the greatest (an `int` and a `long` of Avro have 32 and 64 bits), a text is no longer and no
+shorter, and of an enum only its values stand there, texts or whole numbers. What is written down is held against that
+when the mapping is loaded; everything else with each record, which is refused with the field. NaN and Infinity, which
+some readers take for numbers, are refused wherever they are compared, divided by or written.
 """
 
 
