@@ -1,6 +1,7 @@
 """Reads stretches of partitions where they lie, outside any consumer group; for replays."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -9,7 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.events import Headers, Incoming
-from errors import RetryableError
+from errors import NotFoundError, RetryableError
 
 READ_WITHIN_S: Final = 20.0
 #: Given to records to join the first one.
@@ -101,6 +102,21 @@ class RangeReader:
     def _some(self, most: int) -> list[Message]:
         first = self._consumer.poll(1.0)
         return [] if first is None else [first, *(self._consumer.consume(most - 1, GATHER_S) if most > 1 else [])]
+
+
+def event_at(
+    reader: RangeReader, topic_ids: Mapping[str, str], topic: str, topic_id: str, partition: int, offset: int
+) -> Incoming:
+    """The event at a place.
+
+    Raises:
+        NotFoundError: it is not there any more, or the topic was made anew since.
+        RetryableError: Kafka does not answer.
+    """
+    if topic_ids.get(topic) == topic_id:
+        for event in reader.read(topic, topic_id, partition, offset, offset + 1, 1).events:
+            return event
+    raise NotFoundError("recall.gone", f"{topic}/{partition}/{offset} is not there any more")
 
 
 def _incoming(message: Message, topic_id: str) -> Incoming:

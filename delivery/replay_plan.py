@@ -30,6 +30,9 @@ READ_WITHIN_S: Final = 300.0
 #: Reasons of refusals that are told.
 REASONS: Final = 5
 
+#: A command with such a value wants each of those asked told by its key, too.
+EACH: Final = "each"
+
 PLACE_OF: Final[Mapping[Verdict, str]] = {
     Verdict.APPLIED: "equal",
     Verdict.FAILS: "refused",
@@ -60,6 +63,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     told: Told
     record: str
     took_s: float
+    #: Message key of the record.
+    key: str = ""
 
 
 class Planner:
@@ -93,7 +98,9 @@ class Planner:
         known = await self._replays.know(replay)
         if known is not None:
             scan.gone = max(0, known - scan.events)
-        return told(scan, await self._ask(scan.sample), self.costs(), replay.command.per_minute)
+        asked = await self._ask(scan.sample)
+        said = told(scan, asked, self.costs(), replay.command.per_minute)
+        return said | listed(asked) if EACH in replay.command.values else said
 
     def costs(self) -> "Costs":
         """What the target's limits make of it."""
@@ -132,7 +139,7 @@ class Planner:
             async with gate:
                 began = time.monotonic()
                 said = await ask_target(row_of(one, self._replays.queue), self._sinks.get(one.record))
-                return Asked(told=said, record=one.record, took_s=time.monotonic() - began)
+                return Asked(told=said, record=one.record, took_s=time.monotonic() - began, key=one.message_key)
 
         asking = [asyncio.create_task(ask(one)) for one in sample]
         try:
@@ -186,6 +193,12 @@ def told(scan: Scan, asked: Sequence[Asked], costs: Costs, per_minute: int) -> d
     said = {name: str(count) for name, count in counts.items()}
     why = ", ".join(f"{reason} x{count}" for reason, count in reasons.most_common(REASONS))
     return said | {"minutes": f"{max(minutes):.1f}", "why": why}
+
+
+def listed(asked: Sequence[Asked]) -> dict[str, str]:
+    """Each of those asked: key, what it comes to, why; as JSON in one value of an outcome; pure."""
+    each = [(one.key, _place(one.told), _reason(one.told)) for one in asked]
+    return {EACH: msgspec.json.encode(each).decode()}
 
 
 def row_of(one: Arrival, queue: str) -> Row:

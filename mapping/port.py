@@ -155,3 +155,8 @@ def mapping(id_: str, *, version: int) -> Callable[[Callable[[S, Lookups, dateti
 def stamp(mapping_: Mapping[S, T], lookups: Lookups) -> str:
     """`id@version+digest` with the lookups included, as it stands in the `towpath-mapping` header."""
     return f"{mapping_.id}@{mapping_.version}+{mapping_.digest}.{lookups.digest}"
+
+
+def is_of(stamped: str, mapping_: str) -> bool:
+    """Whether a stamp is of a mapping: `id@version`, or a whole stamp."""
+    return stamped == mapping_ or stamped.startswith(f"{mapping_}+")

@@ -142,7 +142,7 @@ def made(
         content = codecs.of(route.target).decode(
             read(record.topic, record.topic_id, record.partition, record.event_offset)
         )
-        target = _document(settings, record, content)
+        target = document(settings, record, content)
     except BusError as error:
         missing.append(error.message)
     try:
@@ -193,7 +193,7 @@ def _targets(settings: Settings, record: RecordTold, outcomes: Sequence[OutcomeT
         )
 
 
-def _document(settings: Settings, record: RecordTold, content: object) -> object:
+def document(settings: Settings, record: RecordTold, content: object) -> object:
     """The document that the first connection it is mapped for would be sent now; None: it is mapped for none."""
     for route, connection in _goes_to(settings, record):
         if route.mapping is not None:

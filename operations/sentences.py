@@ -61,6 +61,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "{most} events in a row could not be used, the last because of {last}, so the process stopped.",
         "Correct the mapping or schema they share, then start the process: it goes on where it stopped.",
     ),
+    "recall.gone": (
+        "The event the record was made of is not in its topic any more, so that it cannot be mapped once more.",
+        "Change the document at its source: its next version is mapped by the mapping at work.",
+    ),
+    "recall.same_mapping": (
+        "The mapping at work is the one that is recalled, {mapping}: the same would come out.",
+        "Put the corrected version in place, start `towpath run streams` anew, then recall again.",
+    ),
     "tombstone": ("The record was empty: a deletion mark of the topic.", NOTHING),
     "nothing_to_tell": ("Nothing in it concerns anybody else.", NOTHING),
     "no_store_order": ("The order was entered at the ERP itself, so no store has to be told.", NOTHING),

@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any
 
+import msgspec
+
 from bus import headers, metrics
 from bus.burial import UNREAD, Burial, Source
 from bus.codec import Codecs
@@ -48,21 +50,31 @@ class Way:
         """The dead letter and the outcome of what will never pass, with the tables it was refused by."""
         return self._burial(event, error)
 
-    def go(self, event: Incoming) -> list[Outgoing]:
+    @property
+    def stamp(self) -> str:
+        """Of the mapping at work, with the tables of now."""
+        self._keep_up()
+        return self._mapping
+
+    def go(self, event: Incoming, because: str = "") -> list[Outgoing]:
         """The records of an event, or the outcome that says why there are none.
+
+        Args:
+            event: As it lay on the source topic.
+            because: Of a command that has it mapped once more: what is made is another event than before.
 
         Raises:
             RejectedError: the event will never pass.
             RetryableError: its schema was never seen before and the registry is away.
         """
         # once for all of an event: its records and their stamps are of the same tables
-        lookups = self._tables.current()
-        if lookups is not self._lookups:
-            self._take(lookups)
+        self._keep_up()
         if event.value is None:
             return [self._filtered(event, TOMBSTONE, UNREAD)]
         decoded: Any = self._decode(event.value)
         source = _source(event, decoded)
+        if because:
+            source = msgspec.structs.replace(source, body_digest=f"{source.body_digest}/{because}")
         parts = self._route.split(self._route.read(decoded))
         made: list[Outgoing] = []
         left_out: list[str] = []
@@ -73,6 +85,11 @@ class Way:
             else:
                 left_out.append(code)
         return made or [self._filtered(event, left_out[0] if left_out else NOTHING_TO_TELL, source)]
+
+    def _keep_up(self) -> None:
+        lookups = self._tables.current()
+        if lookups is not self._lookups:
+            self._take(lookups)
 
     def _take(self, lookups: Lookups) -> None:
         self._lookups = lookups

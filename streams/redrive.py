@@ -1,7 +1,8 @@
-"""Dead letters of the stage on command: mapped again from the kept bytes, or ended for good; then answered.
+"""Commands to the stage: dead letters mapped again from the kept bytes or ended for good, records recalled; answered.
 
 A letter of streams holds no key, so that nothing waits for it: what it makes now goes its way like any record, and the
-take-in of each target drops it where a newer version was there before.
+take-in of each target drops it where a newer version was there before. So does a record that is recalled: its source
+event is read where it lies and mapped once more.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.headers import descend, from_headers, to_headers
 from bus.pipe import attach_pipe
-from errors import RejectedError
+from errors import NotFoundError, RejectedError
+from mapping.port import is_of
 from schemas import topics
 from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
@@ -26,6 +28,9 @@ from streams.agents import STAGE, Way
 ANSWERED = "answered"
 DISCARDED = "discarded"
 DONE = {"rows": "1"}
+
+#: Topic, its id, partition and offset to the event there. NotFoundError: it is gone.
+ReadEvent = Callable[[str, str, int, int], Incoming]
 
 
 class Redrive:
@@ -37,6 +42,7 @@ class Redrive:
         codecs: Codecs,
         read: ReadLetter,
         catch_up: Callable[[], Awaitable[None]],
+        read_event: ReadEvent,
     ) -> None:
         """Build.
 
@@ -45,6 +51,7 @@ class Redrive:
             codecs: Of commands, dead letters and outcomes.
             read: Gets a dead letter's bytes. NotFoundError: they are gone; RetryableError: ask again.
             catch_up: Ends once rows of lookup tables set before the command are at work. RetryableError: ask again.
+            read_event: Gets the source event of a record that is recalled. RetryableError: ask again.
         """
         self._ways = ways
         self._commands = codecs.of(topics.COMMANDS)
@@ -52,7 +59,8 @@ class Redrive:
         self._outcomes = codecs.of(topics.OUTCOMES)
         self._read = read
         self._catch_up = catch_up
-        self._found: dict[str, DeadLetter | NoLetter] = {}
+        self._read_event = read_event
+        self._found: dict[str, DeadLetter | NoLetter | Incoming] = {}
 
     async def look_up(self, events: Sequence[Incoming]) -> None:
         """Read the letters a batch of commands is about.
@@ -65,7 +73,15 @@ class Redrive:
         if commands:
             await self._catch_up()
         for command in commands:
-            self._found[command.id] = await asyncio.to_thread(letter_of, command, self._letters, self._read)
+            self._found[command.id] = await asyncio.to_thread(self._look_up, command)
+
+    def _look_up(self, command: Command) -> DeadLetter | NoLetter | Incoming:
+        if command.act != Act.RECALL:
+            return letter_of(command, self._letters, self._read)
+        try:
+            return self._read_event(command.topic, command.topic_id, command.partition, command.offset)
+        except NotFoundError as error:
+            return NoLetter(code=error.code)
 
     def transform(self, event: Incoming) -> list[Outgoing]:
         """What a command causes; nothing where it is for somebody else."""
@@ -75,9 +91,11 @@ class Redrive:
         letter = self._found[command.id]
         if isinstance(letter, NoLetter):
             return [self._answer(event, command, letter.code, letter.values)]
+        if isinstance(letter, Incoming):
+            return self._recalled(event, command, letter)
         match command.act:
             case Act.REDRIVE:
-                return self._redriven(event, command, letter)
+                return self._mapped_again(event, command, letter.record, original_of(letter))
             case Act.DISCARD | Act.SKIP:
                 return [self._discarded(event, command, letter), self._answer(event, command, "command.done", DONE)]
         return [self._answer(event, command, "command.unknown")]
@@ -90,13 +108,21 @@ class Redrive:
             return None
         return command if command.queue == STAGE else None
 
-    def _redriven(self, event: Incoming, command: Command, letter: DeadLetter) -> list[Outgoing]:
-        way = self._ways.get(f"{letter.record}|{letter.topic}")
+    def _recalled(self, event: Incoming, command: Command, source: Incoming) -> list[Outgoing]:
+        """Once more, unless the very mapping is at work still that it was made by: that would change nothing."""
+        way = self._ways.get(f"{command.record}|{source.topic}")
+        if way is not None and is_of(way.stamp, command.mapping):
+            return [self._answer(event, command, "recall.same_mapping", {"mapping": way.stamp})]
+        return self._mapped_again(event, command, command.record, source, because=command.id)
+
+    def _mapped_again(
+        self, event: Incoming, command: Command, record: str, original: Incoming, because: str = ""
+    ) -> list[Outgoing]:
+        way = self._ways.get(f"{record}|{original.topic}")
         if way is None:
             return [self._answer(event, command, "command.unknown")]
-        original = original_of(letter)
         try:
-            made = way.go(original)
+            made = way.go(original, because)
         except RejectedError as error:
             why = {"why": error.code, **values_of(error)}
             return [*way.bury(original, error), self._answer(event, command, "command.failed_again", why)]

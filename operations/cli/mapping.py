@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from operations.cli import acts
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
@@ -217,6 +218,39 @@ def seal(as_json: AsJson = False) -> None:
         out().print(f"sealed: {each.mapping}@{each.version}, {each.digest}", markup=False)
     if not new:
         out().print("Every version was sealed already.", markup=False)
+
+
+@app.command()
+def recall(
+    mapping: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID@VERSION", help="What wrote it: `streams/orders/from_clarity@3`, or a whole stamp of `trace`."
+        ),
+    ],
+    plan: Annotated[bool, typer.Option("--plan", help="Tell what it would come to, and stop.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many records shown; all are counted, JSON has all.")
+    ] = 20,
+    per_minute: acts.Rate = 0,
+    why: acts.Why = "",
+    who: acts.Who = "",
+    yes: acts.Yes = False,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for workers.")] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """What a version of a mapping wrote, by key and document number, and its correction by the version at work now.
+
+    Without --plan it is corrected, by the ordinary way of delivery: records are mapped and sent once more.
+    """
+    if not all(mapping.partition("@")[::2]):
+        raise typer.BadParameter("write id@version, as streams/orders/from_clarity@3", param_hint="ID@VERSION")
+    if not plan:
+        acts.need_reason(why)
+    from operations.cli import recall_view  # noqa: PLC0415  brings Kafka's client
+
+    by = acts.by(who, why)
+    recall_view.run(mapping, by, plan=plan, limit=limit, per_minute=per_minute, yes=yes, wait_s=wait, as_json=as_json)
 
 
 def _print_tested(each: "Tested") -> None:

@@ -30,6 +30,8 @@ class Act(StrEnum):
     ACCEPT = "accept"
     #: Take events of the past once more into this one connection's queue, or tell what that would come to.
     REPLAY = "replay"
+    #: Map the source event of a record once more, as the mapping that made it (`mapping`) was mended since.
+    RECALL = "recall"
     #: End a replay; what of it was not tried yet is not sent.
     STOP = "stop"
     UNKNOWN = "unknown"
@@ -55,7 +57,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     code: str = ""
     values: dict[str, str] = {}
     cause: str = ""
-    #: One event, with its topic's id; -1: any. For `streams` and `gateway`: where the dead letter itself lies.
+    #: One event, with its topic's id; -1: any. For `streams` and `gateway`: where the dead letter itself lies; of a
+    #: recall: where the source event does, on `topic`.
     topic_id: str = ""
     partition: int = -1
     offset: int = -1
@@ -70,7 +73,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Offsets of `partition` from `first` up to, not including, `last`; -1: any.
     first: int = -1
     last: int = -1
-    #: `id@version` of the mapping of an event's last delivery.
+    #: `id@version` of the mapping of an event's last delivery; of a recall: that made the record.
     mapping: str = ""
     #: Tell what a replay would come to; nothing is changed.
     plan: bool = False

@@ -5,7 +5,7 @@ import pytest
 
 from delivery.ports import Arrival, Requests
 from delivery.preflight import Told, Verdict
-from delivery.replay_plan import Asked, Costs, Scan, told
+from delivery.replay_plan import Asked, Costs, Scan, listed, told
 from delivery.replay_rules import Feed, OpenEvent, Stands, holds, prefix, room, sorted_out
 from delivery.replaying import Pace
 from delivery.states import Kind
@@ -98,3 +98,15 @@ def test_plan_of_a_sample_tells_requests_and_minutes_of_all() -> None:
     assert [values[name] for name in names] == ["600", "4", "1", "0", "2", "1", "900", "9.0"]
     assert values["why"] == "customer:C1 x1"
     assert told(scan, [], costs, 60)["minutes"] == "10.0"
+
+
+def test_whoever_wants_each_is_told_by_its_key_what_it_comes_to() -> None:
+    blocked = Told(verdict=Verdict.BLOCKED, values={"waits_for": "customer:C1"})
+    asked = [
+        Asked(told=Told(verdict=Verdict.MAPS), record="order", took_s=0.1, key="shop:1"),
+        Asked(told=blocked, record="order", took_s=0.1, key="shop:2"),
+    ]
+
+    each = msgspec.json.decode(listed(asked)["each"])
+
+    assert each == [["shop:1", "updates", ""], ["shop:2", "blocked", "customer:C1"]]

@@ -9,6 +9,7 @@ import pytest
 
 from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
+from bus.headers import from_headers
 from bus.registry import MemoryRegistry
 from errors import NotFoundError, RejectedError
 from mapping.port import Lookups
@@ -54,7 +55,9 @@ class Stage:
     def command(self, command: Command, numbers: dict[str, str], read: Any = None) -> list[Outgoing]:
         """What a command causes once the lookup table has these rows."""
         way = Way(route(), self.codecs, Lookups({"numbers": numbers}), "1.2.3")
-        redrive = Redrive({"order|clarity.orders.v1": way}, self.codecs, read or self._read, self._catch_up)
+        redrive = Redrive(
+            {"order|clarity.orders.v1": way}, self.codecs, read or self._read, self._catch_up, self._event
+        )
         incoming = Incoming(
             topic=topics.COMMANDS.name,
             topic_id="commands",
@@ -70,6 +73,12 @@ class Stage:
     def _read(self, topic_id: str, partition: int, offset: int) -> bytes:
         assert (topic_id, partition, offset) == ("letters", 3, 9)
         return self.letter
+
+    def _event(self, topic: str, topic_id: str, partition: int, offset: int) -> Incoming:
+        if offset != 17:
+            raise NotFoundError("recall.gone", "gone")
+        assert (topic, topic_id, partition) == ("clarity.orders.v1", "topic-id", 2)
+        return event(self.codecs)
 
     async def _catch_up(self) -> None:
         self.caught_up += 1
@@ -146,3 +155,50 @@ def test_command_to_somebody_else_causes_nothing(stage: Stage, queue: str) -> No
 
 def test_repeat_causes_the_same(stage: Stage) -> None:
     assert stage.command(COMMAND, {"1001": "A-1"}) == stage.command(COMMAND, {"1001": "A-1"})
+
+
+RECALL = msgspec.structs.replace(
+    COMMAND,
+    act=Act.RECALL,
+    record="order",
+    topic="clarity.orders.v1",
+    topic_id="topic-id",
+    partition=2,
+    offset=17,
+    mapping="streams/test/from_text@2",
+)
+
+
+def test_recalled_record_is_mapped_once_more_as_another_event(stage: Stage) -> None:
+    way = Way(route(), stage.codecs, Lookups({"numbers": {"1001": "A-1"}}), "1.2.3")
+    (before,) = way.go(event(stage.codecs))
+
+    made, answer = stage.command(RECALL, {"1001": "A-1"})
+    (other, _) = stage.command(msgspec.structs.replace(RECALL, id="c-2"), {"1001": "A-1"})
+
+    assert (made.key, made.value) == (before.key, before.value)
+    ids = [from_headers(each.headers).ce_id for each in (before, made, other)]
+    assert len(set(ids)) == 3
+    assert from_headers(made.headers).root == from_headers(before.headers).root
+    assert stage.decoded(answer).code == "command.done"
+
+
+def test_recall_of_the_mapping_at_work_changes_nothing_and_says_so(stage: Stage) -> None:
+    recall = msgspec.structs.replace(RECALL, mapping="streams/test/from_text@3")
+
+    (answer,) = stage.command(recall, {"1001": "A-1"})
+
+    assert stage.decoded(answer).code == "recall.same_mapping"
+
+
+def test_recalled_record_whose_source_is_gone_is_answered(stage: Stage) -> None:
+    (answer,) = stage.command(msgspec.structs.replace(RECALL, offset=18), {})
+
+    assert stage.decoded(answer).code == "recall.gone"
+
+
+def test_recalled_record_that_is_refused_now_is_a_dead_letter_of_its_source(stage: Stage) -> None:
+    letter, _told, answer = stage.command(RECALL, {})
+
+    assert stage.decoded(letter).offset == 17
+    assert stage.decoded(answer).code == "command.failed_again"

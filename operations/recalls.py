@@ -1,0 +1,393 @@
+"""Taking back what a version of a mapping wrote: which target records, what changed since, what would be sent instead.
+
+A mapping into a canonical record is recalled by mapping the source events once more; what comes out goes its way like
+any record. One into a target's document is recalled by a replay to that target of what it delivered last. Either way
+sinks bring the target to what it should look like, and nothing overtakes anything.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bus.codec import Codecs
+from bus.events import Incoming
+from bus.read_range import RangeReader, event_at
+from bus.registry import Registry
+from bus.settings import Settings
+from consumers import routes as consumers
+from delivery.replay_plan import EACH
+from errors import BusError, ConfigurationError, NotFoundError
+from mapping.differences import Difference, differences
+from mapping.messages import nearest
+from mapping.port import Mapping as AnyMapping
+from mapping.port import is_of
+from operations import commands, replays
+from operations.acting import By
+from operations.commands import STREAMS, Answers, new_id
+from operations.made_of import document, source_of
+from operations.offsets import admin_of, describe
+from operations.projection import recalls, stories
+from operations.projection.migrate import opened
+from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
+from operations.projection.stories import RecordTold
+from schemas.bus.command import Act, Command
+from schemas.types import RootKey, connection_of
+from streams import routes as streams
+from streams.routes import Route
+
+#: Each is a command of its own; who has more says it again.
+MOST = 1000
+
+#: Nothing is sent for these: there is nothing to change, or nothing to change it with.
+LEFT_ALONE = frozenset({"equal", "gone", "refused"})
+
+#: By system and record: what a correction cannot undo there.
+CANNOT: Mapping[tuple[str, str], str] = {
+    ("dynamics-gp", "order"): (
+        "A document that was transferred to an invoice, posted, voided or deleted in GP is not changed any more: the "
+        "correction becomes a dead letter (gp.too_late, gp.already_void, gp.document_gone). A customer that was made "
+        "with it stays as he is, and its number stays used."
+    ),
+    ("clarity", "order_status"): (
+        "An action at the store is not undone, nor are its mails: a status only moves on, and what the store has "
+        "completed is left alone."
+    ),
+    ("clarity", "shipment"): "A shipment the store has told its customer of is changed there, but the mail is sent.",
+    ("clarity", "inventory_level"): "Nothing: quantities are set anew.",
+}
+
+Progress = Callable[[int, int], None]
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a record went, and what it is known as there."""
+
+    connection: str
+    record: str
+    document_number: str
+    at: datetime
+    amount: Decimal
+    currency: str
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """One record the mapping wrote; field names are a contract."""
+
+    key: str
+    record: str
+    at: datetime
+    #: Stamp it was written with.
+    mapping: str
+    targets: tuple[Target, ...]
+    #: What wrote it after that; it is left alone then. Empty: it stands as it was written.
+    changed_by: str = ""
+    changed_at: datetime | None = None
+    #: `change`, `create`, `equal`, `refused`, `blocked`, `gone` or `cannot tell`; empty: nobody was asked.
+    correction: str = ""
+    why: str = ""
+    #: From what it wrote to what would be written, in the record's fields and in those of the target's document.
+    differences: tuple[Difference, ...] = ()
+    in_target: tuple[Difference, ...] = ()
+
+
+class Recall(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recall comes to; field names are a contract."""
+
+    mapping: str
+    #: Stamp of the one at work here now, without lookups.
+    now: str
+    written: tuple[Written, ...]
+    #: Of them are still as they were written.
+    stand: int
+    changed_since: int
+    #: By `connection: record`.
+    cannot_be_taken_back: dict[str, str]
+    #: Processes that were asked what it would come to and have not answered.
+    silent: tuple[str, ...] = ()
+
+    @property
+    def to_correct(self) -> tuple[Written, ...]:
+        """Those a recall does something about."""
+        return tuple(each for each in self.written if not each.changed_by and each.correction not in LEFT_ALONE)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a mapping is at work."""
+
+    live: AnyMapping[Any, Any]
+    #: The arrow it does the work of; None: it makes documents of a target.
+    inbound: Route | None = None
+
+
+def place_of(settings: Settings, mapping: str) -> Place:
+    """Where the mapping of that id is at work; a deployment's own by its id, or by that of ours it stands for.
+
+    Raises:
+        NotFoundError: nowhere; names the nearest.
+        BrokenMappingError: one of the deployment's own cannot be run.
+    """
+    id_ = mapping.partition("@")[0]
+    found: dict[str, Place] = {}
+    for route in streams.deployed(settings.mappings):
+        found[route.name] = found[route.mapping.id] = Place(live=route.mapping, inbound=route)
+    for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
+        if ours.mapping is not None and way.mapping is not None:
+            found[ours.mapping.id] = found[way.mapping.id] = Place(live=way.mapping)
+    if id_ not in found:
+        said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
+        raise NotFoundError("recall.unknown", f"no mapping {id_!r} is at work: {said}")
+    return found[id_]
+
+
+def plan(settings: Settings, mapping: str, by: By, progress: Progress, wait_s: float) -> Recall:
+    """What it wrote, and what would be sent instead; nothing is changed.
+
+    Args:
+        settings: The deployment, its tables as they stand now.
+        mapping: `id@version`, or a whole stamp.
+        by: Who asks.
+        progress: Told how many records were looked at, and of how many.
+        wait_s: For the workers of targets.
+
+    Raises:
+        NotFoundError: no mapping of that id is at work.
+        RetryableError: Kafka, the registry or the projection does not answer.
+    """
+    place = place_of(settings, mapping)
+    if place.inbound is not None:
+        written = _inbound(settings, mapping, place.inbound, progress)
+        silent: tuple[str, ...] = ()
+    else:
+        written, silent = _outbound(settings, mapping, by, wait_s)
+    return Recall(
+        mapping=mapping,
+        now=f"{place.live.id}@{place.live.version}+{place.live.digest}",
+        written=written,
+        stand=sum(not each.changed_by for each in written),
+        changed_since=sum(bool(each.changed_by) for each in written),
+        cannot_be_taken_back=cannot(settings, written),
+        silent=silent,
+    )
+
+
+def commands_of(settings: Settings, found: Recall, by: By, per_minute: int) -> tuple[Command, ...]:
+    """What is asked of the workers so that all of it is corrected; the first `MOST` records, the oldest first.
+
+    Raises:
+        ConfigurationError: the mapping at work is the one that is recalled.
+    """
+    place = place_of(settings, found.mapping)
+    if is_of(found.now, found.mapping):
+        raise ConfigurationError(
+            found.mapping, "is at work itself, and would write the same again: put the corrected version in place first"
+        )
+    if place.inbound is None:
+        selection = replays.Selection(mapping=found.mapping, per_minute=per_minute)
+        reached = dict.fromkeys(target.connection for each in found.to_correct for target in each.targets)
+        return tuple(replays.command_of(settings, each, selection, by, plan=False) for each in reached)
+    with opened(settings.projection_dsn.reveal()) as wire:
+        records = recalls.standing(wire, found.mapping, [place.inbound.target.name])
+        wanted = {each.key for each in found.to_correct}
+        chosen = [each for each in records if each.message_key in wanted][:MOST]
+        told = [(each, stories.records_of(wire, each.root_key)) for each in chosen]
+    return tuple(_recall(found.mapping, place.inbound, by, record, records) for record, records in told)
+
+
+def run(settings: Settings, asked: Sequence[Command], wait_s: float) -> Answers:
+    """Have it done; the answers so far."""
+    return commands.ask(settings, asked, wait_s)
+
+
+def cannot(settings: Settings, written: Iterable[Written]) -> dict[str, str]:
+    """What a correction cannot undo, for each target that is reached; pure."""
+    reached = dict.fromkeys((target.connection, target.record) for each in written for target in each.targets)
+    return {
+        f"{connection}: {record}": CANNOT[settings.connections[connection].system, record]
+        for connection, record in reached
+        if connection in settings.connections
+    }
+
+
+def changed(record: RecordTold, deliveries: Iterable[Delivered], mapping: str) -> Written:
+    """A canonical record that stands, with where it went; pure."""
+    mine = [each for each in deliveries if each.message_key == record.message_key]
+    return Written(
+        key=record.message_key,
+        record=record.topic,
+        at=record.at,
+        mapping=record.mapping,
+        targets=tuple(_target(each) for each in mine if is_of(each.mapping_in, mapping)),
+    )
+
+
+def of_deliveries(found: Iterable[Delivered], mapping: str, by: str) -> tuple[Written, ...]:
+    """Target records with what wrote them last; pure."""
+    return tuple(
+        Written(
+            key=each.message_key,
+            record=each.record,
+            at=each.at,
+            mapping=getattr(each, by),
+            targets=(_target(each),),
+            changed_by="" if is_of(getattr(each, f"last_{by}"), mapping) else getattr(each, f"last_{by}") or "another",
+            changed_at=None if is_of(getattr(each, f"last_{by}"), mapping) else each.last_at,
+        )
+        for each in found
+    )
+
+
+def _inbound(settings: Settings, mapping: str, route: Route, progress: Progress) -> tuple[Written, ...]:
+    with opened(settings.projection_dsn.reveal()) as wire:
+        records = recalls.standing(wire, mapping, [route.target.name])
+        deliveries = recalls.delivered(wire, mapping, INBOUND)
+        told = {each.root_key: stories.records_of(wire, each.root_key) for each in records[:MOST]}
+    standing = {each.message_key for each in records}
+    gone_on = [each for each in of_deliveries(deliveries, mapping, INBOUND) if each.key not in standing]
+    made = []
+    with closing(Registry(settings.registry)) as registry, RangeReader(settings.kafka) as reader:
+        again = _Again(settings, Codecs(registry), reader, route)
+        for count, record in enumerate(records, start=1):
+            written = changed(record, deliveries, mapping)
+            if record.root_key in told:
+                written = again.corrected(written, record, told[record.root_key])
+            made.append(written)
+            progress(count, len(records))
+    return (*made, *(_newer(each) for each in gone_on))
+
+
+def _newer(written: Written) -> Written:
+    """The record itself was made anew since, whatever became of that at the target."""
+    return written if written.changed_by else msgspec.structs.replace(written, changed_by="a newer record")
+
+
+def _outbound(settings: Settings, mapping: str, by: By, wait_s: float) -> tuple[tuple[Written, ...], tuple[str, ...]]:
+    with opened(settings.projection_dsn.reveal()) as wire:
+        found = recalls.delivered(wire, mapping, OUTBOUND)
+    written = of_deliveries(found, mapping, OUTBOUND)
+    reached = dict.fromkeys(target.connection for each in written if not each.changed_by for target in each.targets)
+    asked = [
+        msgspec.structs.replace(
+            replays.command_of(settings, connection, replays.Selection(mapping=mapping), by, plan=True),
+            values={EACH: "yes"},
+        )
+        for connection in reached
+    ]
+    if not asked or not wait_s:
+        return written, ()
+    answered = commands.ask(settings, asked, wait_s)
+    said = {answer.connection: _each(answer.values) for answer in answered.answers}
+    return tuple(_with_answer(each, said) for each in written), answered.silent
+
+
+def _each(values: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Message key to what its target says."""
+    if EACH not in values:
+        return {}
+    found = msgspec.json.decode(values[EACH], type=list[tuple[str, str, str]])
+    return {key: (place, why) for key, place, why in found}
+
+
+def _with_answer(written: Written, said: Mapping[str, Mapping[str, tuple[str, str]]]) -> Written:
+    answer = said.get(written.targets[0].connection, {}).get(written.key)
+    if answer is None or written.changed_by:
+        return written
+    words = {"creates": "create", "updates": "change", "cannot_tell": "cannot tell"}
+    return msgspec.structs.replace(written, correction=words.get(answer[0], answer[0]), why=answer[1])
+
+
+def _target(each: Delivered) -> Target:
+    return Target(
+        connection=each.connection,
+        record=each.record,
+        document_number=each.document_number,
+        at=each.at,
+        amount=each.amount,
+        currency=each.currency,
+    )
+
+
+def _recall(mapping: str, route: Route, by: By, record: RecordTold, records: Iterable[RecordTold]) -> Command:
+    place = source_of(record, route, records)
+    if place is None:
+        raise NotFoundError("recall.gone", f"what {record.message_key} was made of is not known any more")
+    topic, topic_id, partition, offset = place
+    return Command(
+        id=new_id(),
+        at=by.at,
+        who=by.who,
+        why=by.why,
+        connection=record.origin or connection_of(RootKey(record.root_key)),
+        queue=STREAMS,
+        act=Act.RECALL,
+        root_key=record.root_key,
+        record=route.record,
+        topic=topic,
+        topic_id=topic_id,
+        partition=partition,
+        offset=offset,
+        mapping=mapping,
+    )
+
+
+class _Again:
+    """Source events mapped once more beside what was made of them, read where they lie."""
+
+    def __init__(self, settings: Settings, codecs: Codecs, reader: RangeReader, route: Route) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._route = route
+        self._made = codecs.of(route.target)
+        self._ids = {
+            name: each.topic_id
+            for name, each in describe(admin_of(settings.kafka), [route.source.name, route.target.name]).items()
+        }
+        self._decode = (
+            codecs.of(route.source).decode
+            if route.row_type is None
+            else codecs.captured(route.source, route.row_type).decode
+        )
+
+    def corrected(self, written: Written, record: RecordTold, records: Iterable[RecordTold]) -> Written:
+        """With what it would become."""
+        place = source_of(record, self._route, records)
+        if place is None:
+            return msgspec.structs.replace(written, correction="gone", why="what it was made of is not known any more")
+        try:
+            before = self._made.decode(
+                self._event(record.topic, record.topic_id, record.partition, record.event_offset).value
+            )
+            after = self._mapped(self._event(*place), record.message_key)
+        except NotFoundError as error:
+            return msgspec.structs.replace(written, correction="gone", why=error.message)
+        except BusError as error:
+            return msgspec.structs.replace(written, correction="refused", why=error.message)
+        found = tuple(differences(before, after))
+        return msgspec.structs.replace(
+            written,
+            correction="change" if found else "equal",
+            differences=found,
+            in_target=tuple(self._in_target(record, before, after)) if found else (),
+        )
+
+    def _mapped(self, event: Incoming, message_key: str) -> Any:
+        """The part of the event that is this record."""
+        for part in self._route.split(self._route.read(self._decode(event.value))):
+            if self._route.leave_out(part) is None:
+                made = self._route.mapping(part, self._settings.lookups, event.at)
+                if self._route.message_key(made) == message_key:
+                    return made
+        raise NotFoundError("recall.gone", f"the mapping at work makes no {message_key} of it any more")
+
+    def _in_target(self, record: RecordTold, before: Any, after: Any) -> Iterator[Difference]:
+        """In the fields of the document it becomes, as the outbound mapping at work makes it."""
+        try:
+            yield from differences(document(self._settings, record, before), document(self._settings, record, after))
+        except BusError as error:
+            yield Difference(field="refused", before=None, after=error.message)
+
+    def _event(self, topic: str, topic_id: str, partition: int, offset: int) -> Incoming:
+        return event_at(self._reader, self._ids, topic, topic_id, partition, offset)

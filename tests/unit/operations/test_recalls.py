@@ -1,0 +1,90 @@
+"""What a version of a mapping wrote: what stands, what was changed since, what cannot be taken back."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from consumers.routes import ROUTES as DELIVERIES
+from errors import ConfigurationError, NotFoundError
+from operations.acting import By
+from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
+from operations.recalls import CANNOT, Recall, Written, cannot, commands_of, of_deliveries, place_of
+from tests.doubles.deployment import deployment, of_system
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+OLD = "streams/orders/from_clarity@2"
+GP = Delivered(
+    connection="gp-two",
+    record="order",
+    root_key="clarity-main:1001",
+    message_key="clarity-main:1001",
+    document_number="WEB100",
+    at=NOON,
+    mapping_in=f"{OLD}+aa.bb",
+    mapping_out="consumers/dynamics_gp/sales_order@1+cc.dd",
+    amount=Decimal(5),
+    currency="USD",
+    last_at=NOON,
+    last_mapping_in=f"{OLD}+aa.bb",
+    last_mapping_out="consumers/dynamics_gp/sales_order@1+cc.dd",
+)
+
+
+def test_what_was_delivered_by_another_version_since_is_left_alone() -> None:
+    later = msgspec.structs.replace(
+        GP, last_at=NOON + timedelta(hours=1), last_mapping_in="streams/orders/from_clarity@20+aa.bb"
+    )
+
+    stands, changed = of_deliveries([GP, later], OLD, INBOUND)
+
+    assert (stands.changed_by, stands.targets[0].document_number) == ("", "WEB100")
+    assert changed.changed_by == "streams/orders/from_clarity@20+aa.bb"
+    assert changed.changed_at == NOON + timedelta(hours=1)
+    assert of_deliveries([later], "consumers/dynamics_gp/sales_order@1", OUTBOUND)[0].changed_by == ""
+
+
+def test_every_target_says_what_it_cannot_take_back() -> None:
+    assert CANNOT.keys() == {(route.system, route.record) for route in DELIVERIES}
+
+
+def test_only_targets_that_are_reached_are_spoken_of() -> None:
+    settings = deployment(of_system("gp-two", "dynamics-gp"), of_system("clarity-main", "clarity"))
+
+    assert list(cannot(settings, of_deliveries([GP], OLD, INBOUND))) == ["gp-two: order"]
+
+
+def found(*written: Written, now: str = "streams/orders/from_clarity@3+ee") -> Recall:
+    return Recall(mapping=OLD, now=now, written=written, stand=0, changed_since=0, cannot_be_taken_back={})
+
+
+@pytest.mark.parametrize(
+    ("changed_by", "correction", "corrected"),
+    [
+        ("", "change", True),
+        ("", "", True),
+        ("", "equal", False),
+        ("", "gone", False),
+        ("", "refused", False),
+        ("other", "", False),
+    ],
+)
+def test_what_changed_since_or_would_be_the_same_is_not_corrected(
+    changed_by: str, correction: str, *, corrected: bool
+) -> None:
+    (written,) = of_deliveries([GP], OLD, INBOUND)
+
+    recall = found(msgspec.structs.replace(written, changed_by=changed_by, correction=correction))
+
+    assert bool(recall.to_correct) is corrected
+
+
+def test_the_mapping_at_work_is_not_recalled() -> None:
+    with pytest.raises(ConfigurationError, match="put the corrected version in place first"):
+        commands_of(deployment(), found(now=f"{OLD}+ee"), By(who="mara", why="", at=NOON), 0)
+
+
+def test_a_mapping_nobody_runs_names_the_nearest() -> None:
+    with pytest.raises(NotFoundError, match="streams/orders/from_clarity"):
+        place_of(deployment(), "streams/orders/from_clarty@2")
