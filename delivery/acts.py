@@ -274,7 +274,7 @@ class Acts:
     async def _resume(self, wire: Connection, command: Command) -> tuple[str, dict[str, str]]:
         """End a pause, and with it what keeps us from a stranger where a person says that he is the right one."""
         if command.act == Act.ACCEPT:
-            code, values = await identity.accept(wire, command.id)
+            code, values = await identity.accept(wire, command.id, command.values)
             if code == identity.ACCEPTED:
                 await wire.execute(statements.RESUME, {"queue": self._queue})
             return code, dict(values)

@@ -66,13 +66,21 @@ async def meet(
     return now
 
 
-async def accept(wire: Connection, command_id: str) -> tuple[str, Mapping[str, str]]:
-    """Carry out the command; code and values of its answer, the same for each queue that carries it out."""
+async def accept(wire: Connection, command_id: str, shown: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """Carry out the command; code and values of its answer, the same for each queue that carries it out.
+
+    Args:
+        wire: The command's transaction.
+        command_id: A command accepts once, whoever is there when it is repeated.
+        shown: The stranger as whoever accepts him saw him, of the names of `values_of`; empty: whoever is there.
+    """
     before = await _locked(wire)
     if before is not None and before.accepted_by == command_id:
         return ACCEPTED, values_of(before)
     if before is None or not before.held:
         return "identity.not_held", {}
+    if shown.items() - values_of(before).items():
+        return "identity.still_held", values_of(before)
     now = accepted(before, command_id)
     await _write(wire, before, now)
     return ACCEPTED, values_of(now)

@@ -30,7 +30,9 @@ WAIT_S = 15.0
 #: What cannot be taken back.
 FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
 #: Answers that say no.
-REFUSALS = frozenset({"identity.still_held", "command.unknown", "ask.no_way", "ask.away"})
+REFUSALS = frozenset(
+    {"identity.still_held", "command.unknown", "command.failed_again", "dead_letters.gone", "ask.no_way", "ask.away"}
+)
 
 
 def by(who: str, why: str) -> By:

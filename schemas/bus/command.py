@@ -27,6 +27,7 @@ class Act(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     #: The system that is behind the connection now is the right one, though another is remembered; go on, with it.
+    #: `values.seen` and `values.seen_newest`: the one that was shown to whoever accepts it, and no other.
     ACCEPT = "accept"
     #: Take events of the past once more into this one connection's queue, or tell what that would come to.
     REPLAY = "replay"

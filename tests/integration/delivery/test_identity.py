@@ -33,8 +33,13 @@ async def test_nothing_is_handed_out_until_somebody_accepts_who_is_there(store: 
         await acts.carry_out(command(Act.RESUME))
     assert await claim(store) == []
 
+    shown = {"seen": str(OTHER), "seen_newest": "ORD2 (receipt 2)"}
+    await both[0].carry_out(command(Act.ACCEPT, id_="c-0", values=shown))
+    assert await claim(store) == [], "it is another one than was shown"
+
+    shown |= {"seen_newest": "ORD3 (receipt 3)"}
     for acts in both:
-        await acts.carry_out(command(Act.ACCEPT, id_="c-2"))
+        await acts.carry_out(command(Act.ACCEPT, id_="c-2", values=shown))
     await both[0].carry_out(command(Act.ACCEPT, id_="c-3"))
 
     assert ids(await claim(store)) == [0]
@@ -42,6 +47,7 @@ async def test_nothing_is_handed_out_until_somebody_accepts_who_is_there(store: 
     assert told(bus_dsn, store, "answered") == [
         ("fetchers", "identity.still_held", "mara"),
         (QUEUE, "identity.still_held", "mara"),
+        ("fetchers", "identity.still_held", "mara"),
         ("fetchers", "identity.accepted", "mara"),
         (QUEUE, "identity.accepted", "mara"),
         ("fetchers", "identity.not_held", "mara"),

@@ -22,6 +22,7 @@ from operations.cli import pause as pause_command
 from operations.cli.times import moment
 from operations.commands import Answer, Answers
 from operations.ledger import DeliveryLine, IntakeLine, Ledger, SpooledLine, Unaccounted
+from operations.projection import queues
 from schemas.bus.command import Command
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -88,9 +89,14 @@ def test_resume_goes_on_with_a_stranger_only_where_a_person_says_so(
 
     monkeypatch.setattr(commands, "ask", ask)
     monkeypatch.setattr(pause_command, "settings", lambda: SimpleNamespace(connections={"gp-two": None}))
+    shown = {"seen": "TWO", "seen_newest": "ORD1", "known": "TWO", "known_newest": "ORD2"}
+    standing = SimpleNamespace(stranger=SimpleNamespace(values=shown))
+    monkeypatch.setattr(queues, "standing", lambda _connection: standing)
 
     assert run_main(monkeypatch, "resume", "gp-two", *words) == ends_with
     assert [command.act for command in asked] == [act] * bool(act)
+    named = {"seen": "TWO", "seen_newest": "ORD1"} if act == "accept" else {}
+    assert [command.values for command in asked] == [named] * bool(act)
     said = capsys.readouterr()
     assert code in (said.err if ends_with else said.out)
 
