@@ -78,6 +78,7 @@ CHAPTERS: Mapping[str, tuple[Callable[..., Any], ...]] = {
         texts.only,
         texts.without,
         texts.cut,
+        texts.wrap,
         texts.cut_bytes,
         texts.to_ascii,
         texts.fit_code_page,

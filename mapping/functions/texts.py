@@ -345,6 +345,26 @@ def cut(text: str, at_most: int) -> str:
     return bounded(text)[: length(at_most)].rstrip()
 
 
+def wrap(text: str, at_most: int) -> tuple[str, ...]:
+    """A text in lines of at most so many characters, broken at blanks: a street, a description. A longer word is cut.
+
+    Example:
+        wrap("400 Harbour Road Suite 12", 18) == ["400 Harbour Road", "Suite 12"]
+        wrap("", 30) == []
+    """
+    if length(at_most) < 1:
+        raise FunctionError("a line has one character or more")
+    lines: list[str] = []
+    for word in bounded(text).split():
+        if lines and len(lines[-1]) + 1 + len(word) <= at_most:
+            lines[-1] += f" {word}"
+        else:
+            lines.extend(word[at : at + at_most] for at in range(0, len(word), at_most))
+    if len(lines) > ITEMS_LIMIT:
+        raise FunctionError(f"{len(lines)} lines, more than {ITEMS_LIMIT}")
+    return tuple(lines)
+
+
 def cut_bytes(text: str, at_most: int, code_page: str = "utf-8") -> str:
     """The text cut to so many bytes of a code page, never within a character.
 
