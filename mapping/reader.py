@@ -10,6 +10,7 @@ from functools import cached_property
 import msgspec
 import yaml
 
+from mapping import written, yaml_faults
 from mapping.messages import BrokenMappingError, Message, nearest
 
 MOST_BYTES = 64 * 1024
@@ -91,16 +92,8 @@ class Document:
         return BrokenMappingError([self.message(offset, text, write)])
 
     def place_in(self, scalar: Scalar, offset: int) -> int:
-        """Offset in the file of an offset in a scalar's text; its start where quoting or folding moved the text."""
-        written = self.text[scalar.start : scalar.end]
-        if (at := written.find(scalar.text)) >= 0:
-            return scalar.start + at + offset
-        before = scalar.text[:offset]
-        line = scalar.text.split("\n")[before.count("\n")]
-        if line.strip() and (at := written.find(line.strip())) >= 0:
-            inside = len(before.rsplit("\n", 1)[-1]) - (len(line) - len(line.lstrip()))
-            return scalar.start + at + max(inside, 0)
-        return scalar.start
+        """Offset in the file of an offset in a scalar's text."""
+        return scalar.start + written.place(self.text[scalar.start : scalar.end], scalar.text, offset)
 
     @cached_property
     def bytes(self) -> bytes:
@@ -116,11 +109,8 @@ class Document:
         try:
             root = _compose(self, iter(yaml.parse(self.text, Loader=yaml.SafeLoader)))
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            at = mark.index if mark is not None else getattr(error, "position", 0)
-            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
-            write = "put an expression that holds `: `, ` #` or begins with a quote or brace behind `|-` or in quotes"
-            raise self.wrong(min(at, len(self.text)), f"not YAML: {problem}", write) from error
+            at, text, write = yaml_faults.said(self.text, error)
+            raise self.wrong(min(at, len(self.text)), text, write) from error
         if not isinstance(root, Entries):
             raise self.wrong(0, "a mapping file begins with keys", "mapping: streams/orders/from_my_store")
         return root
@@ -165,6 +155,8 @@ def _compose(document: Document, events: Iterator[yaml.Event]) -> Node | None:
 
 def _closed(document: Document, begun: yaml.CollectionStartEvent, inside: list[Node], end: int) -> Node:
     start = _start(begun)
+    if begun.flow_style:
+        _whole(document, inside)
     if isinstance(begun, yaml.SequenceStartEvent):
         return Items(items=tuple(inside), start=start, end=end)
     entries: dict[str, Entry] = {}
@@ -175,6 +167,17 @@ def _closed(document: Document, begun: yaml.CollectionStartEvent, inside: list[N
             raise document.wrong(key.start, f"{key.text} stands here twice", "leave one of them out")
         entries[key.text] = Entry(key=key, value=value)
     return Entries(entries=tuple(entries.values()), start=start, end=end, flow=bool(begun.flow_style))
+
+
+def _whole(document: Document, inside: list[Node]) -> None:
+    """Refuse an expression within braces that its own comma cuts."""
+    for node in inside:
+        if (
+            isinstance(node, Scalar)
+            and document.text[node.start] not in "'\""
+            and yaml_faults.cut_at_a_comma(node.text)
+        ):
+            raise document.wrong(node.start, f"{node.text} is cut at a comma", "put the whole expression in quotes")
 
 
 def _plain(document: Document, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:

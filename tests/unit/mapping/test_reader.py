@@ -118,6 +118,29 @@ def test_a_byte_span_counts_bytes() -> None:
     assert document.byte_span(document.root.entries[1].value) == (12, 13)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["a", "it's", 'say "x"', "é€", "order.b", "\\", "c #d"]), min_size=1, max_size=6),
+    st.sampled_from(["'{}'", '"{}"', ">-\n    {}\n", "|-\n    {}\n", ">- # why\n\n    {}\n"]),
+    st.sampled_from([" ", "\n    ", "\n\n    "]),
+)
+def test_every_character_is_found_where_it_is_written(words: list[str], style: str, between: str) -> None:
+    marks = [f"w{number}{word}" for number, word in enumerate(words)]
+    escaped = {
+        "'": lambda word: word.replace("'", "''"),
+        '"': lambda word: word.replace("\\", "\\\\").replace('"', '\\"'),
+    }
+    text = "k:\n  a: " + style.format(between.join(escaped.get(style[0], str)(mark) for mark in marks)) + "\n"
+
+    document = Document(text.encode(), "f")
+    (_, scalar) = scalars(document.root)[0]
+
+    for number, mark in enumerate(marks):
+        assert document.place_in(scalar, scalar.text.index(mark)) == text.index(f"w{number}")
+        last = scalar.text.index(mark) + len(mark) - 1
+        assert mark[-1] in text[document.place_in(scalar, last) :][:2]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -133,7 +156,25 @@ def test_a_byte_span_counts_bytes() -> None:
         (b"a: 1\n\xff", "f:2:1: not UTF-8"),
         (b"? [a]\n: b", "a key that is not text"),
         (b'a: "\\ud800"', "half a character"),
-        (b"a: \x00", "not YAML"),
+        (b"a: \x00", "f:1:4: a character no file may hold (U+0000): take it out"),
+        (b"a:\n\tb: c", "f:2:1: a tab: indent with blanks"),
+        (b"a:\tb", "f:1:3: a tab: write a blank"),
+        (b"a: b\n    c: d", "f:2:5: is indented below a line that has its value already"),
+        (b"a:\n    b: c\n  d: e", "f:3:3: is indented as nothing above it is"),
+        (b"a: {b: c\nd: e", "f:1:4: the { is never closed: write } at its end"),
+        (b"a: [b, c", "f:1:4: the [ is never closed: write ] at its end"),
+        (b"a: {b: c d: e}", "f:1:11: a comma or } is missing"),
+        (b"a: 'b\nc: d", "f:1:4: the quote is never closed: write ' at the end of the text"),
+        (b'a: "b\nc: d', 'f:1:4: the quote is never closed: write " at the end'),
+        (b'a: "\\d"', "means nothing in double quotes"),
+        (b"a: [b] + [c]", "f:1:8: the value had ended before this: put an expression that holds"),
+        (b"a: b if c else d: e", "f:1:17: a second `: ` in one line"),
+        (b"a: %d", "f:1:4: nothing begins with %: put the expression in quotes"),
+        (b"a: > 3", "f:1:4: `>` begins a text of several lines: put the expression in quotes"),
+        (b"a\nb: c", "f:1:1: a has no colon behind it: write a: "),
+        (b"b: c\na", "f:2:1: a has no colon behind it"),
+        (b"a:b\nb: c", "f:1:1: a: has no blank behind its colon: write a: b"),
+        (b"a: {b: round(c, 2)}", "f:1:8: round(c is cut at a comma: put the whole expression in quotes"),
         (b"- a", "begins with keys"),
         (b"", "begins with keys"),
         (b"x" * (MOST_BYTES + 1), "longer than"),
