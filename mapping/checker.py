@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mapping.advice import turned
 from mapping.bounds import guard
 from mapping.expressions import Parsed
 from mapping.messages import WrongError
@@ -120,7 +121,8 @@ class Checker:
         """
         problem = misfit(given.type, wanted, None if given.constant is UNKNOWN else given.constant)
         if problem is not None:
-            write = problem.write.replace("…", parsed.source(node) or "…", 1)
+            shown = parsed.source(node) or "…"
+            write = problem.write.replace("…", shown, 1) or turned(given.type, wanted, shown)
             raise parsed.wrong(node, problem.text, write)
         held = None if given.constant is not UNKNOWN else guard(given.type, wanted)
         made = self.converted(given, wanted)

@@ -14,6 +14,7 @@ from mapping.checker import Checker
 from mapping.expressions import Parsed
 from mapping.messages import BrokenMappingError, WrongError, nearest
 from mapping.nodes import loops
+from mapping.nodes.forms import FORMS
 from mapping.records import Records
 from mapping.runtime import mapped
 from mapping.scope import Scope, code_of
@@ -143,7 +144,7 @@ class _Compiler:
         return known
 
     def _declare(self, known: dict[str, Function], at: Named, function: Function) -> None:
-        if function.name in known:
+        if function.name in known or function.name in FORMS:
             self.told.say(at, f"{function.name} is a function already", "choose another name")
         self._name(at, {})
         known[function.name] = function

@@ -99,7 +99,9 @@ class Parsed:
                 at = self._offset(
                     error.lineno or 1, len(self._line(error.lineno)[: max((error.offset or 1) - 1, 0)].encode())
                 )
-                raise WrongError(f"is no expression: {error.msg}", _hint(self.text), start=at, end=at) from None
+                raise WrongError(
+                    f"is no expression: {error.msg}", _hint(self.text, error.msg), start=at, end=at
+                ) from None
             except (ValueError, RecursionError, MemoryError, OverflowError):
                 raise WrongError("is no expression: too deep or with characters that cannot be") from None
 
@@ -193,7 +195,20 @@ def _quoted(text: str) -> str:
     return '"""' + "".join(made) + '"""'
 
 
-def _hint(text: str) -> str:
+_ODD = {
+    **dict.fromkeys("\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb", 'write plain quotes: "'),
+    **dict.fromkeys("\u00a0\u2009\u202f", "write a plain blank"),
+}
+
+
+def _hint(text: str, problem: str) -> str:  # noqa: PLR0911 - one for each kind
+    for odd, write in _ODD.items():
+        if odd in text:
+            return write
+    if "expected 'else'" in problem:
+        return "write … if … else …"
+    if "never closed" in problem or "unmatched" in problem or "does not match" in problem:
+        return "close each bracket that is opened"
     for field in re.findall(r"\.\s*(\w+)", text):
         if keyword.iskeyword(field):
             return f'write ["{field}"] for a field called so'

@@ -4,11 +4,13 @@ import importlib
 import inspect as python_inspect
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import inspect
 
+import schemas
 from mapping.messages import WrongError, nearest
 from mapping.shapes import (
     Anything,
@@ -86,7 +88,8 @@ class Records:
         try:
             module = importlib.import_module(f"schemas.{module_name}")
         except ModuleNotFoundError as error:
-            raise WrongError(f"there is no module schemas/{module_name.replace('.', '/')}.py") from error
+            write = nearest(module_name, _modules())
+            raise WrongError(f"there is no module schemas/{module_name.replace('.', '/')}.py", write) from error
         records = {
             key: value
             for key, value in vars(module).items()
@@ -102,6 +105,12 @@ class Records:
             return made[more if more is not None and not isinstance(more, Record) else self._class(inner)]
         except TypeError as error:
             raise WrongError(f"{class_name} holds no other record", f"write {name.partition('[')[0]}") from error
+
+
+def _modules() -> Iterator[str]:
+    """Names of the modules with records, as mapping files write them."""
+    root = Path(schemas.__path__[0])
+    return (".".join(each.relative_to(root).with_suffix("").parts) for each in root.rglob("[a-z]*.py"))
 
 
 def type_of(python_type: Any) -> Type:

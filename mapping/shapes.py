@@ -304,6 +304,12 @@ def holds_whole(given: Type, wanted: Type) -> bool:
             return False
 
 
+def stand_in(type_: Type) -> str:
+    """What may stand for a value that is absent."""
+    kinds = ((Text, '""'), (Number | Integer, "0"), (Boolean, "false"), (ListOf, "[]"), (MapOf, "{}"))
+    return next((write for kind, write in kinds if isinstance(bare(type_), kind)), "…")
+
+
 def holds_float(given: Type, wanted: Type) -> bool:
     """Whether decimals in a value stand where floating numbers are wanted."""
     match bare(given), bare(wanted):
@@ -347,11 +353,9 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
     if isinstance(wanted, Optional):
         return None if isinstance(given, Nothing) else misfit(bare(given), wanted.of, constant)
     if isinstance(given, Nothing | Optional):
-        return Problem(f"may be absent, and {wanted} is needed", 'say what it is then: default(…, "")')
+        return Problem(f"may be absent, and {wanted} is needed", f"say what it is then: default(…, {stand_in(wanted)})")
     if isinstance(wanted, Anything):
         return kind_of(given, wanted, constant)[1]
-    if write := reading(given, wanted=wanted):
-        return None if given == wanted else Problem(f"is {given}, and {wanted} is needed", write)
     match wanted, given:
         case Float(), Integer() | Number():
             return None
@@ -368,9 +372,7 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
         case Integer(), Integer():
             return _beyond(wanted, given)
         case Integer(), Number():
-            return Problem(f"is {given}, and {wanted} is needed", "write whole(…)")
-        case Text(), Integer() | Number() | Date() | Instant():
-            return Problem(f"is {given}, and {wanted} is needed", 'write it in a text: f"{…}"')
+            return Problem(f"is {given}, and {wanted} is needed")
         case _ if given == wanted:
             return None
         case _:
@@ -427,7 +429,8 @@ def _lost(wanted: Number, given: Number, constant: object) -> Problem | None:
         digits = wanted.precision - wanted.scale if wanted.precision is not None else None
         if digits is not None and number.adjusted() >= digits and number:
             return Problem(f"{number} has more than {digits} digits before the point")
-        return Problem(f"{number} has more than {wanted.scale} decimals") if decimals(number) > wanted.scale else None
+        longer = decimals(number) > wanted.scale
+        return Problem(f"{number} has more than {wanted.scale} decimals", rounding) if longer else None
     if not given.exact:
         return Problem(f"is a quotient, and the field keeps {wanted.scale} decimals", rounding)
     if given.scale is not None and given.scale > wanted.scale:

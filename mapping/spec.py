@@ -269,7 +269,9 @@ class _Reader:
                 return Verbatim(self._needed(node.get("text"), node))
             case Entries():
                 self._known(node, BLOCK_KEYS, "in a block")
-                if "fields" not in node.keys:
+                if "text" in node.keys:
+                    self._say(node, "`text:` stands alone", 'write an expression: "…" if … else …')
+                elif "fields" not in node.keys:
                     self._say(node, "a block needs `fields:`", "or write an expression")
                 return self._block(at, node, listed=listed)
             case Items():

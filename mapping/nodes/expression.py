@@ -4,11 +4,12 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mapping.advice import turned
 from mapping.expressions import Parsed
 from mapping.messages import WrongError
 from mapping.nodes import arithmetic, calls, conditions, names, texts
 from mapping.scope import Facts, Scope, Typed
-from mapping.shapes import Integer, Nothing, Number, Optional, Text, Type, Unreadable, bare, reading
+from mapping.shapes import Nothing, Optional, Type, Unreadable, bare, stand_in
 
 if TYPE_CHECKING:
     from mapping.checker import Checker
@@ -58,15 +59,15 @@ class Expression:
 
     def absent(self, node: ast.AST, given: Typed, what: str) -> WrongError:
         shown = self.parsed.source(node) or given.path
-        instead = {Text: '""', Number: "0", Integer: "0"}.get(type(bare(given.type)), "…")
-        write = f"write default({shown}, {instead}), or test it first: `… if {shown} is not None else …`"
+        write = f"write default({shown}, {stand_in(given.type)}), or test it first: `… if {shown} is not None else …`"
         return self.wrong(node, f"{shown} may be absent {what}", write)
 
     def needs(self, node: ast.expr, kinds: tuple[type[Type], ...], what: str) -> Typed:
         """A node of one of some kinds."""
         given = self.value(node, what)
         if not isinstance(given.type, kinds):
-            write = reading(given.type, self.parsed.source(node) or given.path, kinds[0]())
+            # of a record no kind can be made without its fields
+            write = turned(given.type, kinds[0](), self.parsed.source(node) or given.path or "…")
             raise self.wrong(node, f"is {given.type} {what}", write)
         return given
 

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from mapping.advice import turned
 from mapping.messages import nearest
 from mapping.nodes import loops, texts
 from mapping.places import Places, either, inside
@@ -128,7 +129,11 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
         if both is None:
             shown = expression.parsed.source(each)
             write = reading(given.type, f"{shown}, {expression.parsed.source(last)}", made)
-            raise expression.wrong(each, f"is {bare(given.type)}, or else {made}", write or "both must be of one kind")
+            raise expression.wrong(
+                each,
+                f"is {bare(given.type)}, or else {made}",
+                write or turned(given.type, made, shown) or "both must be of one kind",
+            )
         if not guards and not isinstance(given.type, Optional | Nothing):
             raise expression.wrong(each, f"{expression.parsed.source(each)} is always there", "leave default(…) out")
         code = expression.checker.converted(Typed(code, made, end.constant), both).code

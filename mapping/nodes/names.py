@@ -25,6 +25,7 @@ from mapping.shapes import (
     bare,
     decimals,
     optional,
+    stand_in,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def name_of(expression: "Expression", node: ast.Name) -> Typed:
         return _unset(expression, node)
     if node.id in expression.checker.functions or node.id in FORMS:
         raise expression.wrong(node, f"{node.id} is a function", f"write {node.id}(…)")
+    if node.id.lower() in {"null", "nil", "undefined", "nothing"}:
+        raise expression.wrong(node, f"nothing is called {node.id}", "write none, or unset for the field's default")
     hint = nearest(node.id, expression.scope.variables)
     text = f"a text stands in quotes: '\"{node.id}\"'"
     raise expression.wrong(node, f"nothing is called {node.id}", f"{hint}; {text}" if hint else text)
@@ -80,10 +83,13 @@ def attribute(expression: "Expression", node: ast.Attribute) -> Typed:
     of = expression.visit(node.value)
     if isinstance(of.type, Optional):
         shown = expression.parsed.source(node.value) or of.path
+        inner = of.type.of
+        found = inner.fields.get(node.attr) if isinstance(inner, Record) else None
+        instead = stand_in(found.type) if found is not None else '""'
         raise expression.wrong(
             node.value,
             f"{shown} may be absent",
-            f'write default({shown}.{node.attr}, ""), or test it: `… if {shown} is not None else …`',
+            f"write default({shown}.{node.attr}, {instead}), or test it: `… if {shown} is not None else …`",
         )
     return expression.field(of, node.attr, node)
 

@@ -256,6 +256,64 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(text: str, said: str) 
     assert said in broken(text)
 
 
+@pytest.mark.parametrize(
+    ("field", "expression", "write"),
+    [
+        ("whole", "order.number", "write to_integer(order.number)"),
+        ("whole", "order.total", "write whole(order.total)"),
+        ("amount", "order.number", "write to_decimal(order.number)"),
+        ("amount", "1.005", "write round(1.005, 2)"),
+        ("amount", "order.discount", "default(order.discount, 0)"),
+        ("at", "order.number", "write to_instant(order.number, "),
+        ("at", "date_in(order.ordered, 'UTC')", "write instant_of(date_in(order.ordered, 'UTC'), "),
+        ("note", "order.ordered", 'write f"{order.ordered}"'),
+        ("note", "order.id == 7", "write to_text(order.id == 7)"),
+        ("note", "f'{order.id == 7}'", "write to_text("),
+        ("note", "order.buyer if order.buyer is not none else none", "write"),
+        ("note", "null", "write none"),
+        ("note", "order.lines", "write order.lines[0] for the first"),
+        ("note", "convert(order.total, 'USD', 'EUR', now)", 'write date_in(now, "America/Chicago")'),
+        ("note", 'lookup("items", order.id)', 'write f"{order.id}"'),
+        ("note", "“x”", "write plain quotes"),
+        ("note", "order.number\u00a0+ 'x'", "write a plain blank"),
+        ("note", "'x' if order.id > 7", "write … if … else …"),
+        ("note", "trim(order.number", "close each bracket"),
+        ("texts", "order.number", "write [order.number]"),
+        ("texts", "[line.quantity for line in order.lines]", 'write [f"{each}" for each in '),
+        ("texts", "none", "default(none, [])"),
+        ("home", "order.number", "write a block with `fields:`, or call a part"),
+        ("more", "order.number", 'write {"name": order.number}'),
+        ("note", "default(order.buyer.home.city, 1)", "or else a whole number"),
+    ],
+)
+def test_what_is_of_another_kind_is_said_with_what_turns_it(field: str, expression: str, write: str) -> None:
+    assert write in broken(f"lookups: [items]\nfields:\n  {field}: |-\n    {expression}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("parts:\n  sum: {from: {x: text}, to: text, value: x}\nfields: {}\n", "sum is a function already"),
+        ("statuses: {lookup: {values: {a: b}}}\nfields: {}\n", "lookup is a function already"),
+        (
+            "fields:\n  note: {text: x, when: order.id > 1}\n",
+            'it.yaml:7:9: `text:` stands alone: write an expression: "…"',
+        ),
+        ("fields:\n  home: {fields: {city: round(order.total, 2)}}\n", "is cut at a comma"),
+    ],
+)
+def test_what_cannot_stand_there_is_said(text: str, said: str) -> None:
+    assert said in broken(text)
+
+
+def test_a_misspelt_module_is_said_with_the_nearest() -> None:
+    with pytest.raises(BrokenMappingError, match=r"write canonical\.order|did you mean canonical\.order"):
+        _ = DataMapping(
+            b"mapping: a/b\nversion: 1\nfrom: {o: canonical.ordr.Order}\nto: canonical.order.Order\nfields: {}\n",
+            "it.yaml",
+        ).compiled
+
+
 def test_all_that_is_wrong_is_said_at_once_and_once() -> None:
     said = broken("let:\n  x: order.a\nfields:\n  note: x\n  whole: x\n  state: '\"shut\"'\n").split("\n")
 
