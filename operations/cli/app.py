@@ -29,6 +29,7 @@ COMMANDS = (
     ("mapping", "mapping", "app", "Mappings: tried with the examples, explained step by step, compared.", DEPLOYMENT),
     ("topics", "topics", "app", "Topics and their schemas.", DEPLOYMENT),
     ("connectors", "connectors", "app", "Change data capture in Kafka Connect.", DEPLOYMENT),
+    ("discover", "discover", "discover", "A system's own records, and what changed in them.", DEPLOYMENT),
     (
         "migrate",
         "migrate",

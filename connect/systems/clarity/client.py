@@ -91,6 +91,11 @@ class ClarityClient:
         """Close the connections."""
         await self._http.aclose()
 
+    async def described(self) -> bytes | None:
+        """What the site says of its own API, as an OpenAPI document; None where it says nothing."""
+        answer = await self._read("/openapi")
+        return None if answer is None else answer.content
+
     # Orders
 
     async def order_document(self, order_id: str) -> Document | None:

@@ -8,9 +8,10 @@ from typing import TypeVar
 import pyodbc
 
 from bus.settings import Connection
+from connect.discovered import Record
 from connect.expected import Expected
 from connect.identity import Known, Seen, Verdict
-from connect.systems.dynamics_gp import statements
+from connect.systems.dynamics_gp import catalogue, statements
 from connect.systems.dynamics_gp.dialect import (
     NODE_OUTPUTS,
     Dialect,
@@ -119,6 +120,10 @@ class GpTransaction:
                 document = DocumentId(SOPTYPE=receipt.document_type, SOPNUMBE=receipt.document_number)
                 found.setdefault(document, receipt.reference)
         return found
+
+    def listed(self, text: str) -> Sequence[pyodbc.Row]:
+        """Rows of a statement without parameters."""
+        return self._query(text)
 
     def knows_customer(self, number: str) -> bool:
         """Is the customer in RM00101?"""
@@ -251,6 +256,14 @@ class GpClient:
     async def in_transaction(self, work: Callable[[GpTransaction], T], within_s: float = READ_WITHIN_S) -> T:
         """Run `work` in one transaction of its own; it commits itself, and nothing later than `within_s` from now."""
         return await self._sessions.run(lambda session: work(self._transaction(session)), within_s)
+
+    async def catalogue(self) -> tuple[Record, ...]:
+        """The tables of the company with their columns and keys, as its catalogue tells them."""
+
+        def read(gp: GpTransaction) -> tuple[Record, ...]:
+            return catalogue.records(gp.listed(statements.COLUMNS), gp.listed(statements.PRIMARY_KEYS))
+
+        return await self.in_transaction(read)
 
     async def probe(self) -> None:
         """The cheapest read that needs a session: whether the company database works again."""

@@ -10,6 +10,7 @@ import pytest
 
 from bus.secret import Secret
 from bus.settings import Connection
+from connect import openapi
 from connect.systems.clarity.client import Action, ClarityClient, open_client
 from errors import ConfigurationError, FatalError, RefusedError, RetryableError, UnknownOutcomeError
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
@@ -242,3 +243,10 @@ async def test_a_server_error_to_a_read_is_tried_again(site: Site) -> None:
 def test_a_connection_without_an_address_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="url"):
         open_client(Connection(name="clarity-main", system="clarity", store_dsn=Secret("")))
+
+
+async def test_a_site_that_describes_its_routes_and_no_record_is_known_by_what_it_sent(site: Site) -> None:
+    described = await site.client.described()
+
+    assert described is not None
+    assert openapi.records(described) == ()
