@@ -55,6 +55,8 @@ class Checker:
         self.tables = tables
         #: Values the code needs by name.
         self.constants: dict[str, Any] = {}
+        #: What status maps are called with, by the name they are called by.
+        self.asked: dict[str, list[Typed]] = {}
         #: Functions called, by their name in the code.
         self.called: dict[str, Function] = {}
         #: (record, field) that were read.

@@ -16,11 +16,11 @@ from mapping.messages import BrokenMappingError, WrongError, nearest
 from mapping.nodes import loops
 from mapping.nodes.forms import FORMS
 from mapping.records import Records
-from mapping.runtime import mapped
 from mapping.scope import Scope, code_of
 from mapping.shapes import Instant, Record, Text, Type, narrowed
 from mapping.signatures import Function, Parameter, function_of
-from mapping.spec import Block, Expr, Named, Part, Spec, Statuses
+from mapping.spec import Block, Expr, Named, Part, Spec
+from mapping.statuses import say_rows, status_maps
 from mapping.told import Told
 from mapping.unread import KEEP, keep, say_unread
 from mapping.writer import Made, Writer
@@ -101,6 +101,8 @@ class _Compiler:
             raise BrokenMappingError(self.told.messages)
         main = self._function("mapped", given, target, self.spec.block, looped=False)
         self._unused_parts()
+        for statuses in self.spec.statuses:
+            say_rows(statuses, self.checker.asked, self.told)
         say_unread(self.spec, given, self.checker.reading, self.told)
         if self.told.messages:
             raise BrokenMappingError(sorted(self.told.messages, key=lambda each: (each.line, each.column)))
@@ -133,7 +135,7 @@ class _Compiler:
             with self.told.about(rule):
                 known[rule.text] = function_of(rule.text, rules[rule.text])
         for statuses in self.spec.statuses:
-            for function in self._status_maps(statuses):
+            for function in status_maps(statuses, self.told):
                 self._declare(known, statuses.name, function)
         for part in self.spec.parts:
             parameters = tuple(Parameter(name=each, type=type_) for each, type_ in self._given(part.given).items())
@@ -148,18 +150,6 @@ class _Compiler:
             self.told.say(at, f"{function.name} is a function already", "choose another name")
         self._name(at, {})
         known[function.name] = function
-
-    def _status_maps(self, statuses: Statuses) -> list[Function]:
-        name = statuses.name.text
-        table = {key.text: value.text for key, value in statuses.values}
-        otherwise = statuses.otherwise.text if statuses.otherwise is not None else None
-        made = [_status_map(name, name, table, otherwise)]
-        if statuses.inverts:
-            if len(set(table.values())) < len(table) or otherwise is not None:
-                text = f"{name} does not invert: two values become the same"
-                self.told.say(statuses.name, text, "leave `inverts: true` out, or one of them")
-            made.append(_status_map(f"{name}_back", name, {value: key for key, value in table.items()}, None))
-        return made
 
     def _given(self, given: tuple[tuple[Named, Expr], ...]) -> dict[str, Type]:
         made: dict[str, Type] = {}
@@ -270,23 +260,6 @@ class _Compiler:
         with self.told.about(unmapped):
             record, self.checker.constants["_unread"] = keep(record, self.spec, given, made, self.checker.reading)
         return record
-
-
-def _status_map(name: str, declared: str, table: Mapping[str, str], otherwise: str | None) -> Function:
-    def turned(value: str) -> str:
-        found = table.get(value, otherwise)
-        return found if found is not None else mapped(declared, table, value)
-
-    values = frozenset(table.values()) | ({otherwise} if otherwise is not None else frozenset())
-    return Function(
-        name=name,
-        call=turned,
-        parameters=(Parameter(name="value", type=Text()),),
-        order=("value",),
-        result=Text(values),
-        code=f"_statuses_{name}",
-        work=0,
-    )
 
 
 def _reads(text: str, name: str) -> bool:

@@ -87,6 +87,8 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
             expression.checker.reading.given(function.name, each, typed.places)
         else:
             expression.checker.whole(typed)
+    if function.call is not None and not function.work:
+        expression.checker.asked.setdefault(function.name, []).extend(codes.values())
     free = not function.work or _is_free(expression, function, codes)
     arguments_ = {key: each.code if free else _paid(expression, function, each) for key, each in codes.items()}
     code = _called(expression, function, arguments_)

@@ -148,15 +148,49 @@ def test_a_status_map_turns_and_refuses_strangers() -> None:
 statuses:
   state_of:
     inverts: true
-    values: {new: open, paid: closed}
+    values: {new: open, paid: closed, void: gone}
 fields:
-  state: state_of(order.status)
-  note: state_of_back("open")
+  note: state_of(order.status)
+  texts: '[state_of_back("open")]'
 """
 
-    assert (made(text)["state"], made(text)["note"]) == ("closed", "new")
-    error = refused(text, status="void")
-    assert (error.field, error.reason) == ("state", "'void' has no row in statuses.state_of: add it")
+    assert (made(text)["note"], made(text)["texts"]) == ("closed", ("new",))
+    error = refused(text, status="lost")
+    assert (error.field, error.reason) == ("note", "'lost' has no row in statuses.state_of: add it")
+
+
+@pytest.mark.parametrize(
+    ("rows", "call", "said"),
+    [
+        (
+            "{payd: open, new: open, void: open}",
+            "s(order.status)",
+            ["6:16: payd is impossible here: did you mean paid?"],
+        ),
+        (
+            "{payd: open}",
+            "s(order.status)",
+            ["6:3: 'new', 'paid', 'void': no row", "write new: …; paid: …; void: …, or"],
+        ),
+        ("{new: open}", 's("old")', ["'old': no row"]),
+        ("{new: open, paid: closed, void: open}", "s(order.number)", []),
+        ("{payd: open}, otherwise: open", "s(trim(order.number))", []),
+        ("{payd: open}, otherwise: open", "s(order.status)", ["payd is impossible here"]),
+        ("{paid: open}, otherwise: open", 's(order.status) if order.id > 1 else s("other")', []),
+        (
+            "{new: x, paid: y, void: z}, inverts: true",
+            's_back("w") + s(order.status)',
+            ["'w': no row to be turned back"],
+        ),
+    ],
+)
+def test_a_status_map_is_held_against_what_the_source_can_say(rows: str, call: str, said: list[str]) -> None:
+    text = f"statuses:\n  s: {{values: {rows}}}\nfields:\n  note: |-\n    {call}\n"
+
+    if not said:
+        assert mapping(text).digest
+    for each in said:
+        assert each in broken(text)
 
 
 def test_a_part_is_called_like_a_function() -> None:
@@ -179,7 +213,7 @@ fields:
 
 def test_what_a_part_and_a_named_value_may_be_is_known() -> None:
     text = """
-statuses: {one_row: {values: {paid: closed}}}
+statuses: {one_row: {values: {paid: closed}, otherwise: closed}}
 parts:
   state_of: {from: {status: text}, to: text, value: '"closed" if status == "paid" else "open"'}
 let: {company: '"TWO"', turned: one_row(order.status)}
