@@ -45,7 +45,7 @@ class WrongError(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """What to write where nobody knows the name: the most similar ones, else all if they are few."""
-    names = sorted(set(known))[:500]
+    names = sorted(set(known))[:700]
     similar = difflib.get_close_matches(name.lower(), [each.lower() for each in names], n=3, cutoff=0.6)
     found = [each for like in similar for each in names if each.lower() == like]
     if found:

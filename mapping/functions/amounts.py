@@ -154,10 +154,19 @@ def without_tax(gross: Decimal, percent: Decimal, decimals: int = 2, rounding: s
 
 def quantized(amount: Decimal, decimals: int, rounding: str) -> Decimal:
     """The number with so many decimals, and no negative zero."""
-    if rounding not in ROUNDINGS:
-        raise FunctionError(f"rounding {shown(rounding)}: one of {', '.join(ROUNDINGS)}")
-    result = amount.quantize(Decimal(1).scaleb(-places(decimals)), ROUNDINGS[rounding], EXACT)
+    result = amount.quantize(Decimal(1).scaleb(-places(decimals)), rounding_of(rounding), EXACT)
     return result or abs(result)
+
+
+def rounding_of(word: str) -> str:
+    """What Python calls a way to round.
+
+    Raises:
+        FunctionError: it is none of the ways.
+    """
+    if word not in ROUNDINGS:
+        raise FunctionError(f"rounding {shown(word)}: one of {', '.join(ROUNDINGS)}")
+    return ROUNDINGS[word]
 
 
 def _list(amounts: Sequence[Decimal]) -> list[Decimal]:

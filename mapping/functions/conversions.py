@@ -27,8 +27,7 @@ def to_decimal(text: str, thousands: str = "", decimal_point: str = ".") -> Deci
         to_decimal(" 22.5 ") == 22.5
         to_decimal("(5.00)") == -5.00
     """
-    if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
-        raise FunctionError("separators: one character each, and not the same one")
+    check_separators(thousands, decimal_point)
     if len(text) > _NUMBER_LIMIT:
         raise _no_number(text)
     sign, plain = _sign(text.strip())
@@ -190,8 +189,7 @@ def format_decimal(number: Decimal, decimals: int = 2, thousands: str = "", deci
     exact = plain.quantize(Decimal(1).scaleb(-places(decimals)), context=EXACT)
     if exact != plain:
         raise FunctionError(f"{shown(number)} has more than {decimals} decimals: round it first")
-    if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
-        raise FunctionError("separators: one character each, and not the same one")
+    check_separators(thousands, decimal_point)
     text = f"{exact or abs(exact):,f}"
     return text.replace(".", "\0").replace(",", thousands).replace("\0", decimal_point)
 
@@ -239,6 +237,16 @@ _KINDS = {
 def _of_kind(value: object, wanted: str) -> FunctionError:
     found = _KINDS.get(type(value).__name__, f"a {type(value).__name__}")
     return FunctionError(f"is {found}, and {wanted} is needed")
+
+
+def check_separators(thousands: str, decimal_point: str) -> None:
+    """Look at what numbers are written with.
+
+    Raises:
+        FunctionError: they cannot be told apart.
+    """
+    if len(decimal_point) != 1 or len(thousands) > 1 or thousands == decimal_point:
+        raise FunctionError("separators: one character each, and not the same one")
 
 
 def _sign(text: str) -> tuple[str, str]:

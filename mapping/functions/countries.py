@@ -4,6 +4,7 @@ The tables are read when first asked for: a command that maps nothing does not w
 """
 
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -45,7 +46,7 @@ def country_name(country: str, language: str = "en") -> str:
         country_name("US") == "United States"
         country_name("AT", "de") == "Österreich"
     """
-    return _names(_language(language))[country_code(country)]
+    return _names(language_of(language))[country_code(country)]
 
 
 def country_code3(country: str) -> str:
@@ -100,6 +101,11 @@ def state_name(state: str, country: str) -> str:
     return _states(country_code(country))[0][state_code(state, country)]
 
 
+def known() -> Iterable[str]:
+    """Codes of all countries, and their usual names."""
+    return (*_iso(), *_names("en").values())
+
+
 def folded(name: str) -> str:
     """A name as names are compared: small letters without accents, points and double blanks; `&` is `and`."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
@@ -116,7 +122,7 @@ def _country(name: str, language: str) -> str | None:
     if len(name) > _NAME_LIMIT:
         return None
     key = folded(name)
-    return _codes(_language(language)).get(key) or _codes("en").get(key)
+    return _codes(language_of(language)).get(key) or _codes("en").get(key)
 
 
 @cache
@@ -197,7 +203,12 @@ _ALSO = {
 
 
 @cache
-def _language(language: str) -> str:
+def language_of(language: str) -> str:
+    """A language as CLDR calls it.
+
+    Raises:
+        FunctionError: it is none.
+    """
     from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - see the module
 
     if len(language) <= _LANGUAGE_LIMIT and language.replace("_", "").replace("-", "").isalnum():

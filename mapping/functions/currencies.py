@@ -1,5 +1,6 @@
 """Currencies by ISO 4217, and amounts from one into another at a rate of the deployment's table."""
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -122,6 +123,11 @@ def _positive(text: str, table: str, key: str) -> Decimal:
     if rate <= 0:
         raise FunctionError(f"row {key!r} of lookup table {table!r}: {shown(text)} is not a positive number")
     return rate
+
+
+def codes() -> Iterable[str]:
+    """Codes of all currencies."""
+    return _minor_units()
 
 
 @cache

@@ -7,7 +7,7 @@ A format is written with Python's signs: %Y year, %y year of two digits, %m mont
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,12 @@ _FORMAT_LIMIT = 40
 _SIGNS = frozenset("YymdHIpMSfbBaAjz")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Units of a count since 1970, by how many make a second; .NET counts in ticks.
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ticks": 10_000_000}
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ticks": 10_000_000}
+#: What formats of other systems say it with; months before minutes, as those stand alone in neither.
+_LETTERS = (
+    ("YYYY", "%Y"), ("yyyy", "%Y"), ("YY", "%y"), ("yy", "%y"), ("MM", "%m"), ("DD", "%d"), ("dd", "%d"),
+    ("HH", "%H"), ("hh", "%I"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S"),
+)  # fmt: skip
 _MICROSECOND = timedelta(microseconds=1)
 _DAYS_LIMIT = 366 * 1000
 
@@ -59,7 +64,7 @@ def to_instant(text: str, zone: str = "", format: str = "") -> datetime:  # noqa
     if moment.tzinfo is None:
         if not zone:
             raise FunctionError(f"{shown(text)} has no offset from UTC: name the zone it is meant in")
-        moment = moment.replace(tzinfo=_zone(zone))
+        moment = moment.replace(tzinfo=zone_of(zone))
     return _utc(moment, text)
 
 
@@ -100,9 +105,8 @@ def instant_of(day: date, zone: str, hour: int = 0, minute: int = 0) -> datetime
     Example:
         to_text(instant_of(to_date("2026-03-02"), "America/Chicago", 12)) == "2026-03-02T18:00:00Z"
     """
-    if not (0 <= hour < 24 and 0 <= minute < 60):
-        raise FunctionError(f"{hour}:{minute} is no time of a day")
-    return _utc(datetime(day.year, day.month, day.day, hour, minute, tzinfo=_zone(zone)), day)
+    check_time(hour, minute)
+    return _utc(datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone_of(zone)), day)
 
 
 def today(now: datetime, zone: str) -> date:
@@ -120,7 +124,7 @@ def from_epoch(count: int, unit: str = "ms") -> datetime:
     Example:
         to_text(from_epoch(1772460309123)) == "2026-03-02T14:05:09.123000Z"
     """
-    microseconds = count * 1_000_000 // _per_second(unit)
+    microseconds = count * 1_000_000 // per_second(unit)
     try:
         return _EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:
@@ -133,7 +137,7 @@ def to_epoch(moment: datetime, unit: str = "ms") -> int:
     Example:
         to_epoch(to_instant("2026-03-02T14:05:09Z"), "s") == 1772460309
     """
-    return (aware(moment) - _EPOCH) // _MICROSECOND * _per_second(unit) // 1_000_000
+    return (aware(moment) - _EPOCH) // _MICROSECOND * per_second(unit) // 1_000_000
 
 
 def add_days(day: date, days: int) -> date:
@@ -168,6 +172,16 @@ def last_of_month(day: date) -> date:
     return day.replace(day=monthrange(day.year, day.month)[1])
 
 
+def check_time(hour: int, minute: int) -> None:
+    """Look whether a day has such a time.
+
+    Raises:
+        FunctionError: it has not.
+    """
+    if not (0 <= hour < 24 and 0 <= minute < 60):
+        raise FunctionError(f"{hour}:{minute} is no time of a day")
+
+
 def _iso(text: str) -> datetime:
     plain = text.strip()
     if len(plain) > _TEXT_LIMIT:
@@ -179,7 +193,7 @@ def _iso(text: str) -> datetime:
 
 
 def _parsed(text: str, pattern: str) -> datetime:
-    _check(pattern)
+    check_format(pattern)
     if len(text) > _TEXT_LIMIT:
         raise FunctionError(f"{shown(text)} is not written as {pattern}")
     try:
@@ -189,15 +203,23 @@ def _parsed(text: str, pattern: str) -> datetime:
 
 
 def _written(value: date, pattern: str) -> str:
-    _check(pattern)
+    check_format(pattern)
     # C libraries differ in whether a year before 1000 is filled up
     return value.strftime(pattern.replace("%Y", f"{value.year:04d}"))
 
 
 @lru_cache(256)
-def _check(pattern: str) -> None:
+def check_format(pattern: str) -> None:
+    """Look at a format before anything is written or read by it.
+
+    Raises:
+        FunctionError: it is too long, has no signs or signs that mean nothing, or one twice.
+    """
     if len(pattern) > _FORMAT_LIMIT:
         raise FunctionError(f"the format has {len(pattern)} characters, more than {_FORMAT_LIMIT}")
+    if "%" not in pattern:
+        meant = reduce(lambda form, letters: form.replace(*letters), _LETTERS, pattern)
+        raise FunctionError(f"format {shown(pattern)} has no signs: write {meant if meant != pattern else '%Y-%m-%d'}")
     signs = [piece[:1] for piece in pattern.split("%")[1:]]
     for sign in signs:
         if sign not in _SIGNS:
@@ -213,7 +235,12 @@ def zones() -> frozenset[str]:
 
 
 @lru_cache(256)
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by its name.
+
+    Raises:
+        FunctionError: there is none such.
+    """
     if name not in zones():
         raise FunctionError(f"{shown(name)} is no time zone, such as America/Chicago")
     return ZoneInfo(name)
@@ -221,7 +248,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _local(moment: datetime, zone: str) -> datetime:
     try:
-        return aware(moment).astimezone(_zone(zone))
+        return aware(moment).astimezone(zone_of(zone))
     except OverflowError:
         raise FunctionError(f"{shown(moment)} is beyond the calendar in {zone}") from None
 
@@ -244,7 +271,12 @@ def aware(moment: datetime) -> datetime:
     return moment
 
 
-def _per_second(unit: str) -> int:
-    if unit not in _PER_SECOND:
-        raise FunctionError(f"unit {shown(unit)}: one of {', '.join(_PER_SECOND)}")
-    return _PER_SECOND[unit]
+def per_second(unit: str) -> int:
+    """How many of a unit make a second.
+
+    Raises:
+        FunctionError: it is none of the units.
+    """
+    if unit not in UNITS:
+        raise FunctionError(f"unit {shown(unit)}: one of {', '.join(UNITS)}")
+    return UNITS[unit]

@@ -12,7 +12,7 @@ _PATTERN_LIMIT = 100
 _LIKE_LIMIT = 2_000
 #: Tags of HTML that may stand in the middle of a word.
 _WITHIN_WORDS = frozenset(["a", "b", "em", "font", "i", "small", "span", "strong", "sub", "sup", "u"])
-_CODE_PAGES = frozenset(
+CODE_PAGES = frozenset(
     ["ascii", "latin-1", "utf-8", "cp437", "cp850", "cp852", "cp866", "cp874", "cp932", "cp936", "cp949", "cp950"]
     + [f"cp{number}" for number in range(1250, 1259)]
     + [f"iso8859-{number}" for number in range(1, 17) if number != 12]
@@ -77,7 +77,7 @@ def pad_start(text: str, to_length: int, fill: str = " ") -> str:
     Example:
         pad_start("123", 6, "0") == "000123"
     """
-    return bounded(text).rjust(length(to_length), _one(fill))
+    return bounded(text).rjust(length(to_length), one(fill))
 
 
 def pad_end(text: str, to_length: int, fill: str = " ") -> str:
@@ -86,7 +86,7 @@ def pad_end(text: str, to_length: int, fill: str = " ") -> str:
     Example:
         pad_end("A-1", 6) == "A-1   "
     """
-    return bounded(text).ljust(length(to_length), _one(fill))
+    return bounded(text).ljust(length(to_length), one(fill))
 
 
 def without_prefix(text: str, prefix: str) -> str:
@@ -176,7 +176,7 @@ def before(text: str, mark: str) -> str:
     Example:
         before("TP-1001/RED", "/") == "TP-1001"
     """
-    return bounded(text).partition(_mark(mark))[0]
+    return bounded(text).partition(mark_of(mark))[0]
 
 
 def after(text: str, mark: str) -> str:
@@ -185,7 +185,7 @@ def after(text: str, mark: str) -> str:
     Example:
         after("clarity-main:1001", ":") == "1001"
     """
-    return bounded(text).partition(_mark(mark))[2]
+    return bounded(text).partition(mark_of(mark))[2]
 
 
 def between(text: str, start: str, end: str) -> str:
@@ -194,7 +194,7 @@ def between(text: str, start: str, end: str) -> str:
     Example:
         between("Net price [USD] each", "[", "]") == "USD"
     """
-    inner, found, _ = after(text, start).partition(_mark(end))
+    inner, found, _ = after(text, start).partition(mark_of(end))
     return inner if found else ""
 
 
@@ -204,7 +204,7 @@ def replace(text: str, old: str, new: str) -> str:
     Example:
         replace("1001 A", " ", "-") == "1001-A"
     """
-    grows = bounded(text).count(_mark(old)) * (len(new) - len(old))
+    grows = bounded(text).count(mark_of(old)) * (len(new) - len(old))
     length(max(len(text) + grows, 0))
     return text.replace(old, new)
 
@@ -215,7 +215,7 @@ def split(text: str, mark: str) -> tuple[str, ...]:
     Example:
         split("red, green,blue", ",") == ["red", "green", "blue"]
     """
-    if bounded(text).count(_mark(mark)) >= ITEMS_LIMIT:
+    if bounded(text).count(mark_of(mark)) >= ITEMS_LIMIT:
         raise FunctionError(f"the text has more than {ITEMS_LIMIT} pieces")
     return tuple(piece.strip() for piece in text.split(mark))
 
@@ -371,7 +371,7 @@ def cut_bytes(text: str, at_most: int, code_page: str = "utf-8") -> str:
     Example:
         cut_bytes("Škoda", 3) == "Šk"
     """
-    page, room = _page(code_page), length(at_most)
+    page, room = page_of(code_page), length(at_most)
     if len(text) <= room // 4:  # no character needs more bytes
         return text.rstrip()
     kept = 0
@@ -397,7 +397,7 @@ def fit_code_page(text: str, code_page: str) -> str:
     Example:
         fit_code_page("Café Łódź", "cp1252") == "Café Lódz"
     """
-    page = _page(code_page)
+    page = page_of(code_page)
     printable = "".join(c for c in bounded(text) if unicodedata.category(c)[0] != "C")
     if _holds(printable, page):
         return printable
@@ -411,7 +411,7 @@ def fits_code_page(text: str, code_page: str) -> bool:
     Example:
         fits_code_page("Łódź", "cp1252") == False
     """
-    return _holds(bounded(text), _page(code_page))
+    return _holds(bounded(text), page_of(code_page))
 
 
 def digest(text: str, to_length: int = 12) -> str:
@@ -420,9 +420,28 @@ def digest(text: str, to_length: int = 12) -> str:
     Example:
         digest("clarity-main:1001", 8) == "EDACE3A7"
     """
-    if not 8 <= to_length <= 64:
-        raise FunctionError(f"length {shown(to_length)}: from 8 to 64, fewer would meet by chance")
+    check_digits(to_length)
     return hashlib.sha256(bounded(text).encode("utf-8", "surrogatepass")).hexdigest()[:to_length].upper()
+
+
+def check_digits(count: int) -> None:
+    """Look at how long a digest is to be.
+
+    Raises:
+        FunctionError: too short to tell texts apart, or longer than there are digits.
+    """
+    if not 8 <= count <= 64:
+        raise FunctionError(f"length {shown(count)}: from 8 to 64, fewer would meet by chance")
+
+
+def check_pattern(pattern: str) -> None:
+    """Look at a pattern of `like`.
+
+    Raises:
+        FunctionError: longer than any that is quick.
+    """
+    if len(pattern) > _PATTERN_LIMIT:
+        raise FunctionError(f"the pattern has {len(pattern)} characters, more than {_PATTERN_LIMIT}")
 
 
 def _plain(text: str) -> str:
@@ -431,13 +450,23 @@ def _plain(text: str) -> str:
     return anyascii(text)
 
 
-def _one(fill: str) -> str:
+def one(fill: str) -> str:
+    """The character itself.
+
+    Raises:
+        FunctionError: it is none, or several.
+    """
     if len(fill) != 1:
         raise FunctionError(f"fill {shown(fill)}: one character")
     return fill
 
 
-def _mark(mark: str) -> str:
+def mark_of(mark: str) -> str:
+    """The mark itself.
+
+    Raises:
+        FunctionError: it is empty.
+    """
     if not mark:
         raise FunctionError("the mark to look for is empty")
     return mark
@@ -447,9 +476,14 @@ def _fits(character: str, sign: str) -> bool:
     return sign in {"?", character} or (sign == "#" and "0" <= character <= "9")
 
 
-def _page(name: str) -> str:
+def page_of(name: str) -> str:
+    """A code page as Python calls it.
+
+    Raises:
+        FunctionError: it is none known here.
+    """
     page = name.strip().lower().replace("windows-", "cp").replace("iso-8859", "iso8859")
-    if page not in _CODE_PAGES:
+    if page not in CODE_PAGES:
         raise FunctionError(f"{shown(name)} is no code page known here, such as cp1252 or iso8859-1")
     return page
 

@@ -2,14 +2,14 @@
 
 import ast
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mapping.functions import USUAL
+from mapping.functions import FUNCTIONS, USUAL, written
 from mapping.messages import nearest
 from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
-from mapping.scope import Typed, method, name
-from mapping.shapes import Anything, ListOf, MapOf, Nothing, Optional, Text, Type, bare
+from mapping.scope import UNKNOWN, Typed, method, name
+from mapping.shapes import Anything, Integer, ListOf, MapOf, Nothing, Optional, Text, Type, bare
 from mapping.signatures import Function, bound, result_of
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         elif parameter.required:
             raise expression.wrong(node, f"{function.name} needs {parameter.name}", f"write {function}")
     _known_table(expression, node, function, given)
+    _written(expression, node, function, given)
     constants = {each.name: each.default for each in function.parameters if not each.required}
     constants |= {key: typed.constant for key, (_, typed) in given.items()}
     for each, (_, typed) in given.items():
@@ -95,6 +96,28 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
     return Typed(code if free else texts.paid(code, result), result)
+
+
+def _written(
+    expression: "Expression", node: ast.Call, function: Function, given: Mapping[str, tuple[ast.expr, Typed]]
+) -> None:
+    """Refuse what is written down and no record could be worked out with."""
+    if function.name not in FUNCTIONS or FUNCTIONS[function.name].call is not function.call:
+        return
+    values = {each.name: each.default for each in function.parameters if not each.required}
+    for key, (place, typed) in given.items():
+        values[key] = typed.constant if typed.constant is not UNKNOWN else _only_value(typed.type)
+        told = None if values[key] is UNKNOWN else written.wrong(function.name, key, values[key])
+        if told is not None:
+            raise expression.wrong(place, *told)
+    if told := written.wrong_together(function.name, values):
+        raise expression.wrong(node, *told)
+
+
+def _only_value(type_: Type) -> Any:
+    """Of a named value that is written down, what it is."""
+    values = type_.values if isinstance(type_, Text | Integer) else None
+    return next(iter(values)) if values is not None and len(values) == 1 else UNKNOWN
 
 
 def _is_free(expression: "Expression", function: Function, given: Mapping[str, Typed]) -> bool:

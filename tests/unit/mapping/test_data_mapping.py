@@ -443,3 +443,10 @@ def test_fields_may_be_called_as_what_is_in_the_code() -> None:
     found = run(ORDER, Lookups({}), NOW)
 
     assert [len(found[name]) for name in names] == [3] * len(names)
+
+
+def test_what_a_named_value_says_is_looked_at_where_a_function_is_given_it() -> None:
+    said = broken("let: {zone: '\"America/Chicgo\"'}\nfields: {note: 'format_instant(now, zone=zone)'}\n")
+
+    assert "it.yaml:6:" in said
+    assert "did you mean America/Chicago" in said

@@ -223,4 +223,64 @@ def test_an_instant_without_zone_is_nobody_s(expression: str, said: str) -> None
 
 def test_the_zone_of_the_machine_is_none() -> None:
     with pytest.raises(MappingError, match="no time zone"):
-        worth('date_in(order.ordered, "localtime")')
+        worth("date_in(order.ordered, order.number)", {"number": "localtime"})
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        (
+            'date_in(now, "America/Chicgo")',
+            "'America/Chicgo' is no time zone, such as America/Chicago: did you mean Ame",
+        ),
+        ('today("US/Pacifc")', "did you mean US/Pacific"),
+        ('to_instant(order.number, "Chicago")', "is no time zone"),
+        ('format_instant(now, "%Q")', "format '%Q': %Q is none of"),
+        ('format_date(today("UTC"), "MM/DD/YYYY")', "format 'MM/DD/YYYY' has no signs: write %m/%d/%Y"),
+        ('to_date(order.number, "datum")', "has no signs: write %Y-%m-%d"),
+        ('rounded_money(order.total, "USX")', "'USX' is no currency of ISO 4217, such as USD: did you mean"),
+        ('rounded_money(order.total, "XAU")', "XAU has no smallest unit"),
+        ('percent_of(order.total, 5, 2, "halfup")', "rounding 'halfup': one of"),
+        ('percent_of(order.total, 5, 2, "halfup")', "did you mean half_up"),
+        ("percent_of(order.total, 5, decimals=99)", "decimals '99': from 0 to 15"),
+        ('state_code(order.number, "Untied States")', "did you mean United States"),
+        ('phone(order.number, "UX")', "'UX' is no country"),
+        ('country_name("US", "klingon")', "'klingon' is no language"),
+        (
+            'fit_code_page(order.number, "cp12522")',
+            "is no code page known here, such as cp1252 or iso8859-1: did you mean c",
+        ),
+        ('pad_start(order.number, 5, "ab")', "fill 'ab': one character"),
+        ("pad_start(order.number, -1)", "length '-1': from 0 to 65536"),
+        ("digest(order.number, 4)", "from 8 to 64"),
+        ('split(order.number, "")', "the mark to look for is empty"),
+        ('replace(order.number, "", "x")', "the mark to look for is empty"),
+        ('from_epoch(order.id, "msec")', "unit 'msec': one of s, ms"),
+        ('instant_of(today("UTC"), "UTC", 24)', "24:0 is no time of a day"),
+        ('to_decimal(order.number, ",", ",")', "separators: one character each, and not the same one"),
+        ('to_decimal(order.number, ".")', "separators: one character each, and not the same one"),
+        (f'like(order.number, "{"a" * 101}")', "the pattern has 101 characters"),
+    ],
+)
+def test_what_is_written_down_for_a_function_is_looked_at_when_it_is_loaded(expression: str, said: str) -> None:
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope())
+
+    assert said in f"{caught.value.text}: {caught.value.write}"
+    assert caught.value.end > caught.value.start
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'to_instant(order.number, "", "%Y-%m-%d %z")',
+        'to_instant(order.number, "Europe/Vienna", "")',
+        'to_integer(order.number, ".")',
+        'state_code(order.number, "Austria")',
+        'fit_code_page(order.number, "Windows-1252")',
+        "to_date(order.number, order.number) == today(order.number)",
+        "round(order.total, 2)",
+    ],
+)
+def test_what_functions_can_do_is_let_pass(expression: str) -> None:
+    assert Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope()).code
