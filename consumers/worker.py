@@ -20,7 +20,7 @@ from consumers.clarity.order_status_sink import OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
-from consumers.routes import sales_order
+from consumers.routes import ROUTES, sales_order
 from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
 from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
@@ -28,6 +28,7 @@ from delivery.ports import Sink
 from delivery.store import Store
 from errors import ConfigurationError
 from mapping.port import Renamed, Tables
+from mapping.tables import refuse_unfit
 from schemas import topics
 
 
@@ -82,6 +83,7 @@ async def target_at(
             lookups = Renamed(tables, of_connection(connection.name), known_as=TARGET)
             target_of(lookups.current(), connection.name)  # a mistake in it stops us now, not at the first order
             mapping = sales_order(settings.mappings)
+            refuse_unfit([mapping], (each.mapping for each in ROUTES), lookups.current())
             async with aclosing(open_company(connection)) as company:
                 orders = SalesOrderSink(
                     company, codecs.of(topics.ORDERS), mapping, lookups, now, connection.send_timeout_s

@@ -13,6 +13,7 @@ from delivery.promises import refused
 from errors import ConfigurationError
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
+from mapping.tables import doubled, missing
 from operations import connectors, mapping_files, mapping_versions
 from operations.route_table import arrows
 from producers import routes as producers
@@ -90,6 +91,9 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
     ours, own_files = [each.mapping for each in mapping_files.ours()], settings.folder / mapping_versions.OWN
     problems = [*_versions(ours, mapping_versions.OURS)]
     try:
+        running = mapping_files.running(settings)
+        for each in running:
+            problems += [*missing(each.mapping, settings.lookups), *doubled(each.mapping, settings.lookups)]
         told = tuple(
             MappingTold(
                 id=each.mapping.id,
@@ -98,7 +102,7 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
                 source=each.source.name if each.source is not None else "",
                 target=each.target.name if each.target is not None else each.system,
             )
-            for each in mapping_files.running(settings)
+            for each in running
         )
         problems += _versions([each.mapping for each in mapping_files.own(settings)], own_files)
     except BrokenMappingError as error:

@@ -78,6 +78,13 @@ text or list that is made its length, a function that takes long what it takes f
 texts made outside of loops, or of a turn's own values, are for nothing. What goes beyond is refused, with the
 field it was for.
 
+## What is known before a record comes
+
+What is written down for a function (a zone, a format, a currency, a country, a code page, a way to round, decimals) is
+looked at by the function when the mapping is loaded. A status map is held against the source where its schema says what
+values there are: a row that can never be asked for, and a value without a row where there is no `otherwise:`, are told.
+A table that is declared must be there, and one that `inverts` has no value twice.
+
 ## What fields hold
 
 Where the target's schema says it, a number has no more decimals and digits than the field keeps, a whole number lies

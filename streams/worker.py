@@ -12,10 +12,11 @@ from bus.read_range import RangeReader, event_at
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
+from mapping.tables import refuse_unfit
 from schemas import topics
 from streams import agents
 from streams.redrive import Redrive, attach_redrive
-from streams.routes import deployed
+from streams.routes import ROUTES, deployed
 
 #: One group for all routes: processes of the stage share all its partitions, up to one process a partition.
 GROUP = "towpath.streams"
@@ -34,6 +35,7 @@ def run(settings: Settings) -> int:
             app = BusApp(GROUP, settings.kafka, verify(settings.kafka, registry, used.values()))
             codecs = Codecs(registry)
             async with worker.lookups_of(app, settings, codecs) as lookups:
+                refuse_unfit((each.mapping for each in routes), (each.mapping for each in ROUTES), lookups.current())
                 ways = {
                     f"{route.record}|{route.source.name}": agents.attach(
                         app, route, codecs, lookups, settings.code_version

@@ -70,3 +70,13 @@ def test_row_of_a_lookup_table_may_hold_line_breaks(tmp_path: Path) -> None:
 
     assert found.lookups["sizes"] == 2
     assert found.problems == ()
+
+
+def test_a_table_that_a_mapping_reads_and_nobody_has_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "deployments" / "demo"
+    shutil.copytree(REPOSITORY_ROOT / "deployments" / "demo", folder)
+    (folder / "lookups" / "gp_units.csv").unlink()
+
+    (problem,) = check(demo(tmp_path)).problems
+
+    assert problem.startswith("lookups/gp_units.csv: missing, and consumers/dynamics_gp/sales_order reads it")
