@@ -72,6 +72,7 @@ class LiveLookups:
 
     async def follow(self) -> None:
         """Take in what changes, until `stop`."""
+        self._tell_refused()
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "lookups") as thread:
             while not self._stopped.is_set():
@@ -94,7 +95,7 @@ class LiveLookups:
         with self._changing:
             self.topic.read_to(end)
             self._files.look(at_once=True)
-            self._exchange()
+            self._exchange_and_tell()
 
     def _turn(self) -> None:
         with self._changing:
@@ -102,7 +103,8 @@ class LiveLookups:
             ends = next_end(self.topic.rows.values(), self._at)
             read = self._look(at_once=came)
             if came or read or (ends is not None and ends <= now()):
-                self._exchange()
+                self._exchange_and_tell()
+            self._tell_refused()
         # without the lock, which whoever catches up waits for
         self._stopped.wait(ROWS_WITHIN_S)
 
@@ -113,15 +115,26 @@ class LiveLookups:
         self._looked_at = time.monotonic()
         return self._files.look(at_once=at_once)
 
-    def _exchange(self) -> None:
+    def _exchange_and_tell(self) -> None:
+        before = self._current.rows()
+        if self._exchange():
+            changed = _changed(before, self._current.rows())
+            log.info("lookups.changed", tables=changed, digest=self._current.digest)
+
+    def _exchange(self) -> bool:
+        """Put the tables in place as they are now, if they are others."""
         self._at = now()
-        tables = laid_over({**self._files.tables, **self._options}, self.topic.rows.values(), self._at)
-        found = Lookups(tables)
+        found = Lookups(laid_over({**self._files.tables, **self._options}, self.topic.rows.values(), self._at))
         if found.digest == self._current.digest:
-            return
-        changed = _changed(self._current.rows(), tables)
+            return False
         self._current = found
-        log.info("lookups.changed", tables=changed, digest=found.digest)
+        return True
+
+    def _tell_refused(self) -> None:
+        """Of records on the topic that are none of ours: what is known stands."""
+        while self.topic.refused:
+            offset, reason = self.topic.refused.pop()
+            log.error("lookups.row_refused", offset=offset, reason=reason)
 
 
 def lookups_now(settings: Settings) -> Lookups:

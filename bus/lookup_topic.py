@@ -4,15 +4,12 @@ import time
 from types import TracebackType
 from typing import Self
 
-import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.codec import Codecs
 from bus.laid_over import Rows, apply
 from errors import RejectedError, RetryableError
 from schemas.topics import LOOKUPS
-
-log = structlog.get_logger(__name__)
 
 WITHIN_S = 15.0
 #: Records taken at once.
@@ -45,6 +42,8 @@ class LookupTopic:
         self.rows: Rows = {}
         #: Offset of the first record not read yet.
         self.next = 0
+        #: Offset and reason of records that are none of ours, for whoever tells of them.
+        self.refused: list[tuple[int, str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +102,7 @@ class LookupTopic:
             apply(self.rows, key, None if value is None else self._codec.decode(value))
         except (RejectedError, UnicodeDecodeError) as refused:
             # not of our making: what is known stands, and nobody waits for this one
-            log.error("lookups.row_refused", offset=offset, reason=str(refused))  # noqa: TRY400 - what to do, no stack
+            self.refused.append((offset or 0, str(refused)))
             return False
         finally:
             self.next = (offset or 0) + 1

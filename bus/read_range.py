@@ -40,6 +40,8 @@ class RangeReader:
                 # a first offset that is gone: what is kept follows
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 16384,
+                # a partition that is left while the broker waits for more of it holds up the next one so long
+                "fetch.wait.max.ms": 20,
                 "log_level": 0,
             }
         )
@@ -94,7 +96,7 @@ class RangeReader:
                 elif offset >= last:
                     following = last
                 elif offset >= following:
-                    events.append(_incoming(message, topic_id))
+                    events.append(incoming(message, topic_id))
                     following = offset + 1
         self._at = (topic, partition, following)
         return Stretch(events=tuple(events), next=following)
@@ -119,7 +121,8 @@ def event_at(
     raise NotFoundError("recall.gone", f"{topic}/{partition}/{offset} is not there any more")
 
 
-def _incoming(message: Message, topic_id: str) -> Incoming:
+def incoming(message: Message, topic_id: str) -> Incoming:
+    """A record as the client gives it."""
     return Incoming(
         topic=message.topic() or "",
         topic_id=topic_id,

@@ -15,7 +15,7 @@ import msgspec
 
 from bus.codec import Codecs
 from bus.events import Incoming
-from bus.read_range import RangeReader, event_at
+from bus.read_range import incoming
 from bus.registry import Registry
 from bus.settings import Settings
 from consumers import routes as consumers
@@ -25,22 +25,26 @@ from mapping.differences import Difference, differences
 from mapping.messages import nearest
 from mapping.port import Mapping as AnyMapping
 from mapping.port import is_of
-from operations import commands, replays
+from operations import commands, read_topics, replays
 from operations.acting import By
 from operations.commands import STREAMS, Answers, new_id
 from operations.made_of import document, source_of
 from operations.offsets import admin_of, describe
-from operations.projection import recalls, stories
+from operations.projection import recalls
 from operations.projection.migrate import opened
 from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
 from operations.projection.stories import RecordTold
+from operations.read_topics import Span
 from schemas.bus.command import Act, Command
+from schemas.topics import Topic
 from schemas.types import RootKey, connection_of
 from streams import routes as streams
 from streams.routes import Route
 
 #: Each is a command of its own; who has more says it again.
 MOST = 1000
+#: Records that are read and compared at a time.
+PORTION = 1000
 
 #: Nothing is sent for these: there is nothing to change, or nothing to change it with.
 LEFT_ALONE = frozenset({"equal", "gone", "refused"})
@@ -61,6 +65,8 @@ CANNOT: Mapping[tuple[str, str], str] = {
 }
 
 Progress = Callable[[int, int], None]
+#: Topic, its id, partition and offset of what a record was made of.
+Source = tuple[str, str, int, int]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,8 +199,8 @@ def commands_of(settings: Settings, found: Recall, by: By, per_minute: int) -> t
         records = recalls.standing(wire, found.mapping, [place.inbound.target.name])
         wanted = {each.key for each in found.to_correct}
         chosen = [each for each in records if each.message_key in wanted][:MOST]
-        told = [(each, stories.records_of(wire, each.root_key)) for each in chosen]
-    return tuple(_recall(found.mapping, place.inbound, by, record, records) for record, records in told)
+        told = recalls.ways(wire, [each.root_key for each in chosen])
+    return tuple(_recall(found.mapping, place.inbound, by, each, told[each.root_key]) for each in chosen)
 
 
 def run(settings: Settings, asked: Sequence[Command], wait_s: float) -> Answers:
@@ -244,18 +250,24 @@ def _inbound(settings: Settings, mapping: str, route: Route, progress: Progress)
     with opened(settings.projection_dsn.reveal()) as wire:
         records = recalls.standing(wire, mapping, [route.target.name])
         deliveries = recalls.delivered(wire, mapping, INBOUND)
-        told = {each.root_key: stories.records_of(wire, each.root_key) for each in records[:MOST]}
+    by_key: dict[str, list[Delivered]] = {}
+    for each in deliveries:
+        by_key.setdefault(each.message_key, []).append(each)
+    made: list[Written] = []
+    with closing(Registry(settings.registry)) as registry:
+        again = _Again(settings, Codecs(registry), route)
+        for first in range(0, len(records), PORTION):
+            portion = records[first : first + PORTION]
+            with opened(settings.projection_dsn.reveal()) as wire:
+                told = recalls.ways(wire, [each.root_key for each in portion])
+            looked_at = [(each, source_of(each, route, told.get(each.root_key, ()))) for each in portion]
+            again.read(looked_at)
+            for record, place in looked_at:
+                written = changed(record, by_key.get(record.message_key, ()), mapping)
+                made.append(again.corrected(written, record, place))
+            progress(len(made), len(records))
     standing = {each.message_key for each in records}
     gone_on = [each for each in of_deliveries(deliveries, mapping, INBOUND) if each.key not in standing]
-    made = []
-    with closing(Registry(settings.registry)) as registry, RangeReader(settings.kafka) as reader:
-        again = _Again(settings, Codecs(registry), reader, route)
-        for count, record in enumerate(records, start=1):
-            written = changed(record, deliveries, mapping)
-            if record.root_key in told:
-                written = again.corrected(written, record, told[record.root_key])
-            made.append(written)
-            progress(count, len(records))
     return (*made, *(_newer(each) for each in gone_on))
 
 
@@ -336,30 +348,40 @@ def _recall(mapping: str, route: Route, by: By, record: RecordTold, records: Ite
 class _Again:
     """Source events mapped once more beside what was made of them, read where they lie."""
 
-    def __init__(self, settings: Settings, codecs: Codecs, reader: RangeReader, route: Route) -> None:
+    def __init__(self, settings: Settings, codecs: Codecs, route: Route) -> None:
+        """RetryableError: Kafka does not answer."""
         self._settings = settings
-        self._reader = reader
         self._route = route
         self._made = codecs.of(route.target)
-        self._ids = {
-            name: each.topic_id
-            for name, each in describe(admin_of(settings.kafka), [route.source.name, route.target.name]).items()
-        }
         self._decode = (
             codecs.of(route.source).decode
             if route.row_type is None
             else codecs.captured(route.source, route.row_type).decode
         )
+        places = describe(admin_of(settings.kafka), [route.source.name, route.target.name])
+        self._ids = {name: each.topic_id for name, each in places.items()}
+        self._events: dict[str, dict[tuple[int, int], Incoming]] = {}
 
-    def corrected(self, written: Written, record: RecordTold, records: Iterable[RecordTold]) -> Written:
+    def read(self, wanted: Sequence[tuple[RecordTold, Source | None]]) -> None:
+        """Have these records and what they were made of at hand: each topic in one go, as a place at a time is slow.
+
+        Raises:
+            RetryableError: Kafka does not answer.
+        """
+        made = [(each.topic_id, each.partition, each.event_offset) for each, _ in wanted]
+        sources = [place[1:] for _, place in wanted if place is not None]
+        self._events = {
+            topic.name: read_at(self._settings.kafka, topic, self._ids.get(topic.name, ""), places)
+            for topic, places in ((self._route.target, made), (self._route.source, sources))
+        }
+
+    def corrected(self, written: Written, record: RecordTold, place: Source | None) -> Written:
         """With what it would become."""
-        place = source_of(record, self._route, records)
         if place is None:
             return msgspec.structs.replace(written, correction="gone", why="what it was made of is not known any more")
         try:
-            before = self._made.decode(
-                self._event(record.topic, record.topic_id, record.partition, record.event_offset).value
-            )
+            lies = (record.topic, record.topic_id, record.partition, record.event_offset)
+            before = self._made.decode(self._event(*lies).value)
             after = self._mapped(self._event(*place), record.message_key)
         except NotFoundError as error:
             return msgspec.structs.replace(written, correction="gone", why=error.message)
@@ -390,4 +412,36 @@ class _Again:
             yield Difference(field="refused", before=None, after=error.message)
 
     def _event(self, topic: str, topic_id: str, partition: int, offset: int) -> Incoming:
-        return event_at(self._reader, self._ids, topic, topic_id, partition, offset)
+        event = self._events[topic].get((partition, offset)) if topic_id == self._ids.get(topic) else None
+        if event is None:
+            raise NotFoundError("recall.gone", f"{topic}/{partition}/{offset} is not there any more")
+        return event
+
+
+def read_at(
+    kafka: str, topic: Topic, topic_id: str, places: Iterable[tuple[str, int, int]]
+) -> dict[tuple[int, int], Incoming]:
+    """The events at places of a topic, by partition and offset; those that are gone are missing.
+
+    Args:
+        kafka: Bootstrap servers.
+        topic: The topic.
+        topic_id: Of it as it is now; places of another are gone.
+        places: Topic id, partition and offset of each.
+
+    Raises:
+        RetryableError: Kafka does not answer.
+    """
+    wanted = {(partition, offset) for id_, partition, offset in places if id_ == topic_id}
+    partitions = {partition for partition, _ in wanted}
+    span = Span(
+        topic=topic.name,
+        first={each: min(offset for partition, offset in wanted if partition == each) for each in partitions},
+        until={each: max(offset for partition, offset in wanted if partition == each) + 1 for each in partitions},
+    )
+    return {
+        (event.partition, event.offset): event
+        for batch in read_topics.read(kafka, topic, span)
+        for event in (incoming(message, topic_id) for message in batch)
+        if (event.partition, event.offset) in wanted
+    }

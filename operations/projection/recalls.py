@@ -73,3 +73,12 @@ def delivered(wire: Wire, mapping: str, by: str) -> tuple[Delivered, ...]:
 def standing(wire: Wire, mapping: str, topics: Sequence[str]) -> tuple[RecordTold, ...]:
     """Records on these topics that it made and no other took the place of; the oldest first."""
     return read(wire, _RECORDS, {"mapping": mapping, "topics": list(topics)}, RecordTold)
+
+
+def ways(wire: Wire, root_keys: Sequence[str]) -> dict[str, list[RecordTold]]:
+    """All records on their way of these keys, by key."""
+    statement = f"SELECT {RECORD} FROM records WHERE root_key = ANY(%(keys)s)"  # noqa: S608 - column names of ours
+    found: dict[str, list[RecordTold]] = {}
+    for each in read(wire, statement, {"keys": list(root_keys)}, RecordTold):
+        found.setdefault(each.root_key, []).append(each)
+    return found

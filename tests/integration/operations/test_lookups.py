@@ -147,3 +147,10 @@ async def test_a_bad_file_and_a_strangers_record_change_nothing_that_runs(given:
 
         (given.folder / "lookups" / f"{TABLE}.csv").write_text("key,value\n1002,mended\n")
         await eventually(lambda: live.current().find(TABLE, "1002") == "mended")
+
+
+def test_whoever_only_looks_says_nothing_of_his_own(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lookups_now(given).find(TABLE, "1002") == "A-1002"
+
+    # what a command prints may be JSON
+    assert capsys.readouterr().out == ""
