@@ -80,14 +80,14 @@ class WatchedFiles:
         log.error("lookups.refused", table=name, reason=why)
 
 
-def notes(folder: Path, table: str) -> dict[str, FileRow]:
-    """A table as its file has it; nothing where there is no such file.
+def notes(folder: Path, table: str) -> dict[str, FileRow] | None:
+    """A table as its file has it; None where there is no such file.
 
     Raises:
         ConfigurationError: it is no table.
     """
     path = folder / f"{table}.csv"
-    return rows(path) if path.exists() else {}
+    return rows(path) if path.exists() else None
 
 
 def _signature(path: Path) -> Signature:

@@ -127,7 +127,7 @@ def shown(settings: Settings, table: str, key: str | None = None) -> tuple[RowTo
 
 
 def rows_of(
-    table: str, file: Mapping[str, FileRow], rows: Rows, now: datetime, key: str | None = None
+    table: str, file: Mapping[str, FileRow] | None, rows: Rows, now: datetime, key: str | None = None
 ) -> tuple[RowTold, ...]:
     """As `shown`; pure.
 
@@ -135,10 +135,11 @@ def rows_of(
         NotFoundError: neither file nor topic has such a table.
     """
     over = {row.key: row for row in standing(rows.values(), now) if row.table == table}
-    if not file and not over:
+    if file is None and not over:
         raise NotFoundError("lookups.unknown", f"there is no lookup table {table!r}: look at `towpath lookups list`")
-    keys = [key] if key is not None else [*file, *(each for each in over if each not in file)]
-    return tuple(_row(table, each, file.get(each), over.get(each)) for each in keys)
+    own = file or {}
+    keys = [key] if key is not None else [*own, *(each for each in over if each not in own)]
+    return tuple(_row(table, each, own.get(each), over.get(each)) for each in keys)
 
 
 def lay_over(settings: Settings, rows: Iterable[LookupRow]) -> None:
@@ -185,10 +186,10 @@ def exported(settings: Settings, table: str) -> Exported:
     return export_of(table, _file(settings, table), laid_over_now(settings), datetime.now(UTC))
 
 
-def export_of(table: str, file: Mapping[str, FileRow], rows: Rows, now: datetime) -> Exported:
+def export_of(table: str, file: Mapping[str, FileRow] | None, rows: Rows, now: datetime) -> Exported:
     """As `exported`: rows keep their places and notes, new ones come last, noted with why they were set; pure."""
     found = rows_of(table, file, rows, now)
-    made = dict(file)
+    made = dict(file or {})
     for row in found:
         if row.until is not None or not row.who:
             continue
@@ -219,15 +220,16 @@ def settle(settings: Settings, table: str) -> tuple[str, ...]:
         ConfigurationError: its file is no table.
         RetryableError: Kafka or the registry does not answer.
     """
-    files = {table: values(_file(settings, table))}
+    files = {table: values(_file(settings, table) or {})}
     over = [row for row in laid_over_now(settings).values() if row.table == table and row.until is None]
     keys = tuple(row.key for row in over if _says(files, row))
     asyncio.run(_publish(settings, {message_key(table, key): None for key in keys}))
     return keys
 
 
-def _file(settings: Settings, table: str) -> dict[str, FileRow]:
-    return notes(settings.folder / "lookups", table) if is_name(table) else {}
+def _file(settings: Settings, table: str) -> dict[str, FileRow] | None:
+    """None: there is none, as of a table that is on the topic only."""
+    return notes(settings.folder / "lookups", table) if is_name(table) else None
 
 
 def _says(tables: Mapping[str, Mapping[str, str]], row: LookupRow) -> bool:

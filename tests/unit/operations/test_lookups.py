@@ -46,8 +46,10 @@ def test_one_row_is_told_also_where_there_is_none() -> None:
     (found,) = rows_of("sites", FILE, {}, NOON, "nowhere")
 
     assert (found.value, found.who) == (None, "")
+    # a file with its first line only is a table, too
+    assert rows_of("sizes", {}, {}, NOON) == ()
     with pytest.raises(NotFoundError, match="no lookup table 'sizes'"):
-        rows_of("sizes", {}, over(north="N"), NOON)
+        rows_of("sizes", None, over(north="N"), NOON)
 
 
 def test_the_file_that_is_written_keeps_its_order_and_notes() -> None:
