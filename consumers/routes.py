@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from bus.settings import Pair
+from consumers.clarity import rules as clarity_rules
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
 from consumers.clarity.order_status_sink import OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
@@ -29,8 +30,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     #: Connections an event goes to, told from its message key.
     to: Callable[[str, Pairs], tuple[str, ...]]
-    #: What the sink sends; None: it writes the record field by field.
-    mapping: DataMapping | None = None
+    #: What makes the document the sink sends.
+    mapping: DataMapping
     sink: type[SalesOrderSink] | type[OrderStatusSink] | type[ShipmentSink] | type[InventoryLevelSink]
     kind: Kind
     #: How an open older row of the same message key ends when this one arrives; None: it waits its turn.
@@ -55,6 +56,9 @@ def stores_of_its_erp(message_key: str, pairs: Pairs) -> tuple[str, ...]:
     return tuple(pair.store for pair in pairs if pair.erp == erp)
 
 
+ORDER_STATUS = from_file("consumers/clarity/order_status.yaml", clarity_rules)
+SHIPMENT = from_file("consumers/clarity/shipment.yaml", clarity_rules)
+STOCK_SECTION = from_file("consumers/clarity/stock_section.yaml", clarity_rules)
 SALES_ORDER = from_file("consumers/dynamics_gp/sales_order.yaml", dynamics_gp_rules)
 
 ROUTES: tuple[Route, ...] = (
@@ -73,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
         record="order_status",
         system="clarity",
         to=store_that_owns_it,
+        mapping=ORDER_STATUS,
         sink=OrderStatusSink,
         kind=Kind.STATE,
         replaces_with=State.SUPERSEDED,
@@ -82,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
         record="shipment",
         system="clarity",
         to=store_that_owns_it,
+        mapping=SHIPMENT,
         sink=ShipmentSink,
         kind=Kind.STATE,
         replaces_with=State.SUPERSEDED,
@@ -91,6 +97,7 @@ ROUTES: tuple[Route, ...] = (
         record="inventory_level",
         system="clarity",
         to=stores_of_its_erp,
+        mapping=STOCK_SECTION,
         sink=InventoryLevelSink,
         kind=Kind.STATE,
         replaces_with=State.SUPERSEDED,
@@ -104,24 +111,14 @@ def deployed(files: Mapping[str, bytes]) -> tuple[Route, ...]:
     Raises:
         BrokenMappingError: one of its files cannot be run in the place of one of ours.
     """
-    ours = {route.mapping.id: route.mapping for route in ROUTES if route.mapping is not None}
-    own = own_mappings(files, ours, "consumers")
-    return tuple(
-        msgspec.structs.replace(route, mapping=own.get(route.mapping.id, route.mapping))
-        if route.mapping is not None
-        else route
-        for route in ROUTES
-    )
+    own = own_mappings(files, {route.mapping.id: route.mapping for route in ROUTES}, "consumers")
+    return tuple(msgspec.structs.replace(route, mapping=own.get(route.mapping.id, route.mapping)) for route in ROUTES)
 
 
-def sales_order(files: Mapping[str, bytes]) -> DataMapping:
-    """What makes GP's document of an order in a deployment.
+def mappings_to(system: str, files: Mapping[str, bytes]) -> Mapping[str, DataMapping]:
+    """What makes the documents of a system in a deployment, by record.
 
     Raises:
         BrokenMappingError: as `deployed`.
     """
-    return next(
-        route.mapping
-        for route in deployed(files)
-        if (route.system, route.record) == ("dynamics-gp", "order") and route.mapping is not None
-    )
+    return {route.record: route.mapping for route in deployed(files) if route.system == system}

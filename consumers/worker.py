@@ -16,11 +16,12 @@ from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
 from consumers import agents
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
-from consumers.clarity.order_status_sink import OrderStatusSink
+from consumers.clarity.order_status_sink import OrderStatusSink, PossibleTables
 from consumers.clarity.shipment_sink import ShipmentSink
+from consumers.documents import Documents
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
-from consumers.routes import ROUTES, sales_order
+from consumers.routes import ROUTES, mappings_to
 from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
 from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
@@ -78,23 +79,26 @@ async def target_at(
     settings: Settings, connection: Connection, store: Store, codecs: Codecs, tables: Tables
 ) -> AsyncIterator[AtTarget]:
     """The connection's sinks by record and its probe, with a client of their own."""
+    mappings = mappings_to(connection.system, settings.mappings)
+    refuse_unfit(mappings.values(), (each.mapping for each in ROUTES), tables.current())
     match connection.system:
         case "dynamics-gp":
             lookups = Renamed(tables, of_connection(connection.name), known_as=TARGET)
             target_of(lookups.current(), connection.name)  # a mistake in it stops us now, not at the first order
-            mapping = sales_order(settings.mappings)
-            refuse_unfit([mapping], (each.mapping for each in ROUTES), lookups.current())
             async with aclosing(open_company(connection)) as company:
                 orders = SalesOrderSink(
-                    company, codecs.of(topics.ORDERS), mapping, lookups, now, connection.send_timeout_s
+                    company, codecs.of(topics.ORDERS), mappings["order"], lookups, now, connection.send_timeout_s
                 )
                 yield AtTarget({"order": orders}, company.probe, there=company)
         case "clarity":
             async with open_client(connection) as site:
+                statuses = Documents(mappings["order_status"], PossibleTables(tables, site.site), now)
+                shipments = Documents(mappings["shipment"], tables, now)
+                stock = Documents(mappings["inventory_level"], tables, now)
                 sinks: dict[str, Sink] = {
-                    "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), tables, store),
-                    "shipment": ShipmentSink(site, codecs.of(topics.SHIPMENTS)),
-                    "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), tables),
+                    "order_status": OrderStatusSink(site, codecs.of(topics.ORDER_STATUSES), statuses, store),
+                    "shipment": ShipmentSink(site, codecs.of(topics.SHIPMENTS), shipments),
+                    "inventory_level": InventoryLevelSink(site, codecs.of(topics.INVENTORY_LEVELS), stock),
                 }
                 yield AtTarget(sinks, site.probe)
         case other:

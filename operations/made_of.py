@@ -166,7 +166,8 @@ def plain(content: object) -> object:
     """Plain data of a record; of a fetched one its body."""
     if isinstance(content, Fetched):
         return msgspec.json.decode(content.body)
-    return msgspec.to_builtins(content)
+    # a system's own kinds of values, such as ticks, are read as text
+    return msgspec.to_builtins(content, enc_hook=str)
 
 
 def _source(codecs: Codecs, route: Route, value: bytes) -> object:
@@ -183,21 +184,19 @@ def _targets(settings: Settings, record: RecordTold, outcomes: Sequence[OutcomeT
             if (each.connection, each.message_key, each.state) == (connection, record.message_key, State.DELIVERED)
         ]
         last = max(delivered, key=lambda each: each.at, default=None)
-        mapping = route.mapping
         yield Target(
             connection=connection,
             delivered=last is not None,
             document_number=last.document_number if last is not None else "",
             delivered_with=last.mapping_out if last is not None else "",
-            shown_with=stamp(mapping, _lookups(settings, connection)) if mapping is not None else "",
+            shown_with=stamp(route.mapping, _lookups(settings, connection)),
         )
 
 
 def document(settings: Settings, record: RecordTold, content: object) -> object:
-    """The document that the first connection it is mapped for would be sent now; None: it is mapped for none."""
+    """The document that the first connection it goes to would be sent now; None: it goes nowhere."""
     for route, connection in _goes_to(settings, record):
-        if route.mapping is not None:
-            return plain(route.mapping(content, _lookups(settings, connection), datetime.now(UTC)))
+        return plain(route.mapping(content, _lookups(settings, connection), datetime.now(UTC)))
     return None
 
 

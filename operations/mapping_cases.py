@@ -217,9 +217,14 @@ def _written(mapping: DataMapping, case: Case) -> Any:
     target = Records().type_named(mapping.spec.to.text) if mapping.spec.to is not None else None
     kind = target.maker if isinstance(target, Record) else None
     try:
-        return msgspec.json.decode(case.written.read_bytes(), type=kind or Any)
+        return msgspec.json.decode(case.written.read_bytes(), type=kind or Any, dec_hook=_of_text)
     except msgspec.DecodeError as error:
         raise ConfigurationError(str(_below_root(case.written)), f"is no {target}: {error}") from error
+
+
+def _of_text(kind: Any, value: object) -> Any:
+    """A value of a type of ours, such as ticks, that JSON keeps as text."""
+    return kind(value)
 
 
 def _refusal(case: Case) -> str:
@@ -235,7 +240,7 @@ def _write(case: Case, made: Any, refused: BusError | None) -> Path:
         case.written.unlink(missing_ok=True)
         return refusal
     refusal.unlink(missing_ok=True)
-    case.written.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    case.written.write_bytes(msgspec.json.format(msgspec.json.encode(made, enc_hook=str), indent=2) + b"\n")
     return case.written
 
 

@@ -151,5 +151,4 @@ def _outbound(routes: Iterable[consumers.Route]) -> list[Known]:
     return [
         Known(mapping=route.mapping, file=Path(route.mapping.file), source=route.source, system=route.system)
         for route in routes
-        if route.mapping is not None
     ]

@@ -141,8 +141,7 @@ def place_of(settings: Settings, mapping: str) -> Place:
     for route in streams.deployed(settings.mappings):
         found[route.name] = found[route.mapping.id] = Place(live=route.mapping, inbound=route)
     for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
-        if ours.mapping is not None and way.mapping is not None:
-            found[ours.mapping.id] = found[way.mapping.id] = Place(live=way.mapping)
+        found[ours.mapping.id] = found[way.mapping.id] = Place(live=way.mapping)
     if id_ not in found:
         said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
         raise NotFoundError("recall.unknown", f"no mapping {id_!r} is at work: {said}")

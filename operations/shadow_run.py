@@ -192,8 +192,7 @@ def arrow_of(settings: Settings, new: DataMapping) -> Arrow:
     for route in streams.deployed(settings.mappings):
         found[route.name] = found[route.mapping.id] = _inbound(route, settings.lookups)
     for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
-        if ours.mapping is not None and way.mapping is not None:
-            found[ours.mapping.id] = found[way.mapping.id] = _outbound(way, way.mapping, settings)
+        found[ours.mapping.id] = found[way.mapping.id] = _outbound(way, way.mapping, settings)
     if id_ not in found:
         said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
         raise ConfigurationError(new.id, f"no mapping of that id is at work: {said}")

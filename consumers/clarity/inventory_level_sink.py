@@ -4,12 +4,12 @@ import msgspec
 
 from connect.systems.clarity.client import ClarityClient
 from consumers.clarity.rules import stock_stands
+from consumers.documents import Documents
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Row, Settlement
 from delivery.states import Repeats, State
 from errors import RetryableError
-from mapping.port import Tables
 from schemas.canonical.inventory_level import InventoryLevel
-from schemas.systems.clarity.stock_section import UpsertStockSection, section_key
+from schemas.systems.clarity.stock_section import UpsertStockSection
 
 
 class InventoryLevelSink:
@@ -17,30 +17,22 @@ class InventoryLevelSink:
 
     repeats = Repeats.REPEATABLE
 
-    def __init__(self, client: ClarityClient, decoder: Decoder[InventoryLevel], lookups: Tables) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[InventoryLevel], documents: Documents) -> None:
         self._client = client
         self._decoder = decoder
-        self._lookups = lookups
+        self._documents = documents
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the section and write it if it differs."""
         level = self._decoder.decode(row.payload)
-        lookups = self._lookups.current()
-        product = lookups.find("clarity_products", level.sku) or level.sku
-        section = lookups.find("clarity_sections", level.site) or level.site
-        work = UpsertStockSection(
-            custom_key=section_key(product, section),
-            product_key=product,
-            inventory_location_section_key=section,
-            quantity=level.on_hand,
-            quantity_allocated=level.allocated,
-        )
+        work, stamped = self._documents.of(level)
         standing = await self._client.stock_section_by_key(work.custom_key)
         if stock_stands(standing, work):
-            return Settlement(state=State.SUPPRESSED, code="equal")
+            return Settlement(state=State.SUPPRESSED, code="equal", mapping=stamped)
         return Intent(
             reference=Reference(record="inventory_level", business=level.id, operation=f"write:{level.source_version}"),
             body=msgspec.msgpack.encode(work),
+            mapping=stamped,
             creates=standing is None,
         )
 

@@ -1,13 +1,13 @@
 """Order statuses into a Clarity store: by its action routes, after a look at what stands there."""
 
 import hashlib
-from collections.abc import Mapping
 
 import msgspec
 import structlog
 
 from connect.systems.clarity.client import Action, ClarityClient
 from consumers.clarity.rules import StatusStep, left_alone, status_step
+from consumers.documents import Documents
 from delivery.ports import (
     Absent,
     CannotTell,
@@ -30,20 +30,12 @@ from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.clarity.site import Site, Standing
-from schemas.types import RootKey, id_of
 
 log = structlog.get_logger(__name__)
 
 #: Lookup tables by order state: the action that leads to the store's status, and the status it leads to.
 ACTIONS = "clarity_status_actions"
 KEYS = "clarity_status_keys"
-
-
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """How a state is reached at the store."""
-
-    action: Action
-    status_key: str
 
 
 class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +59,13 @@ class OrderStatusSink:
     #: The order; the order once more, and the action.
     requests = Requests(look=1, write=2)
 
-    def __init__(self, client: ClarityClient, decoder: Decoder[OrderStatus], lookups: Tables, memory: Memory) -> None:
+    def __init__(
+        self, client: ClarityClient, decoder: Decoder[OrderStatus], documents: Documents, memory: Memory
+    ) -> None:
         self._client = client
         self._decoder = decoder
         self._memory = memory
-        self._ways = Ways(lookups, client.site)
+        self._documents = documents
 
     async def prepare(self, row: Row) -> Intent | Settlement:
         """Read the order and choose the action, if one is needed.
@@ -80,27 +74,27 @@ class OrderStatusSink:
             DependencyError: the store does not show the order: what it reads from may lag.
         """
         status = self._decoder.decode(row.payload)
-        known = self._ways.current()
-        if status.status not in known:
-            raise MappingError("status", f"no row for {status.status!r} in lookup tables {ACTIONS} and {KEYS}: add it")
-        wanted = OrderState(status.status)
-        way = known[wanted]
-        order_id = id_of(RootKey(status.id))
+        change, stamped = self._documents.of(status)
+        if change.wanted not in set(OrderState):
+            raise MappingError("wanted", f"{change.wanted!r} is no state of an order")
+        wanted = OrderState(change.wanted)
+        order_id = change.order_id
         order = await self._order(order_id, status.id)
-        step = status_step(order.status_key, way.status_key, wanted, self._client.site)
+        step = status_step(order.status_key, change.status_key, wanted, self._client.site)
         if step is not StatusStep.ACT:
             return left_alone(step)
         body = SetStatus(
             order_id=order_id,
             root_key=status.id,
-            action=way.action.value,
-            status_key=way.status_key,
+            action=change.action,
+            status_key=change.status_key,
             wanted=wanted,
             aspect_after=await self._aspect_after(order, status.id, wanted),
         )
         return Intent(
             reference=Reference(record="order_status", business=status.id, operation=f"set:{status.source_version}"),
             body=msgspec.json.encode(body),
+            mapping=stamped,
             leaves=_left_by(body),
         )
 
@@ -154,37 +148,37 @@ class OrderStatusSink:
         return digest(cancelled(order, site), site)
 
 
-class Ways:
-    """How each state is reached, as the tables say now."""
+class PossibleTables:
+    """The tables as they stand, or as they last led to statuses there are."""
 
     def __init__(self, tables: Tables, site: Site) -> None:
-        """ConfigurationError as `ways`."""
+        """ConfigurationError as `require_possible`."""
         self._tables = tables
         self._site = site
-        self._known = tables.current()
-        self._ways = ways(self._known, site)
+        self._met = self._possible = tables.current()
+        require_possible(self._possible, site)
 
-    def current(self) -> Mapping[OrderState, Way]:
-        """By the tables of now; by those from before where they are impossible, which is said once."""
+    def current(self) -> Lookups:
+        """Those of now; those from before where they are impossible, which is said once."""
         lookups = self._tables.current()
-        if lookups is not self._known:
-            self._known = lookups
+        if lookups is not self._met:
+            self._met = lookups
             try:
-                self._ways = ways(lookups, self._site)
+                require_possible(lookups, self._site)
+                self._possible = lookups
             except ConfigurationError as error:
                 log.error(  # noqa: TRY400 - what to do, no stack
                     "lookups.refused", setting=error.facts.get("setting"), reason=error.message
                 )
-        return self._ways
+        return self._possible
 
 
-def ways(lookups: Lookups, site: Site) -> Mapping[OrderState, Way]:
-    """How each state is reached, by the deployment's tables; a state without rows is never set.
+def require_possible(lookups: Lookups, site: Site) -> None:
+    """Each state is reached by an action there is, and is what the action leads to; one without rows is never set.
 
     Raises:
         ConfigurationError: a row is missing or names what there is not; names the table.
     """
-    found: dict[OrderState, Way] = {}
     for state in OrderState:
         action, status_key = lookups.find(ACTIONS, state), lookups.find(KEYS, state)
         if action is None and status_key is None:
@@ -194,8 +188,6 @@ def ways(lookups: Lookups, site: Site) -> Mapping[OrderState, Way]:
         if status_key is None or not _leads_to(status_key, state, site):
             options = "see the connection's options open_statuses, shipped_statuses and cancelled_status"
             raise ConfigurationError(f"lookups/{KEYS}.csv", f"{state}: {status_key!r} is no such status; {options}")
-        found[state] = Way(action=Action(action), status_key=status_key)
-    return found
 
 
 def _leads_to(status_key: str, state: OrderState, site: Site) -> bool:

@@ -1,4 +1,4 @@
-"""What must be decided before a Clarity store is written to."""
+"""What must be decided before a Clarity store is written to; some of it named by its mappings."""
 
 from enum import StrEnum
 
@@ -6,10 +6,24 @@ from delivery.ports import Settlement
 from delivery.states import State
 from schemas.canonical.order_status import OrderState
 from schemas.canonical.shipment import Shipment
-from schemas.systems.clarity.shipment import ClarityShipment, ClarityShipmentItem, UpsertShipment
+from schemas.systems.clarity.shipment import ClarityShipment, UpsertShipment
 from schemas.systems.clarity.site import Site
-from schemas.systems.clarity.stock_section import ClarityStockSection, UpsertStockSection
+from schemas.systems.clarity.stock_section import ClarityStockSection, UpsertStockSection, section_key
 from schemas.systems.clarity.wire import ticks_at
+from schemas.types import RootKey, id_of
+
+__all__ = [
+    "StatusStep",
+    "id_there",
+    "left_alone",
+    "section_key",
+    "shipment_stands",
+    "status_step",
+    "stock_stands",
+    "ticks_at",
+    "tracking_of_order",
+    "tracking_without",
+]
 
 #: Between the numbers in the order's one tracking field.
 _BETWEEN = ", "
@@ -45,18 +59,9 @@ def left_alone(step: StatusStep) -> Settlement:
     return Settlement(state=State.SUPPRESSED, code=step.value)
 
 
-def store_shipment(shipment: Shipment, order_id: int) -> UpsertShipment:
-    """The shipment as the store keeps it, under the ERP's number; one that was taken back has nothing in it."""
-    numbers = () if shipment.voided else shipment.tracking_numbers
-    lines = () if shipment.voided else shipment.lines
-    return UpsertShipment(
-        custom_key=shipment.number,
-        sales_order_id=order_id,
-        tracking_number=_BETWEEN.join(numbers),
-        carrier_key=shipment.carrier,
-        ship_date=ticks_at(shipment.shipped_at),
-        items=tuple(ClarityShipmentItem(sku=line.sku, quantity=line.quantity) for line in lines),
-    )
+def id_there(root_key: str) -> str:
+    """The order's own id at the store, of its root key."""
+    return id_of(RootKey(root_key))
 
 
 def shipment_stands(standing: ClarityShipment | None, wanted: UpsertShipment) -> bool:

@@ -3,7 +3,8 @@
 import msgspec
 
 from connect.systems.clarity.client import ClarityClient
-from consumers.clarity.rules import shipment_stands, store_shipment, tracking_of_order, tracking_without
+from consumers.clarity.rules import shipment_stands, tracking_of_order, tracking_without
+from consumers.documents import Documents
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Requests, Row, Settlement
 from delivery.states import Repeats, State
 from delivery.things import thing
@@ -41,8 +42,9 @@ class ShipmentSink:
     #: Order and shipment; tracking field and shipment.
     requests = Requests(look=2, write=2)
 
-    def __init__(self, client: ClarityClient, decoder: Decoder[Shipment]) -> None:
+    def __init__(self, client: ClarityClient, decoder: Decoder[Shipment], documents: Documents) -> None:
         self._client = client
+        self._documents = documents
         self._decoder = decoder
 
     async def prepare(self, row: Row) -> Intent | Settlement:
@@ -57,19 +59,21 @@ class ShipmentSink:
         if order is None:
             raise DependencyError(thing("order", shipment.order_id), f"the store has no order {order_id}")
         standing = await self._client.shipment_by_key(shipment.number)
+        document, stamped = self._documents.of(shipment)
         work = WriteShipment(
             order_id=order_id,
             order_key=order.custom_key,
-            shipment=wire.encode(store_shipment(shipment, order.id)),
+            shipment=wire.encode(document),
             tracking_number=tracking_of_order(order.tracking_number, standing, shipment),
             tracking_before=tracking_without(order.tracking_number, standing, shipment),
         )
         if _stands(work, order, standing):
-            return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number)
+            return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number, mapping=stamped)
         return Intent(
             reference=Reference(record="shipment", business=shipment.id, operation=f"write:{shipment.source_version}"),
             body=msgspec.msgpack.encode(work),
             document_number=shipment.number,
+            mapping=stamped,
             creates=standing is None,
         )
 

@@ -255,7 +255,9 @@ def recall(
 
 def _print_tested(each: "Tested") -> None:
     wrong = [case for case in each.cases if not case.right]
-    told = f"{len(each.cases)} examples, {'none differs' if not wrong else f'{len(wrong)} differ'}"
+    told = (
+        f"{len(wrong)} of {len(each.cases)} examples differ" if wrong else f"examples that come out: {len(each.cases)}"
+    )
     out().print(f"{each.mapping}@{each.version}: {told}", style="red" if wrong else "", markup=False)
     for case in wrong:
         out().print(f"  {case.example}", markup=False)

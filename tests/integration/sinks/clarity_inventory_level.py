@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from bus.clock import now
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from consumers.clarity.inventory_level_sink import InventoryLevelSink
+from consumers.documents import Documents
+from consumers.routes import STOCK_SECTION
 from delivery.ports import Memory, Sink
 from mapping.port import Lookups
 from schemas import topics
@@ -40,7 +43,7 @@ class InventoryLevels:
     @asynccontextmanager
     async def opened(self, _memory: Memory) -> AsyncIterator[Sink]:
         async with self._shop.client() as site:
-            yield InventoryLevelSink(site, CODEC, Lookups({}))
+            yield InventoryLevelSink(site, CODEC, Documents(STOCK_SECTION, Lookups({}), now))
 
     def effects(self, event: Event) -> dict[str, int]:
         standing = {f"{each['sku']}|{each['section']}": Decimal(each["quantity"]) for each in self._shop.stock()}

@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from bus.clock import now
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from consumers.clarity.order_status_sink import ACTIONS, KEYS, OrderStatusSink
+from consumers.documents import Documents
+from consumers.routes import ORDER_STATUS
 from delivery.ports import Memory, Sink
 from mapping.port import Lookups
 from schemas import topics
@@ -39,7 +42,7 @@ class OrderStatuses:
     @asynccontextmanager
     async def opened(self, memory: Memory) -> AsyncIterator[Sink]:
         async with self._shop.client() as site:
-            yield OrderStatusSink(site, CODEC, LOOKUPS, memory)
+            yield OrderStatusSink(site, CODEC, Documents(ORDER_STATUS, LOOKUPS, now), memory)
 
     def effects(self, event: Event) -> dict[str, int]:
         order = self._shop.order(event.name)

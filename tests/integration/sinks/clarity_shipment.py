@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from bus.clock import now
 from bus.codec import Codecs
 from bus.registry import MemoryRegistry
 from consumers.clarity.shipment_sink import ShipmentSink
+from consumers.documents import Documents
+from consumers.routes import SHIPMENT
 from delivery.ports import Memory, Sink
+from mapping.port import Lookups
 from schemas import topics
 from schemas.canonical.shipment import Shipment, ShipmentLine
 from tests.integration.sinks.adapter import Event
@@ -38,7 +42,7 @@ class Shipments:
     @asynccontextmanager
     async def opened(self, _memory: Memory) -> AsyncIterator[Sink]:
         async with self._shop.client() as site:
-            yield ShipmentSink(site, CODEC)
+            yield ShipmentSink(site, CODEC, Documents(SHIPMENT, Lookups({}), now))
 
     def effects(self, event: Event) -> dict[str, int]:
         order_id = event.name.removeprefix("S")

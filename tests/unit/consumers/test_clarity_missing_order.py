@@ -6,10 +6,13 @@ from typing import Any, cast
 import pytest
 
 from connect.systems.clarity.client import ClarityClient
+from consumers import routes
 from consumers.clarity.order_status_sink import ACTIONS, KEYS, OrderStatusSink
 from consumers.clarity.shipment_sink import ShipmentSink
+from consumers.documents import Documents
 from delivery.ports import Memory
 from errors import DependencyError
+from mapping.data import DataMapping
 from mapping.port import Lookups
 from schemas.canonical.order_status import OrderStatus
 from schemas.canonical.shipment import Shipment
@@ -46,11 +49,17 @@ SHIPMENT = Shipment(
 )
 
 
+def documents(mapping: DataMapping) -> Documents:
+    return Documents(mapping, LOOKUPS, lambda: NOON)
+
+
 @pytest.mark.parametrize(
     "sink",
     [
-        OrderStatusSink(STORE, Says(STATUS), LOOKUPS, cast("Memory", None)),
-        ShipmentSink(STORE, Says(SHIPMENT)),
+        OrderStatusSink(
+            STORE, Says(STATUS), Documents(routes.ORDER_STATUS, LOOKUPS, lambda: NOON), cast("Memory", None)
+        ),
+        ShipmentSink(STORE, Says(SHIPMENT), Documents(routes.SHIPMENT, LOOKUPS, lambda: NOON)),
     ],
     ids=["status", "shipment"],
 )

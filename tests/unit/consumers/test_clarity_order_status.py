@@ -12,8 +12,10 @@ import pytest
 from bus.secret import Secret
 from bus.settings import ROOT, Connection, load
 from connect.systems.clarity.client import Action, ClarityClient, open_client
-from consumers.clarity.order_status_sink import OrderStatusSink, Ways, ways
+from consumers.clarity.order_status_sink import OrderStatusSink, PossibleTables, require_possible
 from consumers.clarity.rules import StatusStep, status_step
+from consumers.documents import Documents
+from consumers.routes import ORDER_STATUS
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
 from errors import ConfigurationError, MappingError
@@ -82,7 +84,8 @@ class Shop:
         )
         self.client: ClarityClient = open_client(connection, transport)
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
-        self.sink = OrderStatusSink(self.client, Statuses(), lookups(), Nothing())
+        tables = PossibleTables(lookups(), self.client.site)
+        self.sink = OrderStatusSink(self.client, Statuses(), Documents(ORDER_STATUS, tables, lambda: AT), Nothing())
 
     async def place(self) -> str:
         return str((await self.control.post("/orders", json={})).json()["id"])
@@ -112,8 +115,10 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_a_status_is_set_once(shop: Shop) -> None:
     order_id = await shop.place()
 
-    await shop.sink.deliver(await shop.planned("shipped", order_id))
+    intent = await shop.planned("shipped", order_id)
+    await shop.sink.deliver(intent)
 
+    assert intent.mapping.startswith("consumers/clarity/order_status@")
     assert await shop.left_alone("shipped", order_id) == "equal"
 
 
@@ -174,7 +179,7 @@ async def test_a_status_without_a_row_is_this_message_s_failure_only(shop: Shop,
 )
 async def test_a_typing_error_in_a_table_is_named_at_the_start(shop: Shop, changed: dict[str, Any], names: str) -> None:
     with pytest.raises(ConfigurationError, match=names):
-        OrderStatusSink(shop.client, Statuses(), lookups(**changed), Nothing())
+        PossibleTables(lookups(**changed), shop.client.site)
 
 
 def test_a_site_s_own_words_for_shipped_and_cancelled_are_heeded() -> None:
@@ -202,17 +207,21 @@ class Exchanged:
 
 def test_tables_set_while_it_runs_are_taken_and_impossible_ones_are_not() -> None:
     tables = Exchanged(lookups())
-    known = Ways(tables, CEF)
+    known = PossibleTables(tables, CEF)
 
     tables.now = lookups(clarity_status_actions={**ACTIONS, "received": "Dance"})
-    assert known.current()[OrderState.RECEIVED].action is Action.CONFIRM
+    assert known.current().find("clarity_status_actions", "received") == Action.CONFIRM
 
     tables.now = lookups(clarity_status_actions={}, clarity_status_keys={})
-    assert known.current() == {}
+    assert known.current().find("clarity_status_actions", "received") is None
 
 
 def test_the_demonstration_s_tables_reach_every_state_there_is_to_tell() -> None:
     text = (ROOT / "deployments" / "demo" / "towpath.toml").read_text(encoding="utf-8")
     named = {part.split('"')[0] for part in text.split("env:")[1:] if part[0].isupper()}
 
-    assert ways(load(dict.fromkeys(named, "1"), ROOT).lookups, CEF).keys() == set(OrderState) - {OrderState.UNKNOWN}
+    tables = load(dict.fromkeys(named, "1"), ROOT).lookups
+
+    require_possible(tables, CEF)
+    reached = {state for state in OrderState if tables.find("clarity_status_actions", state) is not None}
+    assert reached == set(OrderState) - {OrderState.UNKNOWN}

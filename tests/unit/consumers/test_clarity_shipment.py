@@ -13,9 +13,12 @@ from bus.secret import Secret
 from bus.settings import Connection
 from connect.systems.clarity.client import ClarityClient, open_client
 from consumers.clarity.shipment_sink import ShipmentSink
+from consumers.documents import Documents
+from consumers.routes import SHIPMENT
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
 from errors import BusError
+from mapping.port import Lookups
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
 from schemas.canonical.shipment import Shipment, ShipmentLine
 from schemas.systems.clarity.order import ClarityOrder
@@ -46,7 +49,7 @@ class Shop:
         )
         self.client: ClarityClient = open_client(connection, transport)
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
-        self.sink = ShipmentSink(self.client, Shipments())
+        self.sink = ShipmentSink(self.client, Shipments(), Documents(SHIPMENT, Lookups({}), lambda: AT))
         self.order_id = ""
 
     async def open(self) -> None:
@@ -76,6 +79,7 @@ class Shop:
     async def write(self, row: Row) -> None:
         intent = await self.sink.prepare(row)
         assert isinstance(intent, Intent)
+        assert intent.mapping.startswith("consumers/clarity/shipment@")
         await self.sink.deliver(intent)
         assert isinstance(await self.sink.find(intent), Found)
 

@@ -93,7 +93,7 @@ def test_an_attribute_of_the_store_reaches_a_user_defined_field_by_mapping_alone
     )
     order = codecs.of(topics.ORDERS).decode(made.value)
     lookups = settings.lookups.also(of_connection("gp-two"), known_as=TARGET)
-    document = consumers.sales_order(settings.mappings)(order, lookups, NOW)
+    document = consumers.mappings_to("dynamics-gp", settings.mappings)["order"](order, lookups, NOW)
     _, sent = user_defined_call(document, "ORD1")
 
     # the route keeps its name, so that an event has the same id whoever's mapping made it
@@ -116,7 +116,7 @@ def test_without_own_mappings_nothing_is_sent_of_user_defined_fields() -> None:
     example = ROOT / "schemas/examples/canonical.orders.v1/full_order.json"
     order = msgspec.json.decode(example.read_bytes(), type=Order)
 
-    _, sent = user_defined_call(consumers.sales_order({})(order, lookups, NOW), "ORD1")
+    _, sent = user_defined_call(consumers.mappings_to("dynamics-gp", {})["order"](order, lookups, NOW), "ORD1")
 
     assert set(sent) == {"I_vSOPTYPE", "I_vSOPNUMBE", "I_vUSERDEF1"}
 
