@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mapping.spec import BLOCK_KEYS, FILE_KEYS, LOOKUP_KEYS, PART_KEYS, REQUIRE_KEYS, STATUS_KEYS
+from mapping.spec import BLOCK_KEYS, FILE_KEYS, LOOKUP_KEYS, PART_KEYS, REQUIRE_KEYS, ROUND_TRIP_KEYS, STATUS_KEYS
 
 _EXPRESSION = {"$ref": "#/$defs/expression"}
 _SHAPES: dict[str, Any] = {
@@ -17,7 +17,9 @@ _SHAPES: dict[str, Any] = {
     "unmapped": {"type": "string", "pattern": "^(ignore|refuse|keep in .+)$"},
     "ignored": {"type": "array", "items": {"type": "string"}},
     "rules": {"type": "array", "items": {"type": "string"}},
-    "round trip": {"type": "string"},
+    "round trip": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/roundTrip"}]},
+    "by": {"type": "string"},
+    "without": {"type": "array", "items": {"type": "string"}},
     "let": {"type": "object", "additionalProperties": _EXPRESSION},
     "require": {"type": "array", "items": {"$ref": "#/$defs/requirement"}},
     "fields": {"type": "object", "additionalProperties": {"$ref": "#/$defs/value"}},
@@ -59,6 +61,7 @@ def text() -> str:
             "statuses": _object(STATUS_KEYS, required=["values"]),
             "lookup": {**_object(LOOKUP_KEYS), "type": ["object", "null"]},
             "part": _object(PART_KEYS, required=["from", "to"]),
+            "roundTrip": _object(ROUND_TRIP_KEYS, required=["by"]),
         },
     }
     return json.dumps(schema, indent=2) + "\n"

@@ -25,7 +25,7 @@ FILE_KEYS = {
     "let": "Named values in order; each may use those before it.",
     "require": "What must hold, else the record is refused.",
     "fields": "The target's fields.",
-    "round trip": "The mapping that turns the result back.",
+    "round trip": "The mapping that turns the result back; or `by:` it, and `without:` fields that do not come back.",
 }
 BLOCK_KEYS = {
     "each": "The list it is repeated for: `line in order.lines`.",
@@ -54,6 +54,10 @@ STATUS_KEYS = {
     "inverts": "`true`: no two values become the same, so that it can be turned round.",
 }
 LOOKUP_KEYS = {"inverts": "`true`: no two rows have the same value, so that it can be turned round."}
+ROUND_TRIP_KEYS = {
+    "by": "The mapping that turns the result back.",
+    "without": "Fields of the record that do not come back.",
+}
 PART_KEYS = {
     "from": "Names and types of what it is given; `?` behind a type: may be absent.",
     "to": "The record or value that it makes.",
@@ -148,6 +152,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     value: Expr | None = None
 
 
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """What turns the result back into the record it was made of."""
+
+    #: Id of the mapping.
+    by: Expr
+    #: Fields of the record that do not come back.
+    without: tuple[Expr, ...] = ()
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping file, read."""
 
@@ -167,7 +180,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Expr, ...] = ()
     parts: tuple[Part, ...] = ()
     block: Block
-    round_trip: str = ""
+    round_trip: RoundTrip | None = None
 
 
 def read(content: bytes, file: str) -> Spec:
@@ -208,7 +221,7 @@ class _Reader:
             rules=self._exprs(root.get("rules")),
             parts=tuple(self._part(entry) for entry in self._entries(root.get("parts"))),
             block=self._block(Scalar(text="fields", start=root.start, end=root.start), root),
-            round_trip=self._text(root.get("round trip")),
+            round_trip=self._round_trip(root.get("round trip")),
         )
         if self.messages:
             raise BrokenMappingError(self.messages)
@@ -276,6 +289,13 @@ class _Reader:
                 return self._block(at, node, listed=listed)
             case Items():
                 return Listed(tuple(self._value(at, item, listed=True) for item in node.items))
+
+    def _round_trip(self, node: Node | None) -> RoundTrip | None:
+        if isinstance(node, Entries):
+            self._known(node, ROUND_TRIP_KEYS, "in a round trip")
+            by = self._needed(node.get("by"), node, "`by:` is missing", ROUND_TRIP_KEYS["by"])
+            return RoundTrip(by=by, without=self._exprs(node.get("without")))
+        return RoundTrip(by=self._needed(node, node)) if node is not None else None
 
     def _statuses(self, entry: Entry) -> Statuses:
         node = entry.value if isinstance(entry.value, Entries) else Entries(entries=(), start=entry.key.start, end=0)

@@ -11,8 +11,10 @@ from consumers import routes as consumers
 from delivery.migrate import schema_of
 from delivery.promises import refused
 from errors import ConfigurationError
+from mapping import round_trip
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
+from mapping.spec import Spec
 from mapping.tables import doubled, missing
 from operations import connectors, mapping_files, mapping_versions
 from operations.route_table import arrows
@@ -105,9 +107,15 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
             for each in running
         )
         problems += _versions([each.mapping for each in mapping_files.own(settings)], own_files)
+        problems += _ways_back([each.mapping.spec for each in running])
     except BrokenMappingError as error:
         return (), [*map(str, error.messages), *problems]
     return told, problems
+
+
+def _ways_back(specs: list[Spec]) -> Iterable[str]:
+    known = {spec.id: spec for spec in specs}
+    return [str(message) for spec in specs for message in round_trip.misfits(spec, known)]
 
 
 def _versions(mappings: list[DataMapping], file: Path) -> Iterable[str]:

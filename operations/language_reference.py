@@ -5,7 +5,7 @@ from mapping.expressions import DEEPEST, MOST_CHARACTERS, MOST_NODES
 from mapping.nodes.expression import MOST_WORK
 from mapping.reader import MOST_BYTES
 from mapping.runtime import STEPS_LIMIT, TEXT_LIMIT
-from mapping.spec import BLOCK_KEYS, FILE_KEYS, LOOKUP_KEYS, PART_KEYS, REQUIRE_KEYS, STATUS_KEYS
+from mapping.spec import BLOCK_KEYS, FILE_KEYS, LOOKUP_KEYS, PART_KEYS, REQUIRE_KEYS, ROUND_TRIP_KEYS, STATUS_KEYS
 
 _HEAD = """# The mapping language
 
@@ -104,6 +104,7 @@ def language_page() -> str:
         ("A status map", STATUS_KEYS),
         ("A lookup table", LOOKUP_KEYS),
         ("A part", PART_KEYS),
+        ("A round trip", ROUND_TRIP_KEYS),
     )
     return "\n".join([_HEAD, *(_table(title, keys) for title, keys in places), _EXPRESSIONS])
 

@@ -9,15 +9,16 @@ import msgspec
 
 from bus.settings import ROOT, Settings, of_connection
 from consumers.dynamics_gp.target import TARGET
-from errors import BusError, ConfigurationError
+from errors import BusError, ConfigurationError, MappingError
 from mapping.data import DataMapping
 from mapping.differences import Difference, differences
 from mapping.port import Lookups
 from mapping.records import Records
+from mapping.round_trip import lost
 from mapping.shapes import Record
 from mapping.steps import Kind, Place
 from mapping.watch import Watched
-from operations.mapping_files import Known
+from operations.mapping_files import Known, named
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
 from schemas.topics import Topic
@@ -59,6 +60,8 @@ class CaseTold(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     #: Whether nothing is written down yet.
     new: bool = False
+    #: What the declared way back does not bring back.
+    lost: tuple[Difference, ...] = ()
 
 
 class Tested(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +100,9 @@ def tested(each: Known, lookups: Lookups) -> Tested:
     for case in cases(each):
         explained = watched.run(case.record, lookups, NOW)
         filled |= {step.place.number for step in explained.steps if step.filled}
-        told.append(_told(each.mapping, case, explained.made, explained.refused))
+        one = _told(each.mapping, case, explained.made, explained.refused)
+        missing = _lost(each, case, lookups) if explained.refused is None else ()
+        told.append(msgspec.structs.replace(one, right=one.right and not missing, lost=missing))
     return Tested(
         mapping=each.mapping.id,
         version=each.mapping.version,
@@ -204,6 +209,17 @@ def _told(mapping: DataMapping, case: Case, made: Any, refused: BusError | None)
         return msgspec.structs.replace(told, right=False, new=True)
     found = tuple(differences(_written(mapping, case), made))
     return msgspec.structs.replace(told, right=not found, differences=found)
+
+
+def _lost(each: Known, case: Case, lookups: Lookups) -> tuple[Difference, ...]:
+    declared = each.mapping.spec.round_trip
+    if declared is None:
+        return ()
+    back = named(declared.by.text.strip()).mapping
+    try:
+        return tuple(lost(each.mapping, back, case.record, lookups, NOW))
+    except MappingError as error:
+        return (Difference(field=error.field, before=None, after=f"refused by {back.id}: {error.reason}"),)
 
 
 def _made(mapping: DataMapping, case: Case, lookups: Lookups) -> tuple[Any, BusError | None]:

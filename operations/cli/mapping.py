@@ -263,6 +263,8 @@ def _print_tested(each: "Tested") -> None:
         out().print(f"  {case.example}", markup=False)
         for difference in case.differences:
             out().print(f"    {difference}", markup=False)
+        for difference in case.lost:
+            out().print(f"    does not come back: {difference}", markup=False)
         if case.refused:
             out().print(f"    refused: {case.refused}", markup=False)
         if case.new:

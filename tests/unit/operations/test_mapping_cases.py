@@ -71,6 +71,25 @@ def test_what_is_written_down_anew_reads_as_before(tmp_path: Path, monkeypatch: 
     assert mapping_cases.tested(each, LOOKUPS).right
 
 
+def test_what_a_declared_way_back_loses_is_told_for_each_example(tmp_path: Path) -> None:
+    back = tmp_path / "back.yaml"
+    back.write_text(
+        "mapping: streams/stock/from_clarity\nversion: 1\n"
+        "from: {section: systems.clarity.stock_section.UpsertStockSection}\n"
+        "to: canonical.inventory_level.InventoryLevel\n"
+        "fields:\n  id: section.custom_key\n  source_version: '0'\n  occurred_at: now\n"
+        "  sku: section.product_key\n  on_hand: section.quantity + 1\n"
+    )
+    ours = (ROOT / "consumers/clarity/stock_section.yaml").read_text(encoding="utf-8")
+    there = tmp_path / "there.yaml"
+    there.write_text(f"{ours}round trip: {{by: {back}, without: [id, source_version, occurred_at]}}\n")
+
+    (case,) = mapping_cases.tested(named(str(there)), LOOKUPS).cases
+
+    assert not case.right
+    assert [str(each) for each in case.lost] == ["on_hand: 118.00000 -> 119.00000"]
+
+
 def test_a_case_nobody_knows_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match="there are camel_case_order, full_order, guest_order"):
         mapping_cases.case(named(FILE), "full")
