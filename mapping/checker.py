@@ -53,6 +53,8 @@ class Checker:
         """
         self.functions = functions
         self.tables = tables
+        #: Those of them that can be read the other way.
+        self.inverting: AbstractSet[str] = frozenset()
         #: Values the code needs by name.
         self.constants: dict[str, Any] = {}
         #: What status maps are called with, by the name they are called by.

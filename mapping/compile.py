@@ -86,6 +86,7 @@ class _Compiler:
         self.weights: dict[str, int] = {}
         self.functions = self._functions(functions, rules)
         self.checker = Checker(self.functions, frozenset(spec.lookups))
+        self.checker.inverting = frozenset(table for table, inverts in spec.lookups.items() if inverts)
         self.checker.part_called = self._part_called
 
     def compiled(self) -> Compiled:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Of functions that are one method of a text in Python, when called with one argument.
 _METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
+#: Of functions that read a table the other way.
+_READS_BACK = "lookup_back"
 #: What people write who know Python.
 _PYTHON = {
     "str": 'write f"{…}" or to_text(…)',
@@ -161,7 +163,14 @@ def _known_table(
     for parameter in function.parameters:
         if parameter.name == "table" and "lookups" in function.takes:
             place, table = given.get("table", (node, None))
-            forms.known_table(expression, place, table.constant if table is not None else parameter.default)
+            called = table.constant if table is not None else parameter.default
+            forms.known_table(expression, place, called)
+            if function.name == _READS_BACK and called not in expression.checker.inverting:
+                raise expression.wrong(
+                    place,
+                    f"the table {called} is not said to invert",
+                    f"write lookups: {{{called}: {{inverts: true}}}}, so that check tells two rows of one value",
+                )
 
 
 def _called(expression: "Expression", function: Function, codes: dict[str, ast.expr]) -> ast.expr:

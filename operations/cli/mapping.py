@@ -1,5 +1,6 @@
 """`towpath mapping`: mappings listed, tried with the recorded examples, explained step by step and compared."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,9 +25,14 @@ MOST_READ = 4
 
 def _mappings(incomplete: str) -> list[str]:
     from bus.settings import at_rest  # noqa: PLC0415
+    from errors import ConfigurationError  # noqa: PLC0415
     from operations.mapping_files import ours, own  # noqa: PLC0415  the routes bring every system's record
 
-    return [each.mapping.id for each in (*ours(), *own(at_rest())) if each.mapping.id.startswith(incomplete)]
+    known = ours()
+    # who has broken one is about to ask what is wrong with it
+    with suppress(ConfigurationError):
+        known += own(at_rest())
+    return [each.mapping.id for each in known if each.mapping.id.startswith(incomplete)]
 
 
 File = Annotated[

@@ -14,7 +14,7 @@ from bus.registry import MemoryRegistry
 from connect.systems.dynamics_gp.client import GpClient
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET
-from consumers.routes import SALES_ORDER
+from consumers.routes import SALES_ORDER, mappings_to
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
 from errors import DependencyError, RefusedError, RetryableError, TooLateError, UnknownOutcomeError
@@ -114,6 +114,32 @@ async def test_delivered_order_is_found_again(gp: Gp, sink: SalesOrderSink) -> N
     )
     assert await sink.find(intent) == Found(settlement=settled)
     assert standing(gp) == ONE_ORDER
+
+
+async def test_a_deployment_s_user_defined_fields_are_written_and_changed(gp: Gp, client: GpClient) -> None:
+    own = f"""
+mapping: mappings/gp_orders
+extends: consumers/dynamics_gp/sales_order@{SALES_ORDER.version}
+version: 1
+fields:
+  user_defined: {{fields: {{USERDEF2: 'default(order.custom["gift"], "")'}}}}
+"""
+    mapping = mappings_to("dynamics-gp", {"mappings/gp_orders.yaml": own.encode()})["order"]
+    sink = SalesOrderSink(client, CODEC, mapping, Lookups({TARGET: REFUSING}), lambda: NOON, 15.0)
+
+    await sink.deliver(await prepared(sink, order(custom={"gift": "yes"})))
+    assert user_defined(gp) == ("shop:1001", "yes")
+    intent = await prepared(sink, order(source_version=2, custom={"gift": "wrapped"}))
+    await sink.deliver(intent)
+
+    assert user_defined(gp) == ("shop:1001", "wrapped")
+    assert intent.mapping.startswith("mappings/gp_orders@1+")
+
+
+def user_defined(gp: Gp) -> tuple[str, str]:
+    gp.connection.rollback()
+    ((first, second),) = gp.rows('SELECT trim("USERDEF1"), trim("USERDEF2") FROM dbo."SOP10106"')
+    return first, second
 
 
 async def test_repeat_is_told_to_look_and_changes_nothing(gp: Gp, sink: SalesOrderSink) -> None:

@@ -51,7 +51,8 @@ def test_nothing_reads_lookups_or_the_time_unseen() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_true_in_the_language(example: str) -> None:
-    text = f'lookups: [{", ".join(TABLES)}]\nfields:\n  key: |-\n    "yes" if ({example}) else "no"\n'
+    tables = ", ".join(f"{table}: {{inverts: true}}" for table in TABLES)
+    text = f'lookups: {{{tables}}}\nfields:\n  key: |-\n    "yes" if ({example}) else "no"\n'
 
     assert mapped(text, lookups=Lookups(TABLES))["key"] == "yes"
 

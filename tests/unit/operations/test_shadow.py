@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from errors import DecodeError, MappingError
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from operations.read_topics import Span
 from operations.shadow import Sample, Tally, fields_told, is_expected, refusals_told, shape_of
 from operations.shadow_run import PIECE, Arrow, compare, pieces_of
 from schemas import topics
+from tests.doubles.python_mapping import mapping
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

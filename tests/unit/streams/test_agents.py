@@ -11,13 +11,14 @@ from bus.events import Incoming, Outgoing
 from bus.headers import Lineage, from_headers, to_headers
 from bus.registry import MemoryRegistry
 from errors import DecodeError, MappingError, RejectedError
-from mapping.port import Lookups, mapping
+from mapping.port import Lookups
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from schemas.canonical.order import Order
 from schemas.types import Root
 from streams.agents import Way
 from streams.routes import Route
+from tests.doubles.python_mapping import mapping
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BODY = b"1001"
