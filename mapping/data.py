@@ -56,7 +56,8 @@ class DataMapping:
         #: Its file, as messages name it.
         self.file = file
         self._functions = functions
-        self._of = of
+        #: The mapping it says it extends or replaces.
+        self.of = of
         #: What it may call besides the library.
         self.rules: Mapping[str, FunctionType] = {**(of.rules if of else {}), **(rules or {})}
         self._records = records or Records()
@@ -76,12 +77,12 @@ class DataMapping:
         of = own.extends if own.extends is not None else own.replaces
         if of is None:
             return own
-        if self._of is None:
+        if self.of is None:
             raise own.document.wrong(of.node.start, f"there is no mapping {of.text}")
-        moved = collisions(own, self._of.spec)
+        moved = collisions(own, self.of.spec)
         if moved:
             raise BrokenMappingError(moved)
-        return extended(own, self._of.spec) if own.extends is not None else own
+        return extended(own, self.of.spec) if own.extends is not None else own
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -125,9 +126,9 @@ class DataMapping:
             BrokenMappingError: it cannot be run.
         """
         assert self.compiled is not None
-        if self._of is None or self.spec.extends is None:
+        if self.of is None or self.spec.extends is None:
             return self.own_digest
-        return hashlib.sha256(f"{self.own_digest}{self._of.digest}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.own_digest}{self.of.digest}".encode()).hexdigest()[:12]
 
     def __call__(self, record: Any, lookups: Lookups, now: datetime) -> Any:
         """The target record.

@@ -18,7 +18,7 @@ from mapping.round_trip import lost
 from mapping.shapes import Record
 from mapping.steps import Kind, Place
 from mapping.watch import Watched
-from operations.mapping_files import Known, named
+from operations.mapping_files import Known, below_root, named
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
 from schemas.topics import Topic
@@ -45,6 +45,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     record: Any
     #: Where what it should become is written down.
     written: Path
+    #: Where what ours makes of it is, beside which a deployment's own is told as long as nothing else is written down.
+    ours: Path | None = None
+
+    @property
+    def beside(self) -> Path:
+        """What it is compared with."""
+        own = self.written.is_file() or _refusal_at(self.written).is_file()
+        return self.written if own or self.ours is None else self.ours
 
 
 class CaseTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +155,7 @@ def case(each: Known, name: str) -> Case:
     """
     found = cases(each)
     for one in found:
-        if name in {one.name, str(one.example), str(_below_root(one.example)), str(_below_root(one.written))}:
+        if name in {one.name, str(one.example), str(below_root(one.example)), str(below_root(one.written))}:
             return one
     raise ConfigurationError("--example", f"{name}: no such case; there are {', '.join(one.name for one in found)}")
 
@@ -174,20 +182,31 @@ def source_record(topic: Topic, row_type: type[msgspec.Struct] | None, path: Pat
 
 def written_in(each: Known) -> Path:
     """The folder with what its cases should become."""
-    name = each.target.name if each.target is not None else each.mapping.id.replace("/", ".")
-    return (each.folder / OWN if each.folder is not None else EXAMPLES) / name
+    return (each.folder / OWN if each.folder is not None else EXAMPLES) / _called(each, each.mapping.id)
+
+
+def _called(each: Known, id_: str) -> str:
+    return each.target.name if each.target is not None else id_.replace("/", ".")
 
 
 def _cases(each: Known) -> Iterator[Case]:
     if each.source is None:
         return
     folder = written_in(each)
+    of = each.mapping.of
+    ours = EXAMPLES / _called(each, of.id) if of is not None and each.folder is not None else None
     own = (each.folder / OWN / each.source.name).glob("*.json") if each.folder is not None else ()
     for path in (*sorted((EXAMPLES / each.source.name).glob("*.json")), *sorted(own)):
         kept = _parts(each.source, each.route, path)
         for number, part in enumerate(kept, start=1):
             name = path.stem if len(kept) == 1 else f"{path.stem}_{number}"
-            yield Case(name=name, example=path, record=part, written=folder / f"{name}.json")
+            yield Case(
+                name=name,
+                example=path,
+                record=part,
+                written=folder / f"{name}.json",
+                ours=ours / f"{name}.json" if ours is not None else None,
+            )
 
 
 def _parts(source: Topic, route: Route | None, path: Path) -> list[Any]:
@@ -199,13 +218,13 @@ def _parts(source: Topic, route: Route | None, path: Path) -> list[Any]:
 
 
 def _told(mapping: DataMapping, case: Case, made: Any, refused: BusError | None) -> CaseTold:
-    told = CaseTold(name=case.name, example=str(_below_root(case.written)), right=True)
+    told = CaseTold(name=case.name, example=str(below_root(case.beside)), right=True)
     should = _refusal(case)
     if refused is not None or should:
         said = refused.message if refused is not None else ""
         text = said if refused is not None else f"should be refused: {should}"
         return msgspec.structs.replace(told, right=said == should, refused="" if said == should else text)
-    if not case.written.is_file():
+    if not case.beside.is_file():
         return msgspec.structs.replace(told, right=False, new=True)
     found = tuple(differences(_written(mapping, case), made))
     return msgspec.structs.replace(told, right=not found, differences=found)
@@ -233,9 +252,9 @@ def _written(mapping: DataMapping, case: Case) -> Any:
     target = Records().type_named(mapping.spec.to.text) if mapping.spec.to is not None else None
     kind = target.maker if isinstance(target, Record) else None
     try:
-        return msgspec.json.decode(case.written.read_bytes(), type=kind or Any, dec_hook=_of_text)
+        return msgspec.json.decode(case.beside.read_bytes(), type=kind or Any, dec_hook=_of_text)
     except msgspec.DecodeError as error:
-        raise ConfigurationError(str(_below_root(case.written)), f"is no {target}: {error}") from error
+        raise ConfigurationError(str(below_root(case.beside)), f"is no {target}: {error}") from error
 
 
 def _of_text(kind: Any, value: object) -> Any:
@@ -244,12 +263,16 @@ def _of_text(kind: Any, value: object) -> Any:
 
 
 def _refusal(case: Case) -> str:
-    path = case.written.with_name(f"{case.name}{REFUSED}")
+    path = _refusal_at(case.beside)
     return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
+def _refusal_at(written: Path) -> Path:
+    return written.with_name(f"{written.stem}{REFUSED}")
+
+
 def _write(case: Case, made: Any, refused: BusError | None) -> Path:
-    refusal = case.written.with_name(f"{case.name}{REFUSED}")
+    refusal = _refusal_at(case.written)
     case.written.parent.mkdir(parents=True, exist_ok=True)
     if refused is not None:
         refusal.write_text(f"{refused.message}\n", encoding="utf-8")
@@ -268,7 +291,3 @@ def _never(places: Iterable[Place], filled: set[int]) -> Iterator[str]:
             name = f"{place.part}: {place.field}" if place.part else place.field
             made[name] = made.get(name, False) or place.number in filled
     return (name for name, was_filled in made.items() if not was_filled)
-
-
-def _below_root(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -58,7 +58,7 @@ def own(settings: Settings) -> tuple[Known, ...]:
     """
     stand_for = {each.mapping.id for each in ours()}
     return tuple(
-        msgspec.structs.replace(each, file=settings.folder / each.mapping.file, folder=settings.folder)
+        msgspec.structs.replace(each, file=below_root(settings.folder / each.mapping.file), folder=settings.folder)
         for each in running(settings)
         if each.mapping.id not in stand_for
     )
@@ -123,7 +123,7 @@ def named(name: str, settings: Settings | None = None) -> Known:
     except OSError as error:
         said = nearest(name, by_id) or "`towpath mapping list` names them"
         raise ConfigurationError(name, f"no file and no mapping: {said}") from error
-    place = path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path
+    place = below_root(path.resolve()) if path.resolve().is_relative_to(ROOT) else path
     text = read(content, str(place))
     base = base_of(text)
     of = by_id.get(base[0] if base is not None else text.id)
@@ -132,6 +132,11 @@ def named(name: str, settings: Settings | None = None) -> Known:
     mapping = DataMapping(content, str(place), rules=of.mapping.rules, of=of.mapping if base is not None else None)
     folder = settings.folder if settings is not None and path.resolve().is_relative_to(settings.folder) else None
     return msgspec.structs.replace(of, mapping=mapping, file=place, folder=folder or of.folder)
+
+
+def below_root(path: Path) -> Path:
+    """A path as people name it: below the root of the tree where it is there."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _inbound(routes: Iterable[streams.Route]) -> list[Known]:

@@ -97,7 +97,7 @@ def try_(
     """Map every example and tell what differs from what is written down; exit code 1 if anything does."""
     from bus.settings import at_rest, demo  # noqa: PLC0415
     from operations import mapping_cases  # noqa: PLC0415
-    from operations.mapping_files import named, ours, own  # noqa: PLC0415
+    from operations.mapping_files import below_root, named, ours, own  # noqa: PLC0415
 
     here = at_rest()
     chosen = [named(each, here) for each in files] if files else [*ours(), *own(here)]
@@ -112,7 +112,7 @@ def try_(
         for each in found:
             _print_tested(each)
         for path in written:
-            out().print(f"written: {path}", markup=False)
+            out().print(f"written: {below_root(path)}", markup=False)
     if not all(each.right for each in found):
         raise typer.Exit(1)
 

@@ -194,7 +194,12 @@ def test_own_mappings_have_examples_and_versions_of_their_own(deploy: Deploy) ->
     written = mapping_cases.accept(each, settings.lookups)
 
     assert check(settings).problems == ()
-    assert not before.right
+    # beside what ours makes of it
+    assert [str(each) for case in before.cases for each in case.differences if case.name == "full_order"] == [
+        'note: "Please ring the bell twice." -> "GROUND, gift yes"',
+        'custom.gift: "yes" -> nothing there',
+        'custom.Packing: nothing there -> "paper"',
+    ]
     assert {path.parent for path in written} == {settings.folder / "examples" / "canonical.orders.v1"}
     assert mapping_cases.tested(each, settings.lookups).right
     changed = deploy(orders=GIFTS.replace("gift {gift}", "present {gift}"))
