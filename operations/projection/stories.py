@@ -112,9 +112,20 @@ ROOT_KEYS_OF_DOCUMENT = """
 SELECT split_part(canonical_id, '/', 1) FROM cross_references WHERE id_there = %(text)s
 UNION SELECT root_key FROM outcomes WHERE document_number = %(text)s AND root_key <> ''
 """
+# That no key is empty is said for the index, which leaves out roots without one.
+ARRIVED = """
+SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%(keys)s::text[]) AS k
+LEFT JOIN LATERAL (
+    SELECT arrived_at AS at, source_version AS version FROM roots
+    WHERE root_key = k AND root_key <> '' AND topic = ANY(%(topics)s)
+        AND (%(ids)s::text[] IS NULL OR facts <> 0 OR topic_id = ANY(%(ids)s))
+    UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k AND topic = ANY(%(topics)s)
+) AS heard ON true GROUP BY k
+"""
 ROOT_KEYS_KNOWN = """
 SELECT k FROM unnest(%(keys)s::text[]) AS k
-WHERE EXISTS (SELECT FROM records WHERE root_key = k) OR EXISTS (SELECT FROM roots WHERE root_key = k)
+WHERE EXISTS (SELECT FROM records WHERE root_key = k)
+    OR EXISTS (SELECT FROM roots WHERE root_key = k AND root_key <> '')
     OR EXISTS (SELECT FROM outcomes WHERE root_key = k) OR EXISTS (SELECT FROM dead_letters WHERE root_key = k)
 """
 
@@ -221,15 +232,7 @@ def arrived(
     """
     with wire.transaction():
         found = wire.execute(
-            """
-            SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%(keys)s::text[]) AS k
-            LEFT JOIN LATERAL (
-                SELECT arrived_at AS at, source_version AS version FROM roots
-                WHERE root_key = k AND topic = ANY(%(topics)s)
-                    AND (%(ids)s::text[] IS NULL OR facts <> 0 OR topic_id = ANY(%(ids)s))
-                UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k AND topic = ANY(%(topics)s)
-            ) AS heard ON true GROUP BY k
-            """,
+            ARRIVED,
             {
                 "keys": list(root_keys_listed),
                 "topics": list(topics),

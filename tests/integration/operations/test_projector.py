@@ -45,6 +45,7 @@ from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
 from schemas.topics import avro_schema
+from tests.integration.operations.test_standing_letters import rows_read
 
 PARTITIONS = 3
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -672,6 +673,20 @@ def test_change_on_a_topic_that_was_made_anew_arrived_only_if_something_came_of_
         "shop:3": (NOW, 7),
     }
     assert stories.arrived(projection, ["changes"], ["shop:2"]) == {"shop:2": (NOW, 7)}
+
+
+def test_what_arrived_is_looked_up_by_key_and_not_in_all_that_arrived(projection: migrate.Wire) -> None:
+    with projection.transaction():
+        projection.execute(
+            """
+            INSERT INTO roots (topic_id, partition, event_offset, topic, arrived_at, root_key)
+            SELECT 'changes', 0, n, 'changes', now(), 'shop:' || n FROM generate_series(1, 20000) AS n
+            """
+        )
+        projection.execute("ANALYZE roots")
+        asked = {"keys": [f"shop:{n}" for n in range(1, 101)], "topics": ["changes"], "ids": ["changes"]}
+
+        assert rows_read(projection, stories.ARRIVED, asked) < 1000
 
 
 def test_last_census_of_each_source_is_kept_also_when_the_projection_is_rebuilt(

@@ -1,7 +1,7 @@
 """Which dead letters stand, of which causes, and what an act on them reaches; on a projection in PostgreSQL."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -432,9 +432,9 @@ def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books,
     assert rows_read(books.wire, letters.UNHELD) < 20
 
 
-def rows_read(wire: Wire, statement: str) -> float:
+def rows_read(wire: Wire, statement: str, given: Mapping[str, Any] | None = None) -> float:
     """By all scans of its plan."""
-    ((plans,),) = wire.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}").fetchall()
+    ((plans,),) = wire.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchall()
 
     def read(plan: dict[str, Any]) -> float:
         own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Scan" in plan["Node Type"] else 0
