@@ -20,7 +20,7 @@ from benchmarks.delivering import stores
 from benchmarks.delivering.stores import QUEUE
 from benchmarks.delivering.target import DONE, Target
 from bus.events import Advance
-from delivery import statements
+from delivery import engine, statements
 from delivery.acts import Acts
 from delivery.decide import Pace, Step, after, settled
 from delivery.engine import Deliverer, Limits
@@ -133,7 +133,9 @@ async def _measured(contender: Contender, dsn: str, server: int) -> Figures:
 
 
 async def _deliver(store: Store, contender: Contender, target: Target) -> None:
-    """Until everything is settled."""
+    """Until everything is settled; who has one call at a time is a serial consumer, with one row in hand."""
+    if contender.in_flight == 1:
+        engine.AHEAD = 0
     limits = Limits(in_flight=contender.in_flight)
     chance = random.Random(1).random
     deliverer = Deliverer(store, QUEUE, {"order": target}, uuid.uuid4().hex, random=chance, limits=limits, pace=PACE)
