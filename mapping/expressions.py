@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
+from mapping import braces
 from mapping.messages import WrongError
 
 MOST_CHARACTERS = 2_000
@@ -57,14 +58,16 @@ class Parsed:
             raise WrongError(f"is longer than {MOST_CHARACTERS} characters", "give parts of it names under `let:`")
         if not text.strip():
             raise WrongError("is empty", "write an expression, or leave the line out")
-        #: Nodes within an f-string, whose places Python does not tell, with the text they stand in.
-        self._in_texts: dict[int, str] = {}
+        #: Of nodes within an f-string.
+        self._in_texts: dict[int, tuple[int, int]] = {}
         self._lines = self._source().split("\n")
         self.tree = self._parsed()
         self._check()
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where a node stands in the text, in characters."""
+        if id(node) in self._in_texts:
+            return self._in_texts[id(node)]
         start = self._offset(getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
         end = self._offset(getattr(node, "end_lineno", None) or 1, getattr(node, "end_col_offset", None) or 0)
         return start, max(start, end)
@@ -99,6 +102,9 @@ class Parsed:
                 at = self._offset(
                     error.lineno or 1, len(self._line(error.lineno)[: max((error.offset or 1) - 1, 0)].encode())
                 )
+                # of what stands in braces Python tells no place
+                if error.msg.startswith("f-string"):
+                    at, _ = braces.first_wrong(self.text, template=self._template) or (at, at)
                 raise WrongError(
                     f"is no expression: {error.msg}", _hint(self.text, error.msg), start=at, end=at
                 ) from None
@@ -116,9 +122,9 @@ class Parsed:
 
     def _check(self) -> None:
         for count, (node, parent, depth) in enumerate(_walked(self.tree), start=1):
-            if isinstance(node, ast.JoinedStr):
-                written = self._in_texts.get(id(node)) or (self.text if self._template else self.source(node))
-                self._in_texts.update((id(each), written) for each in ast.walk(node))
+            if isinstance(node, ast.JoinedStr) and id(node) not in self._in_texts:
+                written = self.text if self._template else self.source(node)
+                self._in_texts |= braces.spans(node, written, self.span(node)[0], template=self._template)
             if count > MOST_NODES:
                 raise WrongError(f"has more than {MOST_NODES} parts", "give some of them names under `let:`")
             if depth > DEEPEST:
@@ -159,23 +165,14 @@ class Parsed:
             case bool() | None | str():
                 return
             case int() | float():
-                number = self.number(node)
-                if number is None and id(node) in self._in_texts:
-                    raise self.wrong(node, f"{node.value} stands in a text in two ways", "give it a name under `let:`")
-                if number is None:
+                if self.number(node) is None:
                     raise self.wrong(node, "is no number mappings know", "write digits with a point, such as 0.10")
             case _:
                 raise self.wrong(node, f"mappings know no {type(node.value).__name__}")
 
     def number(self, node: ast.Constant) -> str | None:
         """The digits of a number as they were written, so that 0.10 never becomes a float; None: none we know."""
-        value = node.value
         written = self.source(node).replace("_", "")
-        if id(node) in self._in_texts:
-            # Python tells only the float: one number of the text must be it, and as it was written
-            numbers = {each[0].replace("_", "") for each in _NUMBER.finditer(self._in_texts[id(node)])}
-            same = [each for each in numbers if "." in each and float(each) == value]
-            written = repr(value) if isinstance(value, int) else same[0] if len(same) == 1 else ""
         return written if _NUMBER.fullmatch(written) and len(written) <= _LONGEST_NUMBER else None
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mapping.functions import USUAL
-from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.places import around, either
 from mapping.runtime import STEP
@@ -38,7 +37,7 @@ def joinedstr(expression: "Expression", node: ast.JoinedStr) -> Typed:
         if isinstance(part, ast.Constant):
             parts.append(part)
         elif isinstance(part, ast.FormattedValue):
-            parts.append(ast.FormattedValue(_shown(expression, part.value, node), -1, None))
+            parts.append(ast.FormattedValue(_shown(expression, part.value), -1, None))
     if all(isinstance(part, ast.Constant) for part in parts):
         text = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
         return Typed(ast.Constant(text), Text(frozenset({text})), text)
@@ -57,11 +56,8 @@ def joinedstr(expression: "Expression", node: ast.JoinedStr) -> Typed:
     return expression.grown(code)
 
 
-def _shown(expression: "Expression", node: ast.expr, around: ast.AST) -> ast.expr:
-    try:
-        given = expression.value(node, "within a text")
-    except WrongError as error:
-        raise expression.wrong(around, error.text, error.write) from None
+def _shown(expression: "Expression", node: ast.expr) -> ast.expr:
+    given = expression.value(node, "within a text")
     match given.type:
         case Text() | Integer():
             return given.code
@@ -70,8 +66,9 @@ def _shown(expression: "Expression", node: ast.expr, around: ast.AST) -> ast.exp
         case Date() | Instant():
             return method(given.code, "isoformat")
         case _:
-            write = reading(given.type, "…", Text()) or f"write to_text({expression.parsed.source(node)})"
-            raise expression.wrong(around, f"{given.type} has no text of its own", write)
+            shown = expression.parsed.source(node)
+            write = reading(given.type, shown, Text()) or f"write to_text({shown})"
+            raise expression.wrong(node, f"{given.type} has no text of its own", write)
 
 
 def grown(expression: "Expression", code: ast.expr) -> Typed:

@@ -179,6 +179,44 @@ def test_the_place_of_what_is_wrong_is_told() -> None:
     assert (caught.value.start, caught.value.end) == (11, 16)
 
 
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ('f"{order.id} é {order.numbr}"', "order.numbr"),
+        ('trim(f"a" "{{b}}" f"{order.number}" f"{upper(order.numbr)} {{}}")', "order.numbr"),
+        ("f\"{f'{order.numbr}'}\"", "order.numbr"),
+        ('f"""{order.extra["x"]} {order.number[\'a\']}"""', 'order.extra["x"]'),
+        ('f"\\N{EN DASH}\\"{order.buyer.name}"', "order.buyer"),
+        ('f"{order.id == 7}"', "order.id == 7"),
+        ('f"{order.id:>9}"', "{order.id:>9}"),
+        ("f'{order.number +} x'", "order.number +"),
+    ],
+)
+def test_the_place_of_what_is_wrong_within_a_text_is_told(expression: str, wrong: str) -> None:
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope())
+
+    assert caught.value.start == expression.index(wrong)
+
+
+def test_the_place_of_what_is_wrong_within_a_message_is_told() -> None:
+    text = 'it\'s "{order.id}",\n{{not}} {order.numbr} {'
+    with pytest.raises(WrongError) as caught:
+        Checker(FUNCTIONS, frozenset()).check(Parsed(text.rstrip("{"), template=True), scope())
+
+    assert (caught.value.start, caught.value.end) == (text.index("order.numbr"), text.index("order.numbr") + 11)
+
+
+def test_a_text_that_never_ends_is_looked_through_once() -> None:
+    with pytest.raises(WrongError, match="no expression"):
+        Parsed("f'\\N{order {order.number +'")
+
+
+@pytest.mark.parametrize(("expression", "value"), [('f"{1.0} {1.00}"', "1.0 1.00"), ('f"{1_000.10}{10}"', "1000.1010")])
+def test_numbers_in_a_text_are_as_they_were_written(expression: str, value: str) -> None:
+    assert worth(expression) == value
+
+
 def test_an_instant_is_told_in_utc_of_its_own() -> None:
     assert worth("order.ordered") == NOW == datetime(2026, 3, 2, 16, tzinfo=UTC)
 
@@ -201,7 +239,6 @@ def test_a_number_is_shown_as_it_was_written_and_zero_has_no_sign(expression: st
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ('f"{1.0} {1.00}"', "1.0 stands in a text in two ways"),
         ("order.number) + (order.number", "a bracket is closed that was not opened"),
         ('"\\ud800"', "half a character"),
         ('f"\\ud800{order.id}"', "half a character"),
