@@ -5,11 +5,11 @@ value comes from a field that says the same.
 """
 
 from collections.abc import Callable
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from errors import MappingError
-from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number, bare, span
+from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number, bare, decimals, span
 
 Guard = Callable[[Any], Any]
 _SHOWN = 40
@@ -21,7 +21,7 @@ def guard(given: Type, wanted: Type) -> tuple[str, Guard] | None:  # noqa: PLR09
     match wanted, given:
         case Number(scale, precision), Number() | Integer() if not _holds(wanted, as_number(given)):
             if scale is None:
-                return "_finite", finite
+                return None if wanted.handed_on else ("_finite", finite)
             return f"_amount_{precision or 0}_{scale}", _amount(scale, precision)
         case Integer(), Integer() if not _within(span(given), span(wanted)):
             least, most = span(wanted)
@@ -44,7 +44,7 @@ def finite(number: Any) -> Any:
     Raises:
         MappingError: NaN or Infinity, which some readers take for numbers.
     """
-    if number is not None and not Decimal.is_finite(number):
+    if number is not None and not number.is_finite():
         raise MappingError("", f"{number} is no number")
     return number
 
@@ -70,23 +70,18 @@ def _fits(given: Text, least: int, most: int | None) -> bool:
 
 
 def _amount(scale: int, precision: int | None) -> Guard:
-    # one call asks for both: too many digits behind the point, and before it
-    wide = Context(prec=precision or 100, traps=[Inexact, InvalidOperation]).quantize
-    smallest = Decimal(1).scaleb(-scale)
+    smallest, digits = Decimal(1).scaleb(-scale), (precision or 100) - scale
 
     def amount(number: Decimal | None) -> Decimal | None:
-        if number is None:
-            return None
-        try:
-            wide(number, smallest)
-        except Inexact:
+        # a remainder of the smallest unit tells too many decimals and NaN at once; this runs for every amount
+        if number is None or (not number % smallest and number.adjusted() < digits):
+            return number
+        if finite(number) and number.adjusted() >= digits:
+            raise MappingError("", f"{_shown(number)} has more than {digits} digits before the point")
+        if decimals(number) > scale:
             reason = f"{_shown(number)} has more than {scale} decimals: write round(…, {scale})"
-            raise MappingError("", reason) from None
-        except InvalidOperation:
-            finite(number)
-            digits = (precision or 100) - scale
-            raise MappingError("", f"{_shown(number)} has more than {digits} digits before the point") from None
-        return number if number.is_finite() else finite(number)
+            raise MappingError("", reason)
+        return number
 
     return amount
 

@@ -39,7 +39,7 @@ _NAME = re.compile(r"((?:[a-z][a-z0-9_]*\.)+)([A-Z][A-Za-z0-9]*)(?:\[(.*)\])?", 
 _SIMPLE: Mapping[str, Type] = {
     "text": Text(),
     "integer": Integer(),
-    "decimal": Number(finite=False),
+    "decimal": Number(finite=False, handed_on=True),
     "boolean": Boolean(),
     "date": Date(),
     "instant": Instant(),

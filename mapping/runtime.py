@@ -51,42 +51,47 @@ class Steps:
 
     def sized(self, value: Any) -> Any:
         """A text or a list that is read once more, paid by its length."""
-        if isinstance(value, str):
-            self._pay((len(value) >> 4) + 1)
-        elif isinstance(value, Sized):
-            self._pay((len(value) >> 2) + 1)
+        if value is not None:
+            self._left = left = self._left - (len(value) >> (4 if isinstance(value, str) else 2)) - 1
+            if left < 0:
+                self._refuse()
         return value
 
     def worked(self, value: Any, rate: int) -> Any:
         """What a function is given, paid by its length and what the function takes for each character or item."""
-        if isinstance(value, Sized):
-            self._pay(len(value) * rate // STEP + 1)
+        if value is not None:
+            self._left = left = self._left - len(value) * rate // STEP - 1
+            if left < 0:
+                self._refuse()
         return value
+
+    def any(self, value: Any, rate: int) -> Any:
+        """The same of a value of any kind."""
+        return self.worked(value, rate) if isinstance(value, Sized) else value
 
     def texts(self, value: Any, rate: int) -> Any:
         """The same of a list or a map of texts, which are read, too."""
         if value is not None:
             inside = value.values() if isinstance(value, Mapping) else value
-            self._pay((len(value) + sum(map(len, filter(None, inside)))) * rate // STEP + 1)
+            self._left = left = self._left - (len(value) + sum(map(len, filter(None, inside)))) * rate // STEP - 1
+            if left < 0:
+                self._refuse()
         return value
 
     def text(self, value: str) -> str:
         """A text that was put together."""
-        self._pay((len(value) >> 3) + 1)
-        return bounded_text(value)
+        self._left = left = self._left - (len(value) >> 3) - 1
+        if left < 0:
+            self._refuse()
+        return value if len(value) <= TEXT_LIMIT else bounded_text(value)
 
     def made(self, value: Any) -> Any:
         """A text, a list or a map that was made, or nothing."""
-        if isinstance(value, str):
-            self._pay((len(value) >> 3) + 1)
-        elif isinstance(value, Sized):
-            self._pay(len(value) + 1)
+        if isinstance(value, Sized):
+            self._left = left = self._left - (len(value) >> (3 if isinstance(value, str) else 0)) - 1
+            if left < 0:
+                self._refuse()
         return value
-
-    def _pay(self, steps: int) -> None:
-        self._left = left = self._left - steps
-        if left < 0:
-            self._refuse()
 
     def _refuse(self) -> NoReturn:
         raise MappingError("", f"the record is too long for what this mapping does with it: {_SHORTER}")

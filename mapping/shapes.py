@@ -49,6 +49,8 @@ class Number(Type, frozen=True):
     exact: bool = True
     #: False where NaN or Infinity may stand: some readers take those for numbers.
     finite: bool = True
+    #: Of what parts of a mapping hand to each other, NaN or not: it is asked where it comes to something.
+    handed_on: bool = False
 
     def __str__(self) -> str:
         if not self.exact:

@@ -13,7 +13,20 @@ from mapping.messages import WrongError
 from mapping.port import Lookups
 from mapping.records import type_of
 from mapping.runtime import NAMES
-from mapping.shapes import ListOf, MapOf, Number, Optional, Same, Type, Unreadable, bare, joined, optional
+from mapping.shapes import (
+    Anything,
+    ListOf,
+    MapOf,
+    Number,
+    Optional,
+    Same,
+    Text,
+    Type,
+    Unreadable,
+    bare,
+    joined,
+    optional,
+)
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +58,12 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     #: Nanoseconds for each character or item it is given; 0 where it makes nothing of its own.
     work: int = USUAL
+
+    @property
+    def worked_on(self) -> tuple[str, ...]:
+        """Texts and lists it is given in any case; the first is what it works on."""
+        kinds = (Text, ListOf, MapOf, Anything)
+        return tuple(each.name for each in self.parameters if each.required and isinstance(bare(each.type), kinds))
 
     def __str__(self) -> str:
         shown = [each.name if each.required else f"{each.name}=…" for each in self.parameters]

@@ -93,10 +93,12 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     if function.call is not None and not function.work:
         expression.checker.asked.setdefault(function.name, []).extend(codes.values())
     free = not function.work or _is_free(expression, function, codes)
-    arguments_ = {key: each.code if free else _paid(expression, function, each) for key, each in codes.items()}
+    arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
     code = _called(expression, function, arguments_)
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
+    # what a function takes long for was paid more than what comes of it
+    free = free or (function.work > USUAL and len(function.worked_on) <= 2)
     return Typed(code if free else texts.paid(code, result), result)
 
 
@@ -131,13 +133,13 @@ def _is_free(expression: "Expression", function: Function, given: Mapping[str, T
     return function.name in _METHODS and list(given) == ["text"] and texts.is_free(expression, given["text"])
 
 
-def _paid(expression: "Expression", function: Function, given: Typed) -> ast.expr:
+def _paid(expression: "Expression", function: Function, parameter: str, given: Typed) -> ast.expr:
     """An argument, paid for what the function does with it.
 
-    What a function takes long for is paid always. What is the loop's own, or stands in no loop, is read as often as it
-    is written, and goes with what the function makes of it.
+    What a function takes long for, which is its first text or list, is paid always. What is the loop's own, or stands
+    in no loop, is read as often as it is written, and goes with what the function makes of it.
     """
-    if function.work > USUAL:
+    if function.work > USUAL and parameter == function.worked_on[0]:
         return texts.read(expression, given, function.work).code
     if not isinstance(bare(function.result), Text | ListOf | MapOf):
         return texts.read(expression, given).code

@@ -115,7 +115,9 @@ def read(expression: "Expression", given: Typed, rate: int = USUAL) -> Typed:
     inner = (
         bare(type_.item if isinstance(type_, ListOf) else type_.value) if isinstance(type_, ListOf | MapOf) else None
     )
-    if isinstance(inner, Text):
+    if isinstance(type_, Anything):
+        code = call("_steps.any", given.code, ast.Constant(rate))
+    elif isinstance(inner, Text):
         code = call("_steps.texts", given.code, ast.Constant(rate))
     elif rate > USUAL:
         code = call("_steps.worked", given.code, ast.Constant(rate))
