@@ -187,6 +187,7 @@ class Store(Database):
                     done = not horizons and all(at.get(one.partition) == one.next_offset for one in moves)
                     if attempt in self._doubtful and done:
                         self._doubtful.discard(attempt)
+                        self._arrival(queue).set()  # our own notice is not heard
                         return TakenIn(repeats=len(arrivals))
                     lost = next(one for one in moves if one.partition not in horizons)
                     raise LostPartitionError(
@@ -412,7 +413,8 @@ class Store(Database):
                 turns = await self._registered(wire, queue, turns, brought, mine)
                 brought = frozenset()
             writing = await self._write_turns(wire, queue, owner, turns)
-            await self._call_speaker(wire)
+            if not self.speaks:
+                await self._notify(wire, ANNOUNCED)
             await waiting.bring(wire, self.schema, brought)
             following = await self._go_on(wire, leases, turns, frozenset(going_on))
         self._announced.set()
@@ -610,14 +612,9 @@ class Store(Database):
         self._announced.set()
 
     async def announce(self, wire: Connection, said: Sequence[Announcement]) -> None:
-        """Put announcements into the outbox, inside a transaction of the store."""
+        """Put announcements into the outbox, inside a transaction of the store; its commit wakes who speaks."""
         if said:
             await wire.execute(statements.ANNOUNCE_ALL, columns.of_announcements(said))
-            await self._call_speaker(wire)
-
-    async def _call_speaker(self, wire: Connection) -> None:
-        """Something is to be announced, maybe by another process."""
-        if not self.speaks:
             await self._notify(wire, ANNOUNCED)
 
     def speaker(self, queue: str) -> Speaker:

@@ -31,7 +31,10 @@ WAIT_S = 15.0
 FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
 #: Answers that say no.
 REFUSALS = frozenset(
-    {"identity.still_held", "command.unknown", "command.failed_again", "dead_letters.gone", "ask.no_way", "ask.away"}
+    {
+        *("identity.still_held", "command.unknown", "command.failed_again", "dead_letters.gone"),
+        *("ask.no_way", "ask.away", "recall.gone", "recall.same_mapping"),
+    }
 )
 
 

@@ -17,11 +17,11 @@ from delivery.decide import Pace, Step, Turn, after, settled
 from delivery.edges import CursorLease, Edges
 from delivery.ports import Publication, Row
 from delivery.relay import TURN, Relay, headers_of
-from delivery.store import Store
+from delivery.store import Intended, Store
 from errors import FatalError, RefusedError, RejectedError, RetryableError
 from schemas.bus.fetched import Fetched
 from schemas.bus.outcome import Outcome
-from tests.integration.delivery.rows import QUEUE, arrival, delivered, look, take_in
+from tests.integration.delivery.rows import QUEUE, arrival, delivered, intent_of, look, take_in
 from tests.integration.delivery.running import until
 
 
@@ -124,6 +124,31 @@ async def test_settling_wakes_the_relay_of_another_process(
     one.stop()
     await running
     await other.close()
+
+
+async def test_what_is_told_of_a_dead_worker_wakes_the_relay(
+    bus_dsn: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_in(store, arrival(0))
+    (row,) = await store.claim(QUEUE, "dead", 1, 2.0)
+    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
+    listening = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
+    await until(lambda: look(bus_dsn, store.connection, listening, f"towpath {store.connection} listener"))
+
+    async def wait_for_ever(_timeout_s: float) -> None:
+        idle.set()
+        await real(60)
+
+    assert await store.intend(QUEUE, "dead", [Intended(row=row, intent=intent_of(row))])
+    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    one = relay(store, broker)
+    running = asyncio.create_task(one.run())
+    await idle.wait()
+    while not await store.expire_leases(QUEUE, "other", 5.0):
+        await asyncio.sleep(0.01)
+    await until(lambda: broker.records, within_s=10)
+    one.stop()
+    await running
 
 
 async def test_nothing_leaves_the_outbox_before_the_broker_has_it(store: Store) -> None:
