@@ -204,9 +204,9 @@ def _bodies(settings: Settings, codecs: Codecs, topic: Topic, connection: str) -
                 fetched = codec.decode(message.value())
             except RejectedError:
                 continue
-            if fetched.connection == connection and _is_object(fetched.body):
+            if fetched.connection == connection:
                 newest.append(fetched.body)
-    return list(newest)
+    return [body for body in newest if _is_object(body)]
 
 
 def _is_object(body: bytes) -> bool:

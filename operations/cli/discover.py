@@ -47,6 +47,8 @@ def discover(
     given = settings()
     require_known("CONNECTION", connection, given.connections)
     kept_in = seen or given.folder / "discovered" / f"{connection}.json"
+    if err().is_terminal:
+        err().print(f"looking at what {connection} says of itself …", style="dim", markup=False)
     found = discovered(given, connection, kept_in, only=only or (), documents=samples, recorded=recorded)
     if write is not None and len(found.records) > MOST_FILES:
         raise typer.BadParameter(f"{len(found.records)} records: choose with --only", param_hint="'--write'")
