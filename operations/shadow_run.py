@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
+from types import FunctionType
 from typing import Any
 
 import msgspec
@@ -131,6 +132,8 @@ class Comparison:
         # said now, and not with the first record
         assert self.new.compiled is not None
 
+        share(self.new, self.arrow.live)
+
     def close(self) -> None:
         """Hang up."""
         self._registry.close()
@@ -150,6 +153,34 @@ class Comparison:
         key = (message.key() or b"").decode("utf-8", "backslashreplace")
         position = f"{message.topic()}/{message.partition()}/{message.offset()}"
         compare(self.arrow, self.new, self._decode, message.value(), at, Sample(key=key, position=position), tally)
+
+
+class Once:
+    """A rule that both versions call with the very same arguments: the second time it says what it said."""
+
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        self._rule = rule
+        self._given: tuple[Any, ...] | None = None
+        self._said: Any = None
+
+    def __call__(self, *given: Any) -> Any:
+        """As the rule; its errors are not kept."""
+        last = self._given
+        if last is None or len(last) != len(given) or any(a is not b for a, b in zip(last, given, strict=True)):
+            # first, so that an error leaves nothing half
+            self._said, self._given = self._rule(*given), given
+        return self._said
+
+
+def share(*mappings: AnyMapping[Any, Any]) -> None:
+    """Let versions share what their rules say of a record: decoding a document takes longer than mapping it."""
+    listed = [each for each in mappings if isinstance(each, DataMapping)]
+    once = {rule: Once(rule) for each in listed for rule in each.rules.values()}
+    for each in listed:
+        space = each.compiled.function.__globals__
+        for name, value in list(space.items()):
+            if isinstance(value, FunctionType) and value in once:
+                space[name] = once[value]
 
 
 def compare(

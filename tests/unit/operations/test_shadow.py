@@ -6,15 +6,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.settings import ROOT
 from errors import DecodeError, MappingError
 from mapping.port import Lookups
+from operations.mapping_files import named
 from operations.read_topics import Span
 from operations.shadow import Sample, Tally, fields_told, is_expected, refusals_told, shape_of
-from operations.shadow_run import PIECE, Arrow, compare, pieces_of
+from operations.shadow_run import PIECE, Arrow, Once, compare, pieces_of, share
 from schemas import topics
+from schemas.bus.fetched import Fetched
+from streams.routes import ORDER_FROM_CLARITY
 from tests.doubles.python_mapping import mapping
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+BODY = (ROOT / "schemas" / "examples" / "clarity.orders.v1" / "full_order.json").read_bytes()
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,3 +141,34 @@ def test_a_topic_is_shared_in_pieces_that_hold_all_of_it() -> None:
         ({0: 5 + 2 * PIECE}, {0: 5 + 2 * PIECE + 1}),
         ({3: 0}, {3: 2}),
     ]
+
+
+def test_a_rule_is_asked_once_for_the_very_same_arguments() -> None:
+    asked: list[tuple[object, object]] = []
+
+    def rule(record: object, lookups: object) -> int:
+        asked.append((record, lookups))
+        if record == "refused":
+            raise MappingError("", "no")
+        return len(asked)
+
+    once, first, like_it, tables = Once(rule), ["a"], ["a"], object()
+
+    said = [once(first, tables), once(first, tables), once(like_it, tables), once(first, tables)]
+    for _ in range(2):
+        with pytest.raises(MappingError):
+            once("refused", tables)
+
+    assert said == [1, 1, 2, 3]
+    assert len(asked) == 5
+
+
+def test_versions_that_share_their_rules_say_what_they_said_alone() -> None:
+    fetched = Fetched(connection="clarity-main", id="1", read_at=NOON, source_version=5, body=BODY)
+    tables = Lookups({"connection:clarity-main": {"currency": "USD"}})
+    new = named("streams/orders/from_clarity.yaml").mapping
+    alone = new(fetched, tables, NOON)
+
+    share(new, ORDER_FROM_CLARITY)
+
+    assert [each(fetched, tables, NOON) for each in (ORDER_FROM_CLARITY, new)] == [alone, alone]
