@@ -18,6 +18,12 @@ from operations.discovery import type_of
 WIDEST = (28, 10)
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
+#: What a proposed module means by them; no field or class of it may take their place.
+_TAKEN = frozenset({"msgspec", "datetime", "tuple", "dict", "str", "int", "bool", "bytes", "Decimal", "Annotated"})
+#: msgspec refuses them in a field's name.
+_NO_RENAME = re.compile(r'[\x00-\x1f"\\]')
+#: Characters of foreign text in a line.
+_LONGEST = 120
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +51,7 @@ def proposals(records: Iterable[Record], system: str, connection: str) -> Iterat
         file = snake(record.name)
         namespace = f"towpath.{snake(system)}.{file}"
         schema = _avro(record, by_name, namespace, set()) | {
-            "doc": f"Proposed by what {connection} says of {record.name}."
+            "doc": f"Proposed by what {connection} says of {plain(record.name)}."
         }
         yield Proposal(
             record=record.name,
@@ -59,7 +65,7 @@ def proposals(records: Iterable[Record], system: str, connection: str) -> Iterat
 def camel(name: str) -> str:
     """The name of a class: `SOP10100` is `Sop10100`, `Order_SalesItems` is `OrderSalesItems`."""
     made = "".join(word.capitalize() for word in _WORD.findall(name)) or "Record"
-    return made if made[0].isalpha() else f"Record{made}"
+    return made if made[0].isalpha() and made not in _TAKEN and not keyword.iskeyword(made) else f"Record{made}"
 
 
 def snake(name: str) -> str:
@@ -71,13 +77,21 @@ def safe(name: str) -> str:
     """A name Python and Avro take."""
     made = _NOT_IN_NAMES.sub("_", name).lstrip("_") or "field"
     made = f"field_{made}" if made[0].isdigit() else made
-    return f"{made}_" if keyword.iskeyword(made) else made
+    return f"{made}_" if keyword.iskeyword(made) or made in _TAKEN else made
+
+
+def plain(text: str) -> str:
+    """A system's own words as they may stand in a comment or docstring: one printable line that ends neither."""
+    said = "".join(each if each.isprintable() and each not in "\"'\\" else " " for each in text)
+    return " ".join(said.split())[:_LONGEST]
 
 
 def _fields(record: Record) -> Iterator[tuple[str, Field]]:
-    """Each with a name of its own."""
+    """Each with a name of its own; without those a Struct cannot read under theirs."""
     used: set[str] = set()
     for field in record.fields:
+        if _NO_RENAME.search(field.name):
+            continue
         name = safe(field.name)
         while name in used:
             name += "_"
@@ -148,9 +162,8 @@ def _module(record: Record, by_name: Mapping[str, Record], connection: str) -> s
         *(["from decimal import Decimal"] if "Decimal" in body else []),
         *(["from typing import Annotated"] if "Annotated[" in body else []),
     ]
-    heading = (
-        f'"""{record.name} as {connection} describes it; proposed: cut it to what is read, and give it examples."""'
-    )
+    said = f"{plain(record.name)} as {connection} describes it"
+    heading = f'"""{said}; proposed: cut it to what is read, and give it examples."""'
     standard = "\n".join(imports) + "\n\n" if imports else ""
     return f"{heading}\n\n{standard}import msgspec\n\n\n{body}\n"
 
@@ -158,19 +171,20 @@ def _module(record: Record, by_name: Mapping[str, Record], connection: str) -> s
 def _class(record: Record, by_name: Mapping[str, Record], done: list[str], classes: list[str]) -> None:
     """What stands inside of it comes first."""
     done.append(record.name)
-    for field in record.fields:
+    fields = list(_fields(record))
+    for _, field in fields:
         if field.record in by_name and field.record not in done:
             _class(by_name[field.record], by_name, done, classes)
     lines = [
         f"class {camel(record.name)}(msgspec.Struct, frozen=True, kw_only=True):",
-        f'    """A row of {record.name}."""' if record.key else f'    """{record.name}."""',
+        f'    """A row of {plain(record.name)}."""' if record.key else f'    """{plain(record.name)}."""',
         "",
     ]
-    for name, field in _fields(record):
+    for name, field in fields:
         if _said(field) != name:
             lines.append(f"    #: {_said(field)}{', of the key' if field.name in record.key else ''}.")
         lines.append(f"    {name}: {_python_type(field, by_name)}{_python_default(name, field)}")
-    classes.append("\n".join(lines) if record.fields else "\n".join([*lines[:2], ""]).rstrip())
+    classes.append("\n".join(lines) if fields else "\n".join([*lines[:2], ""]).rstrip())
 
 
 def _python_type(field: Field, by_name: Mapping[str, Record]) -> str:
@@ -202,7 +216,7 @@ def _python_default(name: str, field: Field) -> str:
     if name == field.name:
         return f" = {default}" if default else ""
     factory = "default_factory=dict, " if default == "{}" else f"default={default}, " if default else ""
-    return f" = msgspec.field({factory}name={json.dumps(field.name)})"
+    return f" = msgspec.field({factory}name={_literal(field.name)})"
 
 
 def _has_default(field: Field) -> bool:
@@ -218,8 +232,14 @@ def _width(field: Field) -> tuple[int, int]:
     return (field.precision, field.scale) if field.precision else WIDEST
 
 
+def _literal(text: str) -> str:
+    """As Python reads it; in the quotes our formatter writes where they need no escaping."""
+    return f'"{text}"' if text.isprintable() else repr(text)
+
+
 def _said(field: Field) -> str:
     """How the system itself calls it."""
-    named = field.name if field.name == safe(field.name) else json.dumps(field.name)
-    kind = field.said or field.kind.value
-    return f"{named}, {kind}({field.length})" if field.length else f"{named}, {kind if field.said else type_of(field)}"
+    named = field.name if field.name == safe(field.name) else f"[{field.name}]"
+    length = f"({field.length})" if field.length else ""
+    kind = field.said or (field.kind.value if length else type_of(field))
+    return plain(f"{named}, {kind}{length}")

@@ -1,8 +1,11 @@
 """What changed in a system's records, and the records proposed for them."""
 
+import ast
 import importlib.util
 import json
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +15,7 @@ import msgspec
 import pytest
 
 from connect.discovered import Field, Kind, Record
+from connect.openapi import records as of_openapi
 from connect.samples import records as of_samples
 from connect.systems.dynamics_gp.catalogue import records as of_catalogue
 from errors import ConfigurationError
@@ -196,3 +200,62 @@ def test_proposals_never_overwrite_what_somebody_changed(tmp_path: Path) -> None
     assert [path.name for path in first] == ["sop_10200.avsc", "sop_10200.py"]
     assert ([path.name for path in second], [path.name for path in left]) == (["sop_10200.avsc"], ["sop_10200.py"])
     assert (tmp_path / "sop_10200.py").read_text() == "# cut"
+
+
+HOSTILE = (
+    "evil\n    b = __import__('os').system('id')\n    #",
+    '"""\nimport os\n"""',
+    '""" + __import__("os").system("id") + """',
+    "\\",
+    "a\x0cb\x85c\u2028import os\u202ed",
+    "../../../etc/passwd",
+    "True",
+    "decimal",
+    "msgspec",
+    "😀 ' \"",
+    "",
+)
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_nothing_a_system_says_is_more_than_a_name_or_a_comment(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = of_openapi(
+        msgspec.json.encode(
+            {"openapi": "3", "components": {"schemas": {said: {"type": "object", "description": said, "properties": {
+                said: {"type": "string", "format": said, "description": said, "default": said},
+                "b": {"type": said, "default": said},
+                "c": {"type": "number", "description": said},
+            }}}}}
+        )
+    )  # fmt: skip
+    told = Field(name=said, kind=Kind.DECIMAL, precision=9, scale=2, said=said, required=True)
+    table = Record(name=said, fields=(told, msgspec.structs.replace(told, name="a")), key=(said,))
+
+    for records in (described, (table,), (msgspec.structs.replace(table, key=()),)):
+        (proposal,) = proposals(records, "dynamics-gp", "gp-two")
+
+        assert re.fullmatch(r"[a-z0-9_]+", proposal.file)
+        assert fastavro.parse_schema(json.loads(proposal.avsc))
+        tree = ast.parse(proposal.module)
+        assert not list(calls_that_are_not_ours(tree))
+        for statement in tree.body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str())) | ast.ImportFrom():
+                    pass
+                case ast.Import(names=[ast.alias(name="msgspec")]):
+                    pass
+                case ast.ClassDef(body=body):
+                    assert isinstance(body[0], ast.Expr)
+                    assert isinstance(body[0].value, ast.Constant)
+                    assert all(isinstance(each, ast.AnnAssign) for each in body[1:])
+                case _:
+                    pytest.fail(f"{ast.unparse(statement)} is no part of a record")
+        loaded(proposal, tmp_path, monkeypatch)
+
+
+def calls_that_are_not_ours(tree: ast.Module) -> Iterator[ast.Call]:
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Call) and ast.unparse(each.func) not in {"msgspec.field", "msgspec.Meta", "Decimal"}:
+            yield each
