@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from mapping.functions import FUNCTIONS, USUAL, WORK
+from mapping.functions import CALL, FUNCTIONS, USUAL, USUAL_CALL, WORK
 from mapping.messages import WrongError
 from mapping.port import Lookups
 from mapping.records import type_of
@@ -58,6 +58,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     #: Nanoseconds for each character or item it is given; 0 where it makes nothing of its own.
     work: int = USUAL
+    #: Nanoseconds for a call of it, where it makes something.
+    price: int = USUAL_CALL
 
     @property
     def worked_on(self) -> tuple[str, ...]:
@@ -101,7 +103,10 @@ def function_of(name: str, function: Callable[..., Any]) -> Function:
 def library() -> Mapping[str, Function]:
     """The functions that every mapping may call."""
     made = {name: function_of(name, described.call) for name, described in FUNCTIONS.items()}
-    return made | {name: msgspec.structs.replace(made[name], work=work) for name, work in WORK.items()}
+    return {
+        name: msgspec.structs.replace(each, work=WORK.get(name, USUAL), price=CALL.get(name, USUAL_CALL))
+        for name, each in made.items()
+    }
 
 
 def _type(annotation: Any) -> Type:

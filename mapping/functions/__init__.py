@@ -169,6 +169,38 @@ WORK: Mapping[str, int] = {
     }.items()
     for call in calls
 }  # fmt: skip
+#: Nanoseconds for a call, be what it is given ever so short.
+USUAL_CALL = 1_000
+#: Of those that take longer, measured alike.
+CALL: Mapping[str, int] = {
+    call.__name__: price
+    for price, calls in {
+        60_000: (phones.phone, phones.phone_national, phones.phone_extension, phones.is_phone),
+        30_000: (addresses.parse_address, addresses.address_lines),
+        12_000: (
+            addresses.is_postal_code, addresses.postal_code, amounts.spread, countries.state_name,
+            countries.state_code,
+        ),
+        7_000: (
+            conversions.boolean_of, conversions.list_of, conversions.to_decimal, conversions.to_integer,
+            countries.country_code, countries.country_code3, countries.country_name, countries.country_number,
+            countries.is_state, currencies.convert, currencies.currency_code, currencies.exchange_rate,
+            moments.format_instant, moments.is_date, moments.to_date, tables.lookup_back, texts.cut_bytes,
+            texts.wrap, units.convert_quantity, units.convert_unit_price,
+        ),
+        4_000: (
+            amounts.discounted, amounts.extended_price, amounts.net_unit_price, amounts.percent_of,
+            amounts.rounding_difference, amounts.without_tax, conversions.decimal_of, conversions.is_decimal,
+            conversions.map_of, conversions.to_boolean, conversions.whole, countries.is_country,
+            currencies.minor_unit, currencies.rounded_money, moments.date_in, moments.format_date,
+            moments.instant_of, moments.to_instant, moments.today, names.email, names.split_name,
+            texts.capitalised, texts.digits, texts.fit_code_page, texts.fits_code_page, texts.like, texts.only,
+            texts.part, texts.plain_text, texts.replace, texts.split, texts.to_ascii, texts.without,
+            units.unit_factor,
+        ),
+    }.items()
+    for call in calls
+}  # fmt: skip
 #: Each undoes the other where neither refuses; held by property tests.
 _INVERSES = (
     (conversions.to_decimal, conversions.format_decimal),

@@ -8,6 +8,7 @@ from mapping.functions import FUNCTIONS, USUAL, written
 from mapping.messages import nearest
 from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
+from mapping.runtime import STEP
 from mapping.scope import UNKNOWN, Typed, method, name
 from mapping.shapes import Anything, Integer, ListOf, MapOf, Nothing, Optional, Text, Type, bare
 from mapping.signatures import Function, bound, result_of
@@ -92,6 +93,9 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
             expression.checker.whole(typed)
     if function.call is not None and not function.work:
         expression.checker.asked.setdefault(function.name, []).extend(codes.values())
+    if expression.scope.depth and function.work and function.name not in _METHODS:
+        # at each turn; outside of loops the mapping's own size bounds it
+        expression.checker.weight += function.price // STEP
     free = not function.work or _is_free(expression, function, codes)
     arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
     code = _called(expression, function, arguments_)

@@ -17,7 +17,7 @@ from errors import MappingError
 from mapping import runtime
 from mapping.checker import Checker
 from mapping.expressions import Parsed
-from mapping.functions import FUNCTIONS, WORK
+from mapping.functions import CALL, FUNCTIONS, USUAL_CALL, WORK
 from mapping.functions.description import word
 from mapping.messages import BrokenMappingError, WrongError
 from mapping.port import Lookups
@@ -373,6 +373,60 @@ def test_what_takes_long_is_paid_for_as_long(name: str) -> None:
 
     # twice as long where letters have accents, more where others use the machine
     assert min(took) < 6 * WORK[name] * 2_000
+
+
+#: What takes long of what is short: numbers, names, what is none; by parameter where any text would be refused at once.
+SHORT = ("1234567890", "+1 512 555 0100", "Texas", "US", "a", "1.25")
+MEANT = {"country": "US", "zone": "America/Chicago", "state": "TX", "code_page": "cp1252"}
+
+
+def taken(name: str) -> float:
+    """Nanoseconds of a call with what is short, of the worst it was given."""
+    function = FUNCTIONS[name]
+    handed_on = {each: Lookups({}) if each == "lookups" else NOW for each in function.handed_on}
+    worst = 0.0
+    for text in SHORT:
+        kinds: dict[str, Any] = {"decimal": Decimal("1.25"), "integer": 2, "date": NOW.date(), "instant": NOW}
+        kinds |= {"list[decimal]": [Decimal("1.25")], "boolean": True}
+        for kind in ("text", "any", "text?"):
+            kinds[kind] = text
+        given = {
+            each.name: MEANT.get(each.name)
+            or kinds.get(word(each.type), {text: text} if "map" in word(each.type) else [text])
+            for each in function.parameters
+            if each.required or each.name in MEANT
+        }
+        took = []
+        for _ in range(5):  # the first reads tables
+            begun = time.process_time_ns()
+            for _ in range(5):
+                with suppress(MappingError):
+                    function.call(**handed_on, **given)
+            took.append((time.process_time_ns() - begun) / 5)
+        worst = max(worst, min(took))
+    return worst
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_call_is_paid_though_what_it_is_given_is_short(name: str) -> None:
+    # beside another one, so that neither the machine nor who else uses it matters
+    beside = taken("is_date") / CALL["is_date"]
+
+    assert taken(name) < 4 * beside * CALL.get(name, USUAL_CALL)
+
+
+@pytest.mark.parametrize("name", ["is_date", "is_phone", "is_state", "is_country", "contains"])
+def test_a_loop_pays_each_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = {"is_date": "a.sku", "is_country": "a.sku", "contains": "a.sku, b.sku"}.get(name, 'a.sku, "US"')
+    made = mapping(f"fields:\n  whole: count(1 for a in order.lines for b in order.lines if {name}({arguments}))\n")
+    order = {**ORDER, "lines": [{**ORDER["lines"][0], "sku": "1234567890"}] * 20}
+    calls = len(order["lines"]) ** 2 * CALL.get(name, USUAL_CALL) // runtime.STEP
+
+    monkeypatch.setattr(runtime, "STEPS_LIMIT", calls)
+    with pytest.raises(MappingError, match="too long"):
+        made(order, Lookups({}), NOW)
+    monkeypatch.setattr(runtime, "STEPS_LIMIT", calls * 3)
+    made(order, Lookups({}), NOW)
 
 
 def test_whatever_a_mapping_ends_in_is_its_record_s_and_names_the_field() -> None:
