@@ -1,14 +1,20 @@
 """A deployment's mapping that changes ours: a few fields, a named value, a row of a status map; the rest stays ours."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
 from mapping.messages import Message
-from mapping.spec import Block, Expr, Listed, Named, Part, Spec, Statuses, Value, Verbatim
+from mapping.said import Said, said
+from mapping.spec import Block, Expr, Named, Spec, Statuses, Value
 
 T = TypeVar("T")
+#: What an extension says besides ours, or of itself.
+_ADDED = ("require ", "rules ", "ignored ", "from ")
+_OWN = frozenset({"version", "extends", "to"})
+_ITEM = re.compile(r"\[\d+\]")
 
 
 def base_of(own: Spec) -> tuple[str, int] | None:
@@ -68,16 +74,57 @@ def collisions(own: Spec, base: Spec, then: Spec | None = None) -> list[Message]
         text = f"ours moved from version {version} to {base.version}, and this stands in its place"
         write = f"look what changed (`towpath mapping diff`), then write replaces: {base.id}@{base.version}"
         return [_said(of, text, write)]
-    before = dict(_named(then)) if then is not None else {}
-    now, told = dict(_named(base)), []
-    for path, (place, _) in _named(own):
-        if path in now and now[path][1] != (before[path][1] if path in before else None):
-            moved = f"which moved from version {version} to {base.version}"
-            text = f"{path} replaces ours, {moved} and says now: {now[path][1]}"
-            told.append(
-                _said(place, text, f"look whether yours still holds, then write extends: {base.id}@{base.version}")
-            )
-    return told
+    moved = _moved(base, then)
+    told: dict[str, Message] = {}
+    for path, each in said(own):
+        place = _replaced(path, each)
+        met = {what: text for what, text in moved.items() if place is not None and _is_of(place, what)}
+        if not met or place is None or place in told or met.get(place) == each.text:
+            continue
+        now = met[place] if [*met] == [place] else "; ".join(f"{what}: {text}" for what, text in met.items())
+        text = f"{place} replaces ours, which moved from version {version} to {base.version} and says now: {now}"
+        write = f"look whether yours still holds, then write extends: {base.id}@{base.version}"
+        told[place] = _said(each.at or of, text, write)
+    return list(told.values())
+
+
+def _moved(base: Spec, then: Spec | None) -> dict[str, str]:
+    """What ours says now, by its path; with the text it was at hand, only what is not said as it was."""
+    now = {_path(what): each.text for what, each in said(base)}
+    if then is None:
+        return now
+    before = {_path(what): each.text for what, each in said(then)}
+    return {
+        what: now.get(what, "nothing") for what in dict.fromkeys((*now, *before)) if now.get(what) != before.get(what)
+    }
+
+
+def _replaced(path: str, each: Said) -> str | None:
+    """What of ours stands there no more for this; None: it is added to ours, or is none of an extension's."""
+    if (
+        path.startswith(_ADDED)
+        or " require " in path
+        or path in _OWN
+        or (path.endswith(" inverts") and each.text == "false")
+    ):
+        return None
+    if path.startswith("statuses "):
+        return path
+    if path.startswith("parts "):
+        return path.partition(":")[0]
+    # what repeats or chooses stands for its whole block, one value of a list for the list
+    return _path(_ITEM.split(each.governs or path.removesuffix(" otherwise"))[0])
+
+
+def _is_of(place: str, what: str) -> bool:
+    """Whether one is the other or stands in it."""
+    long, short = (place, what) if len(place) > len(what) else (what, place)
+    return long == short or (long.startswith(short) and long[len(short)] in ".[ :")
+
+
+def _path(what: str) -> str:
+    """As both name it: an extension does not say again that a block is repeated."""
+    return what.replace("[]", "")
 
 
 def _said(at: Expr | Named, text: str, write: str) -> Message:
@@ -116,41 +163,3 @@ def _value(base: Value, own: Value) -> Value:
     if isinstance(base, Block) and isinstance(own, Block) and own.each is None and own.when is None:
         return _block(base, own)
     return own
-
-
-def _named(spec: Spec) -> Iterator[tuple[str, tuple[Expr | Named, str]]]:
-    """All that has a name in a mapping, by its path, with its place and what it says."""
-    for statuses in spec.statuses:
-        for key, value in statuses.values:
-            yield f"statuses.{statuses.name.text}.{key.text}", (key, value.text)
-    for part in spec.parts:
-        yield f"parts.{part.name.text}", (part.name, _part(part))
-    yield from _in_block(spec.block, "")
-
-
-def _in_block(block: Block, path: str) -> Iterator[tuple[str, tuple[Expr | Named, str]]]:
-    for named, expr in block.let:
-        yield f"{path}let.{named.text}", (named, expr.text)
-    for named, value in block.fields:
-        yield from _in_value(named, value, f"{path}{named.text}")
-
-
-def _in_value(named: Named, value: Value, path: str) -> Iterator[tuple[str, tuple[Expr | Named, str]]]:
-    match value:
-        case Block():
-            if value.each is not None:
-                yield f"{path}.each", (named, value.each.text)
-            yield from _in_block(value, f"{path}.")
-        case Listed(items):
-            inside = [each for n, item in enumerate(items, 1) for each in _in_value(named, item, f"{path}[{n}]")]
-            yield path, (named, "; ".join(f"{inner}: {text}" for inner, (_, text) in inside))
-        case Verbatim(expr):
-            yield path, (named, repr(expr.text))
-        case Expr():
-            yield path, (named, value.text)
-
-
-def _part(part: Part) -> str:
-    inside = dict(_in_block(part.block, ""))
-    value = [part.value.text] if part.value is not None else []
-    return "; ".join([*value, *(f"{path}: {text}" for path, (_, text) in inside.items())])

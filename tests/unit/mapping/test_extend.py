@@ -96,7 +96,57 @@ def test_with_the_old_text_at_hand_only_what_changed_is_told() -> None:
     then = read(mapping(OURS)._content, "it.yaml")
 
     assert [message.text.split()[0] for message in collisions(own, base, then)] == ["whole"]
-    assert [message.text.split()[0] for message in collisions(own, base)] == ["let.doubled", "whole"]
+    assert [message.text.split()[0] for message in collisions(own, base)] == ["let", "whole"]
+
+
+BASE = """
+unmapped: ignore
+parts:
+  label: {from: {x: text}, to: text, value: upper(x)}
+statuses:
+  state_of: {values: {new: open, paid: closed}, otherwise: open}
+fields:
+  key: order.number
+  state: state_of(order.status)
+  note: label(order.number)
+  home: {when: order.buyer is not None, fields: {city: order.number}}
+  texts: [order.number, order.status]
+  lines:
+    each: line in order.lines
+    where: line.quantity > 0
+    order by: line.sku
+    fields: {item: line.sku, amount: "1"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "own", "told"),
+    [
+        ("otherwise: open", "otherwise: closed", "statuses:\n  state_of: {values: {}, otherwise: closed}", []),
+        ("otherwise: open", "otherwise: none", "statuses:\n  state_of: {values: {}, otherwise: closed}", ["statuses"]),
+        ("closed}, ", "closed}, inverts: true, ", "statuses:\n  state_of: {values: {}}", []),
+        ("unmapped: ignore", "unmapped: keep in more", "unmapped: refuse", ["unmapped"]),
+        ("upper(x)", "lower(x)", "parts:\n  label: {from: {x: text}, to: text, value: x}", ["parts"]),
+        ("> 0", "> 1", "fields:\n  lines: {each: l in order.lines, fields: {item: l.sku}}", ["lines"]),
+        ("> 0", "> 1", "fields:\n  lines: {fields: {item: line.sku}}", []),
+        ("order by: line.sku", "order by: line.price", "fields:\n  lines: order.lines", ["lines"]),
+        ("when: order.buyer is not None", "when: order.id > 1", "fields:\n  home: none", ["home"]),
+        ("home: {when: order.buyer is not None, fields: {city: order.number}}", "home: none",
+         "fields:\n  home: {fields: {city: order.note}}", ["home.city"]),
+        (", order.status]", ", order.note]", "fields:\n  texts: [order.number]", ["texts"]),
+        ("fields:\n  key", "require:\n  - {that: order.id > 0, say: none}\nfields:\n  key",
+         "require:\n  - {that: order.id > 1, say: none}", []),
+    ],
+)  # fmt: skip
+def test_whatever_an_extension_replaces_is_told_if_it_moved(old: str, new: str, own: str, told: list[str]) -> None:
+    head = "mapping: try/it\nversion: 1\nfrom: {order: shop.Order}\nto: erp.Order\n"
+    assert old in BASE
+    then = read((head + BASE).encode(), "it.yaml")
+    base = read((head.replace("version: 1", "version: 2") + BASE.replace(old, new, 1)).encode(), "it.yaml")
+
+    found = collisions(read((HEAD + own + "\n").encode(), "own.yaml"), base, then)
+
+    assert [message.text.split()[0] for message in found] == told
 
 
 @pytest.mark.parametrize("extends", ["try/it", "other@1", "try/it@x"])
