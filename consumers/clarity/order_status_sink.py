@@ -30,6 +30,7 @@ from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
 from schemas.systems.clarity.site import Site, Standing
+from schemas.systems.clarity.status_change import StatusChange
 
 log = structlog.get_logger(__name__)
 
@@ -72,12 +73,11 @@ class OrderStatusSink:
 
         Raises:
             DependencyError: the store does not show the order: what it reads from may lag.
+            MappingError: the document says what cannot be; a deployment's own mapping need not ask the tables.
         """
         status = self._decoder.decode(row.payload)
         change, stamped = self._documents.of(status)
-        if change.wanted not in set(OrderState):
-            raise MappingError("wanted", f"{change.wanted!r} is no state of an order")
-        wanted = OrderState(change.wanted)
+        wanted = _possible(change, self._client.site)
         order_id = change.order_id
         order = await self._order(order_id, status.id)
         step = status_step(order.status_key, change.status_key, wanted, self._client.site)
@@ -104,7 +104,7 @@ class OrderStatusSink:
         done = self._done(work, await self._order(work.order_id, work.root_key))
         if done is not None:
             return done
-        await self._client.act(Action(work.action), work.order_id)
+        await self._client.act(_action(work.action), work.order_id)
         return _settlement(work)
 
     async def find(self, intent: Intent) -> Finding:
@@ -188,6 +188,26 @@ def require_possible(lookups: Lookups, site: Site) -> None:
         if status_key is None or not _leads_to(status_key, state, site):
             options = "see the connection's options open_statuses, shipped_statuses and cancelled_status"
             raise ConfigurationError(f"lookups/{KEYS}.csv", f"{state}: {status_key!r} is no such status; {options}")
+
+
+def _possible(change: StatusChange, site: Site) -> OrderState:
+    """The state the document asks for; its action and status are checked, as no table was perhaps.
+
+    An action that leads elsewhere than the document says would never be seen as done, and mail again at each look.
+    """
+    if change.wanted not in set(OrderState):
+        raise MappingError("wanted", f"{change.wanted!r} is no state of an order")
+    wanted = OrderState(change.wanted)
+    _action(change.action)
+    if not _leads_to(change.status_key, wanted, site):
+        raise MappingError("status_key", f"{change.status_key!r} is no status of an order that is {wanted}")
+    return wanted
+
+
+def _action(name: str) -> Action:
+    if name not in set(Action):
+        raise MappingError("action", f"{name!r} is no action of the store's: there are {', '.join(Action)}")
+    return Action(name)
 
 
 def _leads_to(status_key: str, state: OrderState, site: Site) -> bool:

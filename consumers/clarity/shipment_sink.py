@@ -58,21 +58,23 @@ class ShipmentSink:
         order = await self._client.order(order_id)
         if order is None:
             raise DependencyError(thing("order", shipment.order_id), f"the store has no order {order_id}")
-        standing = await self._client.shipment_by_key(shipment.number)
         document, stamped = self._documents.of(shipment)
+        standing = await self._client.shipment_by_key(document.custom_key)
+        tracked = _tracked(shipment, document)
         work = WriteShipment(
             order_id=order_id,
             order_key=order.custom_key,
             shipment=wire.encode(document),
-            tracking_number=tracking_of_order(order.tracking_number, standing, shipment),
-            tracking_before=tracking_without(order.tracking_number, standing, shipment),
+            tracking_number=tracking_of_order(order.tracking_number, standing, tracked),
+            tracking_before=tracking_without(order.tracking_number, standing, tracked),
         )
         if _stands(work, order, standing):
-            return Settlement(state=State.SUPPRESSED, code="equal", document_number=shipment.number, mapping=stamped)
+            number = document.custom_key
+            return Settlement(state=State.SUPPRESSED, code="equal", document_number=number, mapping=stamped)
         return Intent(
             reference=Reference(record="shipment", business=shipment.id, operation=f"write:{shipment.source_version}"),
             body=msgspec.msgpack.encode(work),
-            document_number=shipment.number,
+            document_number=document.custom_key,
             mapping=stamped,
             creates=standing is None,
         )
@@ -99,6 +101,14 @@ class ShipmentSink:
         except RetryableError as error:
             return CannotTell(reason=error.code)
         return Found(settlement=_settlement(work)) if _stands(work, order, standing) else Absent()
+
+
+def _tracked(shipment: Shipment, document: UpsertShipment) -> Shipment:
+    """With the document's tracking numbers, which a deployment's own mapping may write otherwise."""
+    numbers = tuple(filter(None, map(str.strip, document.tracking_number.split(","))))
+    return msgspec.structs.replace(
+        shipment, tracking_numbers=numbers or shipment.tracking_numbers, voided=shipment.voided or not numbers
+    )
 
 
 def _stands(work: WriteShipment, order: ClarityOrder | None, standing: ClarityShipment | None) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from bus.secret import Secret
@@ -19,6 +20,7 @@ from consumers.routes import ORDER_STATUS
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
 from errors import ConfigurationError, MappingError
+from mapping.data import DataMapping
 from mapping.port import Lookups
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
 from schemas.canonical.order_status import OrderState, OrderStatus
@@ -84,8 +86,11 @@ class Shop:
         )
         self.client: ClarityClient = open_client(connection, transport)
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
+        self.sink = self.sink_of(ORDER_STATUS)
+
+    def sink_of(self, mapping: DataMapping) -> OrderStatusSink:
         tables = PossibleTables(lookups(), self.client.site)
-        self.sink = OrderStatusSink(self.client, Statuses(), Documents(ORDER_STATUS, tables, lambda: AT), Nothing())
+        return OrderStatusSink(self.client, Statuses(), Documents(mapping, tables, lambda: AT), Nothing())
 
     async def place(self) -> str:
         return str((await self.control.post("/orders", json={})).json()["id"])
@@ -180,6 +185,32 @@ async def test_a_status_without_a_row_is_this_message_s_failure_only(shop: Shop,
 async def test_a_typing_error_in_a_table_is_named_at_the_start(shop: Shop, changed: dict[str, Any], names: str) -> None:
     with pytest.raises(ConfigurationError, match=names):
         PossibleTables(lookups(**changed), shop.client.site)
+
+
+@pytest.mark.parametrize(
+    ("says", "instead", "names"),
+    [
+        ('lookup("clarity_status_actions", status.status)', "\"'Shipp'\"", "action: 'Shipp' is no action"),
+        ('lookup("clarity_status_keys", status.status)', "\"'Sent'\"", "status_key: 'Sent' is no status"),
+        ("wanted: status.status", "wanted: \"'gone'\"", "wanted: 'gone' is no state"),
+    ],
+)
+async def test_what_an_own_mapping_says_beside_the_tables_is_checked_before_it_is_kept(
+    shop: Shop, says: str, instead: str, names: str
+) -> None:
+    content = (ROOT / ORDER_STATUS.file).read_text().replace(says, instead)
+    sink = shop.sink_of(DataMapping(content.encode(), "own.yaml", rules=ORDER_STATUS.rules))
+
+    with pytest.raises(MappingError, match=names):
+        await sink.prepare(row("shipped", await shop.place()))
+
+
+async def test_an_action_there_is_not_that_was_kept_once_is_this_message_s_failure_only(shop: Shop) -> None:
+    intent = await shop.planned("shipped", await shop.place())
+    kept = msgspec.structs.replace(intent, body=intent.body.replace(b'"Ship"', b'"Shipp"'))
+
+    with pytest.raises(MappingError, match="action"):
+        await shop.sink.deliver(kept)
 
 
 def test_a_site_s_own_words_for_shipped_and_cancelled_are_heeded() -> None:

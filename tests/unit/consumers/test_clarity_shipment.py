@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus.secret import Secret
-from bus.settings import Connection
+from bus.settings import ROOT, Connection
 from connect.systems.clarity.client import ClarityClient, open_client
 from consumers.clarity.shipment_sink import ShipmentSink
 from consumers.documents import Documents
@@ -18,6 +18,7 @@ from consumers.routes import SHIPMENT
 from delivery.ports import Absent, Found, Intent, Row, Settlement
 from delivery.states import Kind, State
 from errors import BusError
+from mapping.data import DataMapping
 from mapping.port import Lookups
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
 from schemas.canonical.shipment import Shipment, ShipmentLine
@@ -49,8 +50,11 @@ class Shop:
         )
         self.client: ClarityClient = open_client(connection, transport)
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
-        self.sink = ShipmentSink(self.client, Shipments(), Documents(SHIPMENT, Lookups({}), lambda: AT))
+        self.sink = self.sink_of(SHIPMENT)
         self.order_id = ""
+
+    def sink_of(self, mapping: DataMapping) -> ShipmentSink:
+        return ShipmentSink(self.client, Shipments(), Documents(mapping, Lookups({}), lambda: AT))
 
     async def open(self) -> None:
         placed = await self.control.post("/orders", json={"lines": [{"sku": SKU, "quantity": 5}], "ignore_stock": True})
@@ -159,3 +163,19 @@ async def test_a_shipment_taken_back_leaves_nothing_of_it(shop: Shop) -> None:
     assert standing is not None
     assert (standing.tracking_number, standing.items) == ("", ())
     assert await shop.tracking() == "1Z2"
+
+
+async def test_a_shipment_under_a_key_of_a_deployment_s_own_is_found_again(shop: Shop) -> None:
+    own = (ROOT / SHIPMENT.file).read_bytes()
+    own = own.replace(b"custom_key: shipment.number", b'custom_key: f"S-{shipment.number}"')
+    own = own.replace(b"numbers if not", b'f"{numbers}X" if not')
+    shop.sink = shop.sink_of(DataMapping(own, "own.yaml", rules=SHIPMENT.rules))
+    await shop.write(shop.row("INV1", "1Z1"))
+    assert await shop.tracking() == "1Z1X"
+
+    again = await shop.sink.prepare(shop.row("INV1", "1Z1"))
+
+    assert isinstance(again, Settlement)
+    assert (again.code, again.document_number) == ("equal", "S-INV1")
+    await shop.write(shop.row("INV1", "1Z2"))
+    assert await shop.tracking() == "1Z2X"
