@@ -23,6 +23,7 @@ from bus.lookup_topic import LookupTopic
 from bus.registry import Registry
 from bus.settings import Settings, options_of
 from bus.watched_files import WatchedFiles
+from errors import RetryableError
 from mapping.port import Lookups
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 #: How soon a row on the topic is at work, and a file that was the same at two looks.
 ROWS_WITHIN_S = 0.1
 FILES_EVERY_S = 1.0
+#: How long who catches up waits for files to rest.
+FILES_WITHIN_S = 5.0
 
 
 class LiveLookups:
@@ -49,10 +52,13 @@ class LiveLookups:
         self._changing = threading.Lock()
         self._stopped = threading.Event()
         self._looked_at = 0.0
+        self._told: RetryableError | None = None
         self._at = now()
         self._current = Lookups({})
         try:
             self.topic.read_to(self.topic.end())
+            # a row may have gone into its file since that was read
+            self._files.read_now(self.topic.taken_off())
             self._exchange()
         except BaseException:
             self.topic.close()
@@ -85,35 +91,47 @@ class LiveLookups:
     async def catch_up(self) -> None:
         """Wait until all is in place that was written before: who sets a row and then commands finds the row at work.
 
+        A file that is still being written is waited for, though not for long.
+
         Raises:
-            RetryableError: Kafka does not answer.
+            RetryableError: Kafka does not answer, or the registry for a schema never seen before.
         """
         await asyncio.to_thread(self._catch_up)
 
     def _catch_up(self) -> None:
         end = self.topic.end()
         with self._changing:
-            self.topic.read_to(end)
-            self._files.look(at_once=True)
-            self._exchange_and_tell()
+            try:
+                self.topic.read_to(end)
+            finally:
+                # also what came before it failed: nobody tells of that again
+                self._files.read_now(self.topic.taken_off())
+                self._exchange_and_tell()
+        deadline = time.monotonic() + FILES_WITHIN_S
+        while self._files.changing and time.monotonic() < deadline and not self._stopped.is_set():
+            with self._changing:
+                if self._look():
+                    self._exchange_and_tell()
+            self._stopped.wait(ROWS_WITHIN_S)
 
     def _turn(self) -> None:
         with self._changing:
             came = self.topic.poll(0.0)
+            # what is taken off the topic went into its file just before, whole
+            read = [self._files.read_now(self.topic.taken_off()), self._look()]
             ends = next_end(self.topic.rows.values(), self._at)
-            read = self._look(at_once=came)
-            if came or read or (ends is not None and ends <= now()):
+            if came or any(read) or (ends is not None and ends <= now()):
                 self._exchange_and_tell()
             self._tell_refused()
         # without the lock, which whoever catches up waits for
         self._stopped.wait(ROWS_WITHIN_S)
 
-    def _look(self, *, at_once: bool) -> bool:
-        """At the files, now and then; what is taken off the topic may have gone into one of them just before."""
-        if not at_once and time.monotonic() < self._looked_at + FILES_EVERY_S:
+    def _look(self) -> bool:
+        """At the files, now and then, whoever asks: two looks too close say nothing of a file that is being written."""
+        if time.monotonic() < self._looked_at + FILES_EVERY_S:
             return False
         self._looked_at = time.monotonic()
-        return self._files.look(at_once=at_once)
+        return self._files.look()
 
     def _exchange_and_tell(self) -> None:
         before = self._current.rows()
@@ -135,6 +153,10 @@ class LiveLookups:
         while self.topic.refused:
             offset, reason = self.topic.refused.pop()
             log.error("lookups.row_refused", offset=offset, reason=reason)
+        if self.topic.held is not self._told:
+            self._told = self.topic.held
+            if self._told is not None:
+                log.warning("lookups.row_waits", offset=self.topic.next, code=self._told.code)
 
 
 def lookups_now(settings: Settings) -> Lookups:

@@ -7,7 +7,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.codec import Codecs
-from bus.laid_over import Rows, apply
+from bus.laid_over import Rows, apply, place_of
 from errors import RejectedError, RetryableError
 from schemas.topics import LOOKUPS
 
@@ -44,6 +44,10 @@ class LookupTopic:
         self.next = 0
         #: Offset and reason of records that are none of ours, for whoever tells of them.
         self.refused: list[tuple[int, str]] = []
+        #: Why the next record cannot be told to be ours or not; it is read again, and nothing behind it before.
+        self.held: RetryableError | None = None
+        self._again_at = 0.0
+        self._taken_off: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -73,39 +77,69 @@ class LookupTopic:
         """Read on until that offset, if it is not behind us.
 
         Raises:
-            RetryableError: Kafka does not answer.
+            RetryableError: Kafka does not answer, or the registry for a schema never seen before.
         """
         deadline = time.monotonic() + WITHIN_S
         while self.next < end:
             if time.monotonic() > deadline:
                 raise _away("it was not read in time")
-            self.poll(0.5)
+            self._receive(0.5)
+            if self.held is not None:
+                raise self.held
 
     def poll(self, within_s: float) -> bool:
         """Take in what came, waiting so long for something; whether rows changed.
 
-        While Kafka is away nothing comes, and what is known stands.
+        While Kafka or the registry is away nothing comes, and what is known stands.
         """
+        return time.monotonic() >= self._again_at and self._receive(within_s)
+
+    def taken_off(self) -> set[str]:
+        """Tables that rows were taken off since this was asked last: their files have them now."""
+        tables, self._taken_off = self._taken_off, set()
+        return tables
+
+    def _receive(self, within_s: float) -> bool:
         first = self._consumer.poll(within_s)
         came = [] if first is None else [first, *self._consumer.consume(BATCH, 0)]
-        return any([self._take(message) for message in came])  # noqa: C419 - all of them, not up to the first
+        self.held, changed = None, False
+        for message in came:
+            try:
+                changed |= self._take(message)
+            except RetryableError as error:
+                self._hold(error)
+                break
+        return changed
+
+    def _hold(self, error: RetryableError) -> None:
+        """Go back to the record that cannot be read yet: those fetched behind it must not overtake it."""
+        self.held = error
+        self._again_at = time.monotonic() + max(error.retry_after_s or 0.0, 1.0)
+        self._consumer.assign([TopicPartition(LOOKUPS.name, 0, self.next)])
 
     def _take(self, message: Message) -> bool:
+        """RetryableError: it could not be read; it is still the next."""
         error, offset = message.error(), message.offset()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF and offset is not None:  # noqa: SLF001  it has no other name
                 self.next = max(self.next, offset)
             return False
+        self.next = offset or 0
+        taken = self._apply(message)
+        self.next += 1
+        return taken
+
+    def _apply(self, message: Message) -> bool:
         try:
             value = message.value()
             key = (message.key() or b"").decode()
             apply(self.rows, key, None if value is None else self._codec.decode(value))
         except (RejectedError, UnicodeDecodeError) as refused:
             # not of our making: what is known stands, and nobody waits for this one
-            self.refused.append((offset or 0, str(refused)))
+            self.refused.append((message.offset() or 0, str(refused)))
             return False
-        finally:
-            self.next = (offset or 0) + 1
+        if value is None:
+            self._taken_off.add(place_of(key)[0])
         return True
 
 

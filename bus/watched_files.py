@@ -1,5 +1,6 @@
 """Tables of a deployment's folder while it is edited: a file that changed is read again, a bad one changes nothing."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -36,32 +37,44 @@ class WatchedFiles:
             self._seen[path.stem] = _signature(path)
             self.tables[path.stem] = values(rows(path))
 
-    def look(self, *, at_once: bool = False) -> bool:
+    def look(self) -> bool:
         """Read what changed, and say whether the tables did.
 
         A file is read once it was the same at two looks: half of a file may be a table, too. Never raises for a file.
-
-        Args:
-            at_once: Somebody says that what was written is whole.
         """
         there = {path.stem: path for path in files(self._folder)}
-        changed = [self._take(name, path, at_once=at_once) for name, path in there.items()]
+        changed = [self._read(name, path) for name, path in there.items() if self._rests(name, path)]
         for name in self._seen.keys() - there.keys():
             if self._seen[name] != GONE:
                 self._seen[name] = GONE
                 self._refuse(name, f"lookups/{name}.csv: is gone; its rows stand until the process starts again")
         return any(changed)
 
-    def _take(self, name: str, path: Path, *, at_once: bool) -> bool:
-        signature = _signature(path)
-        if signature == self._seen.get(name) or signature == GONE:
+    def read_now(self, tables: Collection[str]) -> bool:
+        """As `look`, at files somebody says are whole."""
+        there = {path.stem: path for path in files(self._folder) if path.stem in tables}
+        return any([self._read(name, path) for name, path in there.items() if self._is_new(name, path)])  # noqa: C419 - all of them
+
+    @property
+    def changing(self) -> bool:
+        """Whether a file is not as it was read."""
+        return any(self._is_new(path.stem, path) for path in files(self._folder))
+
+    def _is_new(self, name: str, path: Path) -> bool:
+        return _signature(path) not in (self._seen.get(name), GONE)
+
+    def _rests(self, name: str, path: Path) -> bool:
+        """Whether it has changed, and no more since the last look."""
+        if not self._is_new(name, path):
             self._changing.pop(name, None)
             return False
-        if self._changing.get(name) != signature and not at_once:
-            self._changing[name] = signature
-            return False
+        signature = _signature(path)
+        before, self._changing[name] = self._changing.get(name), signature
+        return before == signature
+
+    def _read(self, name: str, path: Path) -> bool:
         self._changing.pop(name, None)
-        self._seen[name] = signature
+        self._seen[name] = _signature(path)
         try:
             read = values(rows(path))
         except ConfigurationError as error:

@@ -18,7 +18,7 @@ from bus.headers import from_headers
 from bus.live_lookups import LiveLookups, lookups_now
 from bus.registry import MemoryRegistry, Registry
 from bus.settings import Settings
-from errors import ConfigurationError, MappingError
+from errors import ConfigurationError, MappingError, RetryableError
 from mapping.port import Renamed
 from operations import lookups, topics
 from operations.acting import By
@@ -119,6 +119,61 @@ async def test_what_was_set_before_a_command_is_at_work_when_it_is_carried_out(g
 
         assert live.current().find(TABLE, "1001") == "A-2"
         assert live.current().find("sites", "north") == "NORTH"
+
+
+class Patchy:
+    """A registry that has our schema under another id than it is written with, and is away now and then."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.away = False
+
+    def id_of(self, _subject: str, _schema: str) -> int:
+        return 2**31 - 1
+
+    def schema_of(self, schema_id: int) -> str | None:
+        if self.away:
+            raise RetryableError("registry_away", "it is away", retry_after_s=0.1)
+        return self._registry.schema_of(schema_id)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+async def test_a_row_that_cannot_be_read_while_the_registry_is_away_is_waited_for(
+    given: Settings, follows: bool
+) -> None:
+    with closing(Registry(given.registry)) as registry, LiveLookups(given, Codecs(patchy := Patchy(registry))) as live:
+        patchy.away = True
+        following = asyncio.create_task(live.follow()) if follows else None
+        await asyncio.to_thread(lay_over, given, "1001", "A-1001")
+        await asyncio.to_thread(lay_over, given, "1001", "B-1001")
+        for _ in range(2):
+            with pytest.raises(RetryableError, match="it is away"):
+                await live.catch_up()
+        assert live.current().rows()[TABLE] == {"1002": "A-1002"}
+
+        patchy.away = False
+        if following is None:
+            await live.catch_up()
+        await eventually(lambda: live.current().find(TABLE, "1001") == "B-1001")
+
+        if following is not None:
+            live.stop()
+            await following
+
+
+async def test_a_file_that_is_being_written_is_not_taken_by_half(given: Settings) -> None:
+    path = given.folder / "lookups" / f"{TABLE}.csv"
+    with closing(Registry(given.registry)) as registry, LiveLookups(given, Codecs(registry)) as live:
+        path.write_text("key,value\n1003,A")
+        await asyncio.to_thread(lay_over, given, "1001", "A-1001")
+        catching_up = asyncio.create_task(live.catch_up())
+        await eventually(lambda: live.current().find(TABLE, "1001") is not None)
+        assert live.current().find(TABLE, "1003") is None
+        path.write_text("key,value\n1003,A-1003\n")
+
+        await catching_up
+
+        assert live.current().rows()[TABLE] == {"1001": "A-1001", "1003": "A-1003"}
 
 
 async def test_a_row_for_a_time_ends_by_itself_and_one_taken_away_hides_the_files(given: Settings) -> None:

@@ -34,6 +34,7 @@ def test_a_changed_file_is_read_once_it_rests(folder: Path) -> None:
     write(folder / "sites.csv", "key,value\nsouth,SOUTH\n", 2)
     second, then, later = watched.look(), watched.look(), watched.look()
 
+    assert not watched.changing
     assert (first, second, then, later) == (False, False, True, False)
     assert watched.tables == {"sites": {"south": "SOUTH"}}
 
@@ -42,15 +43,26 @@ def test_whoever_says_that_a_file_is_whole_has_it_read_at_once(folder: Path) -> 
     watched = WatchedFiles(folder)
     write(folder / "sites.csv", "key,value\nsouth,SOUTH\n", 1)
 
-    assert watched.look(at_once=True)
+    assert watched.read_now({"sites"})
     assert watched.tables == {"sites": {"south": "SOUTH"}}
+
+
+def test_a_file_half_written_is_not_read_because_another_is_whole(folder: Path) -> None:
+    watched = WatchedFiles(folder)
+    write(folder / "sizes.csv", "key,value\nS,small\n", 1)
+    write(folder / "sites.csv", "key,value\nsouth,S", 1)
+
+    assert watched.read_now({"sizes"})
+
+    assert watched.tables == {"sites": {"north": "NORTH"}, "sizes": {"S": "small"}}
+    assert watched.changing
 
 
 def test_a_bad_file_keeps_the_table_and_is_told_until_it_is_mended(folder: Path) -> None:
     watched = WatchedFiles(folder)
     write(folder / "sites.csv", "key,value\nnorth,A\nnorth,B\n", 1)
 
-    changed = watched.look(at_once=True)
+    changed = watched.read_now({"sites"})
 
     assert not changed
     assert watched.tables == {"sites": {"north": "NORTH"}}
@@ -59,7 +71,7 @@ def test_a_bad_file_keeps_the_table_and_is_told_until_it_is_mended(folder: Path)
 
     write(folder / "sites.csv", "key,value\nnorth,A\n", 2)
 
-    assert watched.look(at_once=True)
+    assert watched.read_now({"sites"})
     assert watched.faults == {}
     assert refused("sites") == 0
 
@@ -68,7 +80,7 @@ def test_a_file_that_is_gone_keeps_its_table(folder: Path) -> None:
     watched = WatchedFiles(folder)
     (folder / "sites.csv").unlink()
 
-    assert not watched.look(at_once=True)
+    assert not watched.look()
     assert watched.tables == {"sites": {"north": "NORTH"}}
     assert "is gone" in watched.faults["sites"]
 
@@ -77,7 +89,7 @@ def test_a_new_file_is_a_new_table(folder: Path) -> None:
     watched = WatchedFiles(folder)
     (folder / "sizes.csv").write_text("key,value\nS,small\n")
 
-    assert watched.look(at_once=True)
+    assert watched.read_now({"sizes"})
     assert watched.tables["sizes"] == {"S": "small"}
 
 
@@ -85,7 +97,7 @@ def test_a_file_that_only_was_touched_changes_nothing(folder: Path) -> None:
     watched = WatchedFiles(folder)
     write(folder / "sites.csv", "key,value\nnorth,NORTH\n", 7)
 
-    assert not watched.look(at_once=True)
+    assert not watched.read_now({"sites"})
 
 
 def test_nothing_starts_with_a_bad_file(folder: Path) -> None:
