@@ -65,7 +65,7 @@ FULL = Gauge(
 
 LOOKUPS_REFUSED = Gauge(
     "towpath_lookups_refused",
-    "1 while the file of a lookup table is no table, and the process goes on with the rows from before.",
+    "1 while a lookup table is none, or says what cannot be, and the process goes on with the rows from before.",
     ["table"],
 )
 

@@ -17,8 +17,13 @@ from bus.producer import BusProducer
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.watched_files import notes
+from connect.systems.clarity.client import site_of_connection
+from consumers.clarity.order_status_sink import ACTIONS, KEYS, impossible_row, require_possible
 from errors import ConfigurationError, NotFoundError
-from operations import dead_letters
+from mapping.data import DataMapping
+from mapping.port import Lookups
+from mapping.tables import doubled
+from operations import dead_letters, mapping_files
 from operations.acting import By
 from operations.commands import new_id
 from operations.dead_letters import Count
@@ -27,6 +32,7 @@ from operations.projection.judging import Status
 from operations.projection.letters import Selection
 from operations.projection.migrate import opened
 from schemas.bus.lookup_row import LookupRow
+from schemas.systems.clarity.site import Site
 from schemas.topics import LOOKUPS
 
 
@@ -149,6 +155,39 @@ def lay_over(settings: Settings, rows: Iterable[LookupRow]) -> None:
         RetryableError: Kafka or the registry does not answer.
     """
     asyncio.run(_publish(settings, {message_key(row.table, row.key): row for row in rows}))
+
+
+def refuse_impossible(settings: Settings, row: LookupRow) -> tuple[str, ...]:
+    """Hold a row against what runs, as it would stop what starts the next time; what it lacks yet to be at work.
+
+    Raises:
+        ConfigurationError: no process would start with it; names the table.
+        BrokenMappingError: one of the deployment's own mappings cannot be run.
+        RetryableError: Kafka or the registry does not answer.
+    """
+    mappings = [each.mapping for each in mapping_files.running(settings)]
+    sites = [site_of_connection(each) for each in settings.of_system("clarity")]
+    return lacking(settings.lookups, laid_over_now(settings), row, mappings, sites)
+
+
+def lacking(
+    files: Lookups, rows: Rows, row: LookupRow, mappings: Iterable[DataMapping], sites: Iterable[Site]
+) -> tuple[str, ...]:
+    """As `refuse_impossible`; what was wrong before is not this row's fault; pure."""
+    before = Lookups(laid_over(files.rows(), rows.values(), row.at))
+    after = Lookups(laid_over(files.rows(), [*rows.values(), row], row.at))
+    told_: list[str] = []
+    for site in sites:
+        if row.value is not None and (fault := impossible_row(row.table, row.key, row.value, site)):
+            raise ConfigurationError(f"lookups/{row.table}.csv", f"{row.key}: {fault}")
+        try:
+            require_possible(after, site)
+        except ConfigurationError as error:
+            told_.append(error.message)
+    for mapping in mappings:
+        if new := [fault for fault in doubled(mapping, after) if fault not in doubled(mapping, before)]:
+            raise ConfigurationError(f"lookups/{row.table}.csv", new[0].partition(": ")[2])
+    return tuple(dict.fromkeys(told_)) if row.table in {ACTIONS, KEYS} else ()
 
 
 def row_by(table: str, key: str, value: str | None, by: By, until: datetime | None = None) -> LookupRow:

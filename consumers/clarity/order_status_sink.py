@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 import structlog
 
+from bus import metrics
 from connect.systems.clarity.client import Action, ClarityClient
 from consumers.clarity.rules import StatusStep, left_alone, status_step
 from consumers.documents import Documents
@@ -166,11 +167,18 @@ class PossibleTables:
             try:
                 require_possible(lookups, self._site)
                 self._possible = lookups
+                self._tell(None)
             except ConfigurationError as error:
-                log.error(  # noqa: TRY400 - what to do, no stack
-                    "lookups.refused", setting=error.facts.get("setting"), reason=error.message
-                )
+                setting = str(error.facts.get("setting"))
+                self._tell(setting)
+                log.error("lookups.refused", setting=setting, reason=error.message)  # noqa: TRY400 - what to do, no stack
         return self._possible
+
+    @staticmethod
+    def _tell(refused: str | None) -> None:
+        """By the alarm; None: all is well."""
+        for table in (ACTIONS, KEYS):
+            metrics.LOOKUPS_REFUSED.labels(table=table).set(int(f"lookups/{table}.csv" == refused))
 
 
 def require_possible(lookups: Lookups, site: Site) -> None:
@@ -180,14 +188,21 @@ def require_possible(lookups: Lookups, site: Site) -> None:
         ConfigurationError: a row is missing or names what there is not; names the table.
     """
     for state in OrderState:
-        action, status_key = lookups.find(ACTIONS, state), lookups.find(KEYS, state)
-        if action is None and status_key is None:
-            continue
-        if action not in set(Action):
-            raise ConfigurationError(f"lookups/{ACTIONS}.csv", f"{state}: {action!r} is no action of the store's")
-        if status_key is None or not _leads_to(status_key, state, site):
-            options = "see the connection's options open_statuses, shipped_statuses and cancelled_status"
-            raise ConfigurationError(f"lookups/{KEYS}.csv", f"{state}: {status_key!r} is no such status; {options}")
+        rows = {table: lookups.find(table, state) for table in (ACTIONS, KEYS)}
+        for table, value in rows.items():
+            fault = "there is no row" if value is None else impossible_row(table, state, value, site)
+            if fault and any(each is not None for each in rows.values()):
+                raise ConfigurationError(f"lookups/{table}.csv", f"{state}: {fault}")
+
+
+def impossible_row(table: str, key: str, value: str, site: Site) -> str:
+    """What is wrong with a row of the two tables by itself; empty: nothing, or another table."""
+    if table == ACTIONS and value not in set(Action):
+        return f"{value!r} is no action of the store's: there are {', '.join(Action)}"
+    if table == KEYS and key in set(OrderState) and not _leads_to(value, OrderState(key), site):
+        options = "see the connection's options open_statuses, shipped_statuses and cancelled_status"
+        return f"{value!r} is no such status; {options}"
+    return ""
 
 
 def _possible(change: StatusChange, site: Site) -> OrderState:

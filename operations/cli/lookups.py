@@ -171,6 +171,8 @@ def _lay_over(
     before = _before(given, table, key, new_table=new_table)
     changes = (before.value, before.until) != (value, ends)
     if changes:
+        for lacks in lookups.refuse_impossible(given, row):
+            err().print(f"not at work yet: {lacks}", style="yellow", markup=False)
         lookups.lay_over(given, [row])
     after = msgspec.structs.replace(before, value=value, who=by.who, why=why, at=by.at, until=ends)
     cured = lookups.cures(given, table, key) if value is not None else ()

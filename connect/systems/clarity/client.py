@@ -255,7 +255,7 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
     """
     if not connection.url:
         raise ConfigurationError(f"connections.{connection.name}.url", "the address of the store's API is missing")
-    site = site_of(connection.name, {**connection.options, "time_zone": connection.time_zone}.get)
+    site = site_of_connection(connection)
     wires = httpx.Limits(max_connections=connection.in_flight + 1)
     http = httpx.AsyncClient(
         base_url=connection.url,
@@ -266,6 +266,11 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
     )
     strategy = strategy_from(connection.user, connection.password.reveal(), connection.options)
     return ClarityClient(http, strategy, in_flight=connection.in_flight, site=site)
+
+
+def site_of_connection(connection: Connection) -> Site:
+    """The site as its connection describes it; ConfigurationError as `site_of`."""
+    return site_of(connection.name, {**connection.options, "time_zone": connection.time_zone}.get)
 
 
 def _segment(text: str) -> str:

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from bus import metrics
 from bus.secret import Secret
 from bus.settings import ROOT, Connection, load
 from connect.systems.clarity.client import Action, ClarityClient, open_client
@@ -242,9 +243,11 @@ def test_tables_set_while_it_runs_are_taken_and_impossible_ones_are_not() -> Non
 
     tables.now = lookups(clarity_status_actions={**ACTIONS, "received": "Dance"})
     assert known.current().find("clarity_status_actions", "received") == Action.CONFIRM
+    assert metrics.LOOKUPS_REFUSED.labels(table="clarity_status_actions")._value.get() == 1
 
     tables.now = lookups(clarity_status_actions={}, clarity_status_keys={})
     assert known.current().find("clarity_status_actions", "received") is None
+    assert metrics.LOOKUPS_REFUSED.labels(table="clarity_status_actions")._value.get() == 0
 
 
 def test_the_demonstration_s_tables_reach_every_state_there_is_to_tell() -> None:

@@ -6,9 +6,13 @@ import pytest
 
 from bus.laid_over import Rows
 from bus.lookups import FileRow
+from consumers.clarity.order_status_sink import ACTIONS, KEYS
 from errors import ConfigurationError, NotFoundError
+from mapping.port import Lookups
 from operations.acting import By
-from operations.lookups import export_of, row_by, rows_of, told
+from operations.lookups import export_of, lacking, row_by, rows_of, told
+from schemas.systems.clarity.site import CEF
+from tests.doubles.small_mappings import mapping
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MARA = By(who="mara", why="since noon", at=NOON)
@@ -65,3 +69,36 @@ def test_the_file_that_is_written_keeps_its_order_and_notes() -> None:
 def test_options_of_connections_are_no_table_to_set() -> None:
     with pytest.raises(ConfigurationError, match="small Latin letters"):
         row_by("connection:gp-two", "site", "MAIN", MARA)
+
+
+STATUSES = Lookups({ACTIONS: {"shipped": "Ship"}, KEYS: {"shipped": "Shipped"}})
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "names"), [(ACTIONS, "Shipp", "'Shipp' is no action"), (KEYS, "Sent", "'Sent' is no such")]
+)
+def test_a_status_the_store_has_not_is_no_row_to_set(table: str, value: str, names: str) -> None:
+    with pytest.raises(ConfigurationError, match=names):
+        lacking(STATUSES, {}, row_by(table, "shipped", value, MARA), (), [CEF])
+
+
+def test_a_status_set_in_one_of_its_tables_only_is_told() -> None:
+    first, second = row_by(ACTIONS, "received", "Confirm", MARA), row_by(KEYS, "received", "Confirmed", MARA)
+
+    (told_,) = lacking(STATUSES, {}, first, (), [CEF])
+
+    assert f"lookups/{KEYS}.csv" in told_
+    assert lacking(STATUSES, {(ACTIONS, "received"): first}, second, (), [CEF]) == ()
+
+
+def test_a_value_that_a_table_read_backwards_has_is_no_row_to_set() -> None:
+    reads = mapping("""
+lookups: {items: {inverts: true}}
+fields:
+  note: lookup("items", order.number, "")
+""")
+    files = Lookups({"items": {"A": "1", "B": "2"}})
+
+    with pytest.raises(ConfigurationError, match="'A' and 'C' are both '1'"):
+        lacking(files, {}, row_by("items", "C", "1", MARA), [reads], ())
+    assert lacking(files, {}, row_by("items", "A", "3", MARA), [reads], ()) == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from errors import NotFoundError
+from errors import ConfigurationError, NotFoundError
 from operations import acting, commands, lookups
 from operations.acting import Plan
 from operations.cli import lookups as command
@@ -49,6 +49,7 @@ class Bus:
         monkeypatch.setattr(command, "settings", SimpleNamespace)
         monkeypatch.setattr(lookups, "shown", self._shown)
         monkeypatch.setattr(lookups, "lay_over", lambda _settings, rows: self.laid.extend(rows))
+        monkeypatch.setattr(lookups, "refuse_impossible", lambda *_given: ())
         monkeypatch.setattr(lookups, "cures", lambda *_given: (WAITS,))
         monkeypatch.setattr(commands, "ask", self._ask)
         monkeypatch.setattr(acting, "on_causes", self._on_causes)
@@ -115,3 +116,17 @@ def test_a_misspelt_table_is_no_new_one_unless_somebody_says_so(monkeypatch: pyt
     assert bus.laid == []
     assert run("--why", "x", "--new-table").exit_code == 0
     assert len(bus.laid) == 1
+
+
+def test_a_row_no_process_would_start_with_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus(monkeypatch)
+
+    def refuse(*_given: object) -> None:
+        raise ConfigurationError("lookups/gp_carriers.csv", "twice")
+
+    monkeypatch.setattr(lookups, "refuse_impossible", refuse)
+
+    done = run("--why", "new")
+
+    assert isinstance(done.exception, ConfigurationError)
+    assert bus.laid == []
