@@ -1,6 +1,7 @@
 """The record that sample documents have in common: names and types, no value of any of them; pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from errors import DecodeError
 
 #: Names of fields; what else stands for a name is somebody's data.
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\-]{0,63}", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*", re.ASCII)
+#: The share of objects that a field is in at least, half of all fields given.
+SELDOM = 0.1
 #: An object with more names than these over all samples has data for names.
 MOST_NAMES = 300
 _MOMENT = re.compile(
@@ -45,6 +49,8 @@ def _record(name: str, objects: Sequence[Mapping[str, Any]], made: dict[str, Rec
     names = dict.fromkeys(key for each in objects for key in each)
     if not names or len(names) > MOST_NAMES or depth > _DEEPEST or not all(_NAME.fullmatch(key) for key in names):
         return False
+    if depth and _are_data([each for each in objects if each]):
+        return False
     made[name] = Record(name=name, fields=())  # keeps its place before its parts
     fields = tuple(_field(name, key, [each.get(key) for each in objects], made, depth) for key in names)
     fields = tuple(
@@ -52,6 +58,15 @@ def _record(name: str, objects: Sequence[Mapping[str, Any]], made: dict[str, Rec
     )
     made[name] = Record(name=name, fields=fields)
     return True
+
+
+def _are_data(objects: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the names are seldom shared, as those of people and things are; of one object its names have to tell."""
+    met = Counter(key for each in objects for key in each)
+    if len(objects) == 1:
+        return not all(_PLAIN.fullmatch(key) for key in met)
+    often = max(2, len(objects) * SELDOM)
+    return 2 * sum(count >= often for count in met.values()) < len(met)
 
 
 def _field(outer: str, name: str, values: Sequence[Any], made: dict[str, Record], depth: int) -> Field:

@@ -56,6 +56,24 @@ def test_names_that_are_somebodys_data_are_not_kept(names: list[str]) -> None:
     assert found == (Record(name="order", fields=(Field(name="by_customer", kind=Kind.MAP, required=True),)),)
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        [{"john.smith": 1, "ada-lovelace": 2}],
+        [{"john": 1, "ada": 2}, {"mara": 1}],
+        [{"john": 1}, {"ada": 2}, {}],
+        [{f"n{number}": 1, f"n{(number + 1) % 30}": 1} for number in range(60)],
+    ],
+)
+def test_names_that_samples_seldom_share_are_data(notes: list[dict[str, int]]) -> None:
+    assert fields(*({"notes": each} for each in notes))["notes"].kind is Kind.MAP
+
+
+@pytest.mark.parametrize("parts", [[{"city": "x", "zip": "y"}], [{"sku": "a"}, {"sku": "b", "qty": 1}, {}]])
+def test_names_that_samples_share_are_fields(parts: list[dict[str, object]]) -> None:
+    assert fields(*({"part": each} for each in parts))["part"].kind is Kind.RECORD
+
+
 def test_no_value_of_a_document_is_kept() -> None:
     document = (EXAMPLES / "clarity.orders.v1" / "full_order.json").read_bytes()
     found = msgspec.json.encode(records("order", [document])).decode()
