@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing, closing
 from datetime import UTC, datetime, timedelta
+from glob import escape
 from pathlib import Path
 
 import msgspec
@@ -59,7 +60,7 @@ def discover(
     Args:
         settings: The deployment.
         name: Of the connection.
-        kept_in: The file with what was seen.
+        kept_in: `gp-two.json`: what was seen is beside it, in a file for each way of looking, `gp-two.catalogue.json`.
         only: Names of records to tell of, `SOP1*`; all are kept.
         documents: A sample document, or a folder of them, of one record: looked at instead of asking.
         recorded: Look at documents the bus has read there, instead of asking.
@@ -71,10 +72,15 @@ def discover(
     """
     connection, patterns = settings.connection(name), list(only)
     found = _found(settings, connection, documents, recorded=recorded)
-    before = last_seen(kept_in)
-    comparable = before is not None and before.how == found.how
-    now = Seen(connection=name, system=connection.system, how=found.how, at=datetime.now(UTC), records=found.records)
-    keep(kept_in, now)
+    place = kept_in.with_name(f"{kept_in.stem}.{found.how}.json")
+    # one file held the last look of whichever way, once
+    before = last_seen(place) or last_seen(kept_in)
+    before = before if before is not None and before.how == found.how else None
+    was, others = _as_before(before, found)
+    at = datetime.now(UTC)
+    keep(
+        place, Seen(connection=name, system=connection.system, how=found.how, at=at, records=(*found.records, *others))
+    )
     told = chosen(found.records, patterns)
     if patterns and not told:
         raise NotFoundError("discover.none", f"{name} has no record called {', '.join(patterns)}")
@@ -83,9 +89,9 @@ def discover(
         system=connection.system,
         how=found.how,
         records=told,
-        since=before.at if before is not None and comparable else None,
-        changes=differ(chosen(before.records, patterns), told, found.how) if before is not None and comparable else (),
-        kept_in=kept_in,
+        since=before.at if before is not None and was else None,
+        changes=differ(chosen(was, patterns), told, found.how) if was else (),
+        kept_in=place,
     )
 
 
@@ -97,6 +103,17 @@ def differ(before: Iterable[Record], after: Iterable[Record], how: str) -> tuple
     return tuple(
         msgspec.structs.replace(each, breaks=False) if each.what in {"removed", "required"} else each for each in found
     )
+
+
+def _as_before(before: Seen | None, found: Discovered) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """What was seen of what is looked at now, and of the rest: samples are of some records only; pure."""
+    if before is None or found.how != SAMPLES:
+        return (before.records if before is not None else ()), ()
+    inside = {field.record for each in found.records for field in each.fields}
+    roots = {each.name for each in found.records} - inside
+    was = chosen(before.records, map(escape, roots)) if roots else ()
+    taken = {each.name for each in (*was, *found.records)}
+    return was, tuple(each for each in before.records if each.name not in taken)
 
 
 def write(found: Discovery, folder: Path) -> tuple[list[Path], list[Path]]:

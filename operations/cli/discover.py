@@ -36,7 +36,10 @@ def discover(
     ] = False,
     seen: Annotated[
         Path | None,
-        typer.Option("--seen", help="Where it is kept what was seen; default: `discovered/` of the deployment."),
+        typer.Option(
+            "--seen",
+            help="Keep what was seen beside this file; default: `discovered/CONNECTION.json` of the deployment.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,14 +1,18 @@
 """Systems that are asked for their records; a site that describes none is known by what it sent."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from connect.samples import records as of_samples
 from errors import ConfigurationError, NotFoundError
-from operations.discover import discover
+from operations.discover import discover, keep, last_seen
+from operations.discovery import Seen
 from tests.doubles.deployment import deployment, of_system
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[3] / "schemas" / "examples" / "clarity.orders.v1"
 
 
@@ -28,7 +32,40 @@ def test_documents_that_are_given_are_looked_at_and_compared(tmp_path: Path) -> 
     told = {(each.field, each.what): each for each in second.changes}
     assert told["ID", "type"].breaks
     assert ("Extra", "added") in told
-    assert b"now a text" not in kept.read_bytes()
+    assert second.kept_in == tmp_path / "seen.samples.json"
+    assert b"now a text" not in second.kept_in.read_bytes()
+
+
+def test_a_look_at_one_record_keeps_what_was_seen_of_others_and_in_other_ways(tmp_path: Path) -> None:
+    settings, kept = deployment(of_system("shop", "x-cart")), tmp_path / "shop.json"
+    for name in ("order", "order_status"):
+        (tmp_path / f"{name}.json").write_text('{"id": 1, "by": {"name": "x"}}')
+    catalogue = Seen(connection="shop", system="x-cart", how="catalogue", at=NOON, records=())
+    keep(tmp_path / "shop.catalogue.json", catalogue)
+
+    discover(settings, "shop", kept, documents=tmp_path / "order.json")
+    other = discover(settings, "shop", kept, documents=tmp_path / "order_status.json")
+    again = discover(settings, "shop", kept, documents=tmp_path / "order.json")
+
+    assert other.since is None
+    assert again.since is not None
+    assert again.changes == ()
+    seen = last_seen(again.kept_in)
+    assert seen is not None
+    assert {each.name for each in seen.records} == {"order", "order_by", "order_status", "order_status_by"}
+    assert last_seen(tmp_path / "shop.catalogue.json") == catalogue
+
+
+def test_what_was_kept_before_there_was_a_file_for_each_way_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "order.json").write_text('{"id": 1}')
+    records = of_samples("order", [b'{"id": "a"}'])
+    keep(tmp_path / "shop.json", Seen(connection="shop", system="x-cart", how="samples", at=NOON, records=records))
+
+    found = discover(
+        deployment(of_system("shop", "x-cart")), "shop", tmp_path / "shop.json", documents=tmp_path / "order.json"
+    )
+
+    assert (found.since, [each.what for each in found.changes]) == (NOON, ["type"])
 
 
 def test_a_system_that_cannot_be_asked_says_what_to_give(tmp_path: Path) -> None:
