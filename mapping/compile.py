@@ -45,6 +45,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     #: Line of the source -> the field it works out.
     fields: Mapping[int, str]
+    #: Name of a function of it -> the part it is written for; a part may be written several times.
+    parts: Mapping[str, str]
     #: (record, field) that are read.
     reads: frozenset[tuple[str, str]]
     #: What it reads, under its name.
@@ -119,6 +121,7 @@ class _Compiler:
             function=space["mapped"],
             source=source,
             fields=dict(self.writer.fields),
+            parts={code: name for (name, _), (code, _) in self.written.items()},
             reads=frozenset(self.checker.reads),
             given=given,
         )

@@ -37,7 +37,7 @@ class Watched:
         """
         self._mapping = mapping
         compiled = mapping.compiled
-        watching = _Watching(compiled.fields, _texts(mapping.spec))
+        watching = _Watching(compiled.fields, compiled.parts, _texts(mapping.spec))
         tree = ast.fix_missing_locations(watching.module(ast.parse(compiled.source)))
         #: Every step there is.
         self.places: tuple[Place, ...] = tuple(watching.places)
@@ -142,9 +142,12 @@ class _Asking(Lookups):
 class _Watching:
     """Puts a note around everything a compiled mapping works out, in its syntax tree."""
 
-    def __init__(self, fields: Mapping[int, str], texts: Mapping[tuple[str, Kind, str], list[Expr]]) -> None:
+    def __init__(
+        self, fields: Mapping[int, str], parts: Mapping[str, str], texts: Mapping[tuple[str, Kind, str], list[Expr]]
+    ) -> None:
         self.places: list[Place] = []
         self._fields = fields
+        self._parts = parts
         self._texts = texts
         self._function = ""
         self._met: dict[tuple[str, Kind, str], int] = defaultdict(int)
@@ -211,7 +214,7 @@ class _Watching:
         return noted
 
     def _place(self, kind: Kind, field: str) -> int:
-        part = self._function.removeprefix("_part_").removeprefix("_looped_") if self._function != "mapped" else ""
+        part = self._parts.get(self._function, "")
         key = (self._function, kind, field)
         texts = self._texts.get((part, kind, field), [])
         expr = texts[min(self._met[key], len(texts) - 1)] if texts else None

@@ -97,6 +97,17 @@ def test_steps_of_a_part_stand_before_the_one_that_called_it() -> None:
     assert len(behind(steps, "whole")) == 3
 
 
+def test_a_part_keeps_its_name_however_often_it_is_written() -> None:
+    calls = "".join(f"  a{number}: short(order.number)\n" for number in range(120))
+    looped = "  b: '[short(line.sku) for line in order.lines]'\n"
+    part = "parts:\n  short: {from: {given: text}, to: text, value: trim(given)}\n"
+
+    places = Watched(mapping(f"{part}let:\n{calls}{looped}fields: {{}}\n")).places
+
+    assert [each.expression for each in places if each.part == "short"] == ["trim(given)"] * 3
+    assert {each.part for each in places} == {"", "short"}
+
+
 def test_what_was_refused_says_where() -> None:
     found = explained(lines=())
 
