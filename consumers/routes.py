@@ -1,6 +1,7 @@
 """Table of contents of the stage: canonical topic -> which connections -> sink."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -111,7 +112,13 @@ def deployed(files: Mapping[str, bytes]) -> tuple[Route, ...]:
     Raises:
         BrokenMappingError: one of its files cannot be run in the place of one of ours.
     """
-    own = own_mappings(files, {route.mapping.id: route.mapping for route in ROUTES}, "consumers")
+    return _deployed(tuple(files.items()))
+
+
+@lru_cache(maxsize=4)
+def _deployed(files: tuple[tuple[str, bytes], ...]) -> tuple[Route, ...]:
+    """Whoever makes documents of many records asks for each: a deployment's own are compiled but once."""
+    own = own_mappings(dict(files), {route.mapping.id: route.mapping for route in ROUTES}, "consumers")
     return tuple(msgspec.structs.replace(route, mapping=own.get(route.mapping.id, route.mapping)) for route in ROUTES)
 
 

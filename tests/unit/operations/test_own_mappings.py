@@ -177,6 +177,13 @@ def test_an_own_mapping_that_would_not_run_is_told_by_check_and_stops_its_stage(
     assert stopped
 
 
+def test_own_mappings_are_compiled_but_once(deploy: Deploy) -> None:
+    files = deploy(own=PACKING).mappings
+
+    assert consumers.deployed(files) is consumers.deployed(dict(files))
+    assert consumers.deployed(files) != consumers.deployed({})
+
+
 def test_two_own_mappings_for_one_of_ours_are_refused(deploy: Deploy) -> None:
     settings = deploy(a=GIFTS, b=GIFTS.replace("mappings/orders", "mappings/more"))
 
