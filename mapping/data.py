@@ -94,6 +94,14 @@ class DataMapping:
         functions = self._functions if self._functions is not None else library()
         return compiled(self.spec, self._records, functions, self.rules)
 
+    def require_runnable(self) -> None:
+        """Compile it now, and not with the first record.
+
+        Raises:
+            BrokenMappingError: it cannot be run.
+        """
+        _ = self.compiled
+
     @property
     def id(self) -> str:
         """Where it stands in the tree, without the ending."""
@@ -125,7 +133,7 @@ class DataMapping:
         Raises:
             BrokenMappingError: it cannot be run.
         """
-        assert self.compiled is not None
+        self.require_runnable()
         if self.of is None or self.spec.extends is None:
             return self.own_digest
         return hashlib.sha256(f"{self.own_digest}{self.of.digest}".encode()).hexdigest()[:12]

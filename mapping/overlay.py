@@ -41,7 +41,7 @@ def own_mappings(files: Mapping[str, bytes], ours: Mapping[str, DataMapping], st
                 raise _wrong(own, f"{of.id} has a mapping of yours already: {found[of.id].id}", "one for each of ours")
             found[of.id] = mapping = DataMapping(content, file, of=of)
             told += _misfits(mapping.spec, of.spec)
-            assert mapping.compiled is not None
+            mapping.require_runnable()
         except BrokenMappingError as error:
             told += error.messages
     if told:

@@ -81,7 +81,7 @@ def seal(mappings: Iterable[DataMapping], file: Path) -> tuple[Seal, ...]:
 
 
 def _runnable(mapping: DataMapping) -> str:
-    assert mapping.digest
+    mapping.require_runnable()
     return mapping.own_digest
 
 

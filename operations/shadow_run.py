@@ -4,13 +4,15 @@ Events are read where they lie and mapped by both with the same tables and the s
 mapping's doing. Long stretches are shared among processes.
 """
 
+import atexit
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from types import FunctionType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from confluent_kafka import Message
@@ -100,21 +102,27 @@ def shadow(
     """
     until = until or datetime.now(UTC)
     job = Job(settings=settings, new=new, samples=samples, until=until, topic=topic)
-    worker = Comparison(job)
-    source = topic or worker.arrow.source.name
+    with Comparison(job) as worker:
+        return _compared(job, worker, since, expected, progress, processes)
+
+
+def _compared(
+    job: Job, worker: "Comparison", since: datetime, expected: Sequence[str], progress: Progress, processes: int
+) -> Shadow:
+    settings = job.settings
+    source = job.topic or worker.arrow.source.name
     places = describe(admin_of(settings.kafka), [source])
     if source not in places:
         raise ConfigurationError(f"topic {source}", "does not exist: run `towpath topics apply`")
     span = read_topics.span(settings.kafka, places[source], since)
     pieces = list(pieces_of(span))
-    tally = Tally(samples)
+    tally = Tally(job.samples)
     done = 0
     progress(0, span.records)
     for piece, found in _found(job, worker, pieces, span.records, processes):
         tally.merge(found)
         done += piece.records
         progress(done, span.records)
-    worker.close()
     return _told(worker, tally, since, expected)
 
 
@@ -127,16 +135,20 @@ class Comparison:
         self._samples = job.samples
         self.new = named(job.new, job.settings).mapping
         self.arrow = arrow_of(job.settings, self.new)
-        self._registry = Registry(job.settings.registry)
-        self._decode = decoder(self.arrow, self._registry)
         # said now, and not with the first record
-        assert self.new.compiled is not None
-
+        self.new.require_runnable()
         share(self.new, self.arrow.live)
+        with ExitStack() as opened:
+            registry = opened.enter_context(closing(Registry(job.settings.registry)))
+            self._decode = decoder(self.arrow, registry)
+            self._opened = opened.pop_all()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Hang up."""
-        self._registry.close()
+        self._opened.close()
 
     def read(self, piece: Span) -> Tally:
         """Compare a stretch of the topic."""
@@ -205,9 +217,8 @@ def compare(
     tally.left_out += not parts
     for whose, part, lookups in parts:
         live, made = _mapped(arrow.live, part, lookups, at), _mapped(new, part, lookups, at)
-        if whose:
-            sample = msgspec.structs.replace(sample, key=f"{whose} {sample.key}")
-        tally.add(live, made, sample)
+        of = msgspec.structs.replace(sample, key=f"{whose} {sample.key}") if whose else sample
+        tally.add(live, made, of)
 
 
 def arrow_of(settings: Settings, new: DataMapping) -> Arrow:
@@ -298,10 +309,13 @@ def _found(
 
 
 _HERE: dict[str, Comparison] = {}
+_OPENED = ExitStack()
 
 
 def _begin(job: Job) -> None:
-    _HERE["comparison"] = Comparison(job)
+    _HERE["comparison"] = _OPENED.enter_context(Comparison(job))
+    # a process of the pool ends with its last piece, wherever it was
+    atexit.register(_OPENED.close)
 
 
 def _read(piece: Span) -> Tally:

@@ -69,7 +69,7 @@ def check(
     messages: list[Message] = []
     for each in files:
         try:
-            assert named(each, at_rest()).mapping.compiled is not None
+            named(each, at_rest()).mapping.require_runnable()
         except BrokenMappingError as error:
             messages += error.messages
     if as_json:

@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.registry import Registry
 from bus.settings import ROOT
-from errors import DecodeError, MappingError
+from errors import DecodeError, MappingError, RetryableError
 from mapping.port import Lookups
+from operations import shadow_run
 from operations.mapping_files import named
 from operations.read_topics import Span
 from operations.shadow import Sample, Tally, fields_told, is_expected, refusals_told, shape_of
@@ -16,6 +18,7 @@ from operations.shadow_run import PIECE, Arrow, Once, compare, pieces_of, share
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from streams.routes import ORDER_FROM_CLARITY
+from tests.doubles.deployment import deployment
 from tests.doubles.python_mapping import mapping
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -94,6 +97,18 @@ def test_refusals_that_come_and_go_are_told_by_reason() -> None:
     assert (tally.refused_by_both, tally.compared) == (1, 3)
 
 
+def test_a_record_for_two_connections_is_told_of_each_by_its_name() -> None:
+    arrow = msgspec.structs.replace(
+        ARROW, parts=lambda _, decoded: [(whose, decoded, Lookups({})) for whose in ("store-a", "store-b")]
+    )
+    tally = Tally(3)
+
+    compare(arrow, newer, text, b"a,b", NOON, Sample(key="K", position="t/0/0"), tally)
+
+    number, _ = fields_told(tally, ())
+    assert [each.key for each in number.samples] == ["store-a K", "store-b K"]
+
+
 def test_what_cannot_be_read_or_concerns_nobody_is_no_comparison() -> None:
     tally = compared(b"?", b";", None)
 
@@ -129,6 +144,24 @@ def test_what_may_differ_is_named_whole_or_from_above(field: str, expected: str,
 
 def test_places_in_lists_are_left_out() -> None:
     assert shape_of("lines[12].taxes[0].amount") == "lines[].taxes[].amount"
+
+
+def test_a_run_that_fails_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise RetryableError("kafka.away", "Kafka does not answer")
+
+    def hang_up(registry: Registry) -> None:
+        hung_up.append(registry)
+
+    hung_up: list[Registry] = []
+    monkeypatch.setattr(shadow_run, "describe", away)
+    monkeypatch.setattr(Registry, "close", hang_up)
+    monkeypatch.setattr(shadow_run, "decoder", lambda *_: bytes)
+
+    with pytest.raises(RetryableError):
+        shadow_run.shadow(deployment(), "streams/orders/from_clarity", NOON, lambda _done, _whole: None)
+
+    assert len(hung_up) == 1
 
 
 def test_a_topic_is_shared_in_pieces_that_hold_all_of_it() -> None:
