@@ -64,6 +64,13 @@ CANNOT: Mapping[tuple[str, str], str] = {
     ("clarity", "inventory_level"): "Nothing: quantities are set anew.",
 }
 
+#: Of source events mapped once more: nobody looks again between the choice of a record and its turn.
+NOT_HELD = (
+    "A record whose newer version comes while this runs may lie behind it on the canonical topic: targets leave the "
+    "older one out, who reads the topic anew later takes it for the newest until the document changes again.",
+    "Of a source event with several parts all are made anew, also parts another version wrote since.",
+)
+
 Progress = Callable[[int, int], None]
 #: Topic, its id, partition and offset of what a record was made of.
 Source = tuple[str, str, int, int]
@@ -112,6 +119,8 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     changed_since: int
     #: By `connection: record`.
     cannot_be_taken_back: dict[str, str]
+    #: What a run does not promise.
+    not_held: tuple[str, ...] = ()
     #: Processes that were asked what it would come to and have not answered.
     silent: tuple[str, ...] = ()
 
@@ -175,6 +184,7 @@ def plan(settings: Settings, mapping: str, by: By, progress: Progress, wait_s: f
         stand=sum(not each.changed_by for each in written),
         changed_since=sum(bool(each.changed_by) for each in written),
         cannot_be_taken_back=cannot(settings, written),
+        not_held=NOT_HELD if place.inbound is not None else (),
         silent=silent,
     )
 

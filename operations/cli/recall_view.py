@@ -82,6 +82,8 @@ def _print(found: Recall, limit: int) -> None:
     if found.cannot_be_taken_back:
         out().print()
         print_table(("at", "what cannot be taken back"), found.cannot_be_taken_back.items())
+    for each in found.not_held:
+        err().print(each, style="yellow", markup=False)
 
 
 def _rows(each: Written) -> Iterator[tuple[object, ...]]:
