@@ -210,8 +210,8 @@ class _Turns(dict[str, Any]):
 
 
 def _said(error: Exception) -> str:
-    if isinstance(error, DivisionByZero | ZeroDivisionError):
+    if isinstance(error, DivisionByZero | ZeroDivisionError) or "DivisionUndefined" in str(error):
         return "divided by zero"
     if isinstance(error, ArithmeticError):
-        return "a number is wider than any amount, or none (NaN)"
+        return "a number is wider than any amount, none (NaN), or divided by zero"
     return "takes more memory than there is" if isinstance(error, MemoryError) else ""

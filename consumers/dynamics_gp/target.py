@@ -42,6 +42,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     #: In which the company's days begin; the connection's own `time_zone`.
     time_zone: str
+    #: The company's own; empty: not said, and orders in any currency are taken for it.
+    currency: str
     currency_decimals: int
     #: Of the company database; letters beyond it are written in Latin ones.
     code_page: str
@@ -81,6 +83,7 @@ def target_of(lookups: Lookups, connection: str = "<connection>") -> Target:
         document_id=required("document_id", "WEB"),
         site=required("site", "MAIN"),
         time_zone=_zone(option("time_zone", "UTC"), f"connections.{connection}.time_zone"),
+        currency=option("currency").upper(),
         currency_decimals=_decimals(option("currency_decimals", "2"), f"{options}.currency_decimals"),
         code_page=_code_page(option("code_page", "cp1252"), f"{options}.code_page"),
         customer_numbers=_numbers(option("customer_numbers", "account"), f"{options}.customer_numbers"),
