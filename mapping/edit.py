@@ -3,6 +3,7 @@
 import re
 
 from mapping.reader import Document, Entries, Node, Scalar
+from mapping.yaml_faults import cut_at_a_comma
 
 #: What YAML reads as the same text when nothing stands around it.
 _PLAIN = re.compile(r"[A-Za-z0-9_(][^\n\r\t:#{}\[\],&*!|>'\"%@`\\]*", re.ASCII)
@@ -41,7 +42,7 @@ def added(document: Document, block: Entries, key: str, value: str) -> bytes:
 
 
 def _written(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text == text.strip():
+    if _PLAIN.fullmatch(text) and text == text.strip() and not cut_at_a_comma(text):
         return text
     if "\n" in text or "\r" in text or "\t" in text or not text.isprintable():
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -99,6 +99,16 @@ def test_an_edit_changes_its_own_bytes_and_no_other(text: str, data: st.DataObje
     assert plain(Document(edited, "f").root) == put(plain(document.root), path, value)
 
 
+@pytest.mark.parametrize("value", ["0)", "a[", "(a", "a, b"])
+def test_what_is_put_within_braces_is_one_text(value: str) -> None:
+    document = Document(b"a: {b: [1, 2]}", "f")
+    node = scalars(document.root)[0][1]
+
+    edited = replaced(document, node, value)
+
+    assert plain(Document(edited, "f").root) == {"a": {"b": [value, "2"]}}
+
+
 @settings(max_examples=25, deadline=None)
 @given(files(), TEXTS)
 def test_a_new_entry_leaves_every_byte_in_place(text: str, value: str) -> None:
