@@ -1,25 +1,34 @@
 """How `towpath mapping shadow` runs and shows what differs."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
+import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bus.live_lookups import with_lookups_now
+from bus.settings import Settings
+from errors import ConfigurationError
 from mapping.differences import in_one_line
+from mapping.messages import nearest
 from operations.cli.deployment import settings
 from operations.cli.output import err, out, print_json
 from operations.cli.tables import print_table, text
+from operations.mapping_files import named, running
 from operations.shadow import RefusalTold, Sample, Shadow
 from operations.shadow_run import shadow
 
 PASSES, FAILS, EMPTY = 0, 1, 3
+_PLACE = re.compile(r"\[[^\]]*\]")
 
 
 def run(new: str, since: datetime, until: datetime, expected: Sequence[str], samples: int, *, as_json: bool) -> int:
     """Compare and show; the exit code."""
-    given = with_lookups_now(settings())
+    at_rest = settings()
+    _used_rightly(new, expected, at_rest)
+    given = with_lookups_now(at_rest)
     columns = (TextColumn("compared {task.completed} of {task.total} events"), BarColumn())
     with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
         task = bar.add_task("comparing")
@@ -38,6 +47,29 @@ def run(new: str, since: datetime, until: datetime, expected: Sequence[str], sam
         _print(found)
     _say(found)
     return EMPTY if found.empty else PASSES if found.passes else FAILS
+
+
+def _used_rightly(new: str, expected: Sequence[str], given: Settings) -> None:
+    """A gate must not take a slip of whoever runs it for a difference, or for none.
+
+    Raises:
+        typer.BadParameter: the new version cannot be run, or no version has a field that is expected.
+    """
+    try:
+        mapping = named(new, given).mapping
+        versions = [mapping, *(each.mapping for each in running(given) if each.mapping.id == mapping.id)]
+        fields = {parts for each in versions for path in each.compiled.fields.values() for parts in _heads(path)}
+    except ConfigurationError as error:
+        raise typer.BadParameter(error.message, param_hint="FILE") from error
+    for name in expected:
+        if _PLACE.sub("", name) not in fields:
+            hint = nearest(name, sorted(fields))
+            raise typer.BadParameter(f"{name}: no such field{f'; {hint}' if hint else ''}", param_hint="--expect")
+
+
+def _heads(path: str) -> Iterator[str]:
+    parts = _PLACE.sub("", path).split(".")
+    return (".".join(parts[: end + 1]) for end in range(len(parts)))
 
 
 def _print(found: Shadow) -> None:

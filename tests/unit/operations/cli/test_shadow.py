@@ -1,12 +1,14 @@
 """`towpath mapping shadow` as a gate: its exit code, and what it says of an empty sample."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from bus.settings import at_rest
 from operations.cli import mapping, shadow_view
 from operations.shadow import FieldTold, RefusalTold, Sample, Shadow
 
@@ -33,11 +35,30 @@ FOUND = Shadow(
 )
 
 
-def run(monkeypatch: pytest.MonkeyPatch, found: Shadow, *words: str) -> Any:
-    monkeypatch.setattr(shadow_view, "settings", lambda: None)
+def run(monkeypatch: pytest.MonkeyPatch, found: Shadow, *words: str, new: str = "") -> Any:
+    """Without a `new` to look at, what is asked for is right."""
+    if not new:
+        monkeypatch.setattr(shadow_view, "_used_rightly", lambda *_given: None)
+    monkeypatch.setattr(shadow_view, "settings", at_rest)
     monkeypatch.setattr(shadow_view, "with_lookups_now", lambda given: given)
     monkeypatch.setattr(shadow_view, "shadow", lambda *_given, **_named: found)
-    return CliRunner().invoke(mapping.app, ["shadow", "new.yaml", *words])
+    return CliRunner().invoke(mapping.app, ["shadow", new or "new.yaml", *words])
+
+
+def test_what_cannot_be_run_is_no_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "new.yaml"
+    broken.write_text("mapping: streams/orders/from_clarity\nversion: 9\n")
+
+    for new in (str(broken), "nope.yaml"):
+        answer = run(monkeypatch, FOUND, new=new)
+        assert (answer.exit_code, Path(new).name in answer.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("expected", "code"), [("lines", 1), ("lines[].sku", 1), ("lines[2].sku", 1), ("lines.skuu", 2)]
+)
+def test_only_fields_that_are_there_can_be_expected(monkeypatch: pytest.MonkeyPatch, expected: str, code: int) -> None:
+    assert run(monkeypatch, FOUND, "--expect", expected, new="streams/orders/from_clarity").exit_code == code
 
 
 def test_a_field_nobody_expects_is_exit_code_one_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
