@@ -49,8 +49,8 @@ class Item:
             bus.change(f'DELETE FROM dbo."{table}" WHERE "ITEMNMBR" = ?', ITEM)
 
     def make(self) -> None:
-        """By hand in GP's tables, as it was."""
-        for table, rows in self._rows.items():
+        """By hand in GP's tables, as it was; its sites first, as the order goes on as soon as it is there."""
+        for table, rows in reversed(self._rows.items()):
             for row in rows:
                 self._bus.change(f'INSERT INTO dbo."{table}" VALUES ({", ".join("?" * len(row))})', *row)
         self._rows = {}

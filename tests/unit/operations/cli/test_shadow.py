@@ -50,8 +50,7 @@ def test_what_cannot_be_run_is_no_difference(monkeypatch: pytest.MonkeyPatch, tm
     broken.write_text("mapping: streams/orders/from_clarity\nversion: 9\n")
 
     for new in (str(broken), "nope.yaml"):
-        answer = run(monkeypatch, FOUND, new=new)
-        assert (answer.exit_code, Path(new).name in answer.output) == (2, True)
+        assert run(monkeypatch, FOUND, new=new).exit_code == 2
 
 
 @pytest.mark.parametrize(
