@@ -39,7 +39,7 @@ def test_tables_are_discovered_proposed_and_compared_with_the_last_time(sandbox:
     assert [path.name for path in written] == ["sop_10100.avsc", "sop_10100.py"]
     names = [each["name"] for each in json.loads(written[0].read_text())["fields"]]
     assert {"SOPNUMBE", "ADDON"} <= set(names)
-    everything = kept.read_text() + "".join(path.read_text() for path in written)
+    everything = second.kept_in.read_text() + "".join(path.read_text() for path in written)
     assert "secret" not in everything
     assert (
         Field(name="ADDON", kind=Kind.TEXT, length=7, nullable=True, said="character varying")
