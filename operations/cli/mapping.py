@@ -163,7 +163,10 @@ def diff(before: File, after: File, as_json: AsJson = False) -> None:
     from operations.mapping_files import named  # noqa: PLC0415
 
     here = at_rest()
-    found = changes(named(before, here).mapping.spec, named(after, here).mapping.spec)
+    one, other = named(before, here).mapping.spec, named(after, here).mapping.spec
+    if one.id != other.id:
+        err().print(f"These are two mappings, {one.id} and {other.id}", style="yellow", markup=False)
+    found = changes(one, other)
     if as_json:
         print_json({"changes": found})
         return
@@ -249,7 +252,8 @@ def recall(
 
     Without --plan it is corrected, by the ordinary way of delivery: records are mapped and sent once more.
     """
-    if not all(mapping.partition("@")[::2]):
+    id_, _, version = mapping.partition("@")
+    if not id_ or not version.partition("+")[0].isdigit():
         raise typer.BadParameter("write id@version, as streams/orders/from_clarity@3", param_hint="ID@VERSION")
     if not plan:
         acts.need_reason(why)

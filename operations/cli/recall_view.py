@@ -39,6 +39,8 @@ def run(
         print_json({**msgspec.structs.asdict(found), "to_correct": len(found.to_correct)})
     elif not as_json:
         _print(found, limit)
+    if not found.written:
+        err().print(f"The books know of nothing that {found.mapping} wrote", style="yellow", markup=False)
     for silent in found.silent:
         err().print(f"{silent} was asked what it would come to, and has not answered", style="yellow", markup=False)
     if plan:

@@ -18,7 +18,7 @@ from operations.cli.output import err, out, print_json
 from operations.cli.tables import print_table, text
 from operations.mapping_files import named, running
 from operations.shadow import RefusalTold, Sample, Shadow
-from operations.shadow_run import shadow
+from operations.shadow_run import arrow_of, shadow
 
 PASSES, FAILS, EMPTY = 0, 1, 3
 _PLACE = re.compile(r"\[[^\]]*\]")
@@ -53,11 +53,13 @@ def _used_rightly(new: str, expected: Sequence[str], given: Settings) -> None:
     """A gate must not take a slip of whoever runs it for a difference, or for none.
 
     Raises:
-        typer.BadParameter: the new version cannot be run, or no version has a field that is expected.
+        typer.BadParameter: the new version cannot be run, is one of nothing at work, or no version has a field that is
+            expected.
     """
     try:
         mapping = named(new, given).mapping
         versions = [mapping, *(each.mapping for each in running(given) if each.mapping.id == mapping.id)]
+        arrow_of(given, mapping)
         fields = {parts for each in versions for path in each.compiled.fields.values() for parts in _heads(path)}
     except ConfigurationError as error:
         raise typer.BadParameter(error.message, param_hint="FILE") from error

@@ -72,6 +72,24 @@ async def until_sent(store: Store) -> None:
             await asyncio.sleep(0.02)
 
 
+def never_looks_by_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """The store's relay waits until it is woken; set once it does."""
+    idle, real = asyncio.Event(), store.wait_for_announcements
+
+    async def wait_for_ever(_timeout_s: float) -> None:
+        idle.set()
+        await real(60)
+
+    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    return idle
+
+
+def listeners(dsn: str, store: Store) -> int:
+    """How many processes hear the store's notices."""
+    listening = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
+    return len(look(dsn, store.connection, listening, f"towpath {store.connection} listener"))
+
+
 async def test_outbox_is_emptied_in_the_order_of_keys(store: Store) -> None:
     broker, one = Broker(), None
     await settle_all(store, 30)
@@ -85,13 +103,9 @@ async def test_outbox_is_emptied_in_the_order_of_keys(store: Store) -> None:
 
 
 async def test_settling_wakes_the_relay_of_the_same_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
+    broker = Broker()
 
-    async def wait_for_ever(_timeout_s: float) -> None:
-        idle.set()
-        await real(60)
-
-    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    idle = never_looks_by_itself(store, monkeypatch)
     one = relay(store, broker)
     running = asyncio.create_task(one.run())
     await idle.wait()
@@ -106,16 +120,10 @@ async def test_settling_wakes_the_relay_of_another_process(
 ) -> None:
     other = Store(bus_dsn, store.connection)
     await other.open()
-    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
-    listening = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
-    name = f"towpath {store.connection} listener"
-    await until(lambda: len(look(bus_dsn, store.connection, listening, name)) == 2)
+    broker = Broker()
+    await until(lambda: listeners(bus_dsn, store) == 2)
 
-    async def wait_for_ever(_timeout_s: float) -> None:
-        idle.set()
-        await real(60)
-
-    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    idle = never_looks_by_itself(store, monkeypatch)
     one = relay(store, broker)
     running = asyncio.create_task(one.run())
     await idle.wait()
@@ -131,16 +139,11 @@ async def test_what_is_told_of_a_dead_worker_wakes_the_relay(
 ) -> None:
     await take_in(store, arrival(0))
     (row,) = await store.claim(QUEUE, "dead", 1, 2.0)
-    broker, idle, real = Broker(), asyncio.Event(), store.wait_for_announcements
-    listening = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
-    await until(lambda: look(bus_dsn, store.connection, listening, f"towpath {store.connection} listener"))
-
-    async def wait_for_ever(_timeout_s: float) -> None:
-        idle.set()
-        await real(60)
+    broker = Broker()
+    await until(lambda: listeners(bus_dsn, store) == 1)
 
     assert await store.intend(QUEUE, "dead", [Intended(row=row, intent=intent_of(row))])
-    monkeypatch.setattr(store, "wait_for_announcements", wait_for_ever)
+    idle = never_looks_by_itself(store, monkeypatch)
     one = relay(store, broker)
     running = asyncio.create_task(one.run())
     await idle.wait()
