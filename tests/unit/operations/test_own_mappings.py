@@ -58,7 +58,7 @@ def deploy(tmp_path: Path) -> Deploy:
     """A deployment with mappings of its own, by their file's name."""
     folder = tmp_path / "deployments" / "demo"
     shutil.copytree(ROOT / "deployments" / "demo", folder)
-    (folder / "mappings").mkdir()
+    (folder / "mappings").mkdir(exist_ok=True)
     versions = {
         "order": streams.ORDER_FROM_CLARITY.version,
         "sales_order": consumers.SALES_ORDER.version,
