@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import resource
-import statistics
 import time
 import uuid
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -305,11 +304,6 @@ async def _relay(store: Store) -> None:
             await store.outbox_sent([one.id for one in batch])
         else:
             await store.wait_for_announcements(0.2)
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Of the values, at least so many percent are no larger."""
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
