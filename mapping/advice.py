@@ -1,5 +1,7 @@
 """What to write where a value is of another kind than is needed: which function turns the one into the other."""
 
+import re
+
 from mapping.shapes import (
     Boolean,
     Date,
@@ -35,7 +37,7 @@ _TURNS: tuple[tuple[type[Type] | tuple[type[Type], ...], type[Type] | tuple[type
 )
 
 
-def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: PLR0911 - one for each kind
+def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: C901, PLR0911, PLR0912 - one for each kind
     """What to write instead of `shown`; empty where nobody can tell."""
     if write := reading(given, shown, wanted):
         return write
@@ -44,11 +46,20 @@ def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: PLR0911 - one
         if isinstance(given, from_) and isinstance(wanted, to):
             return "write " + write.format(shown)
     match given, wanted:
+        case ListOf(_), ListOf(Record()):
+            return "write a block: `each: item in order.lines` and its `fields:`"
         case ListOf(item), ListOf(other):
             inner = turned(item, other, "each").removeprefix("write ")
             return f"write [{inner} for each in {shown}]" if inner else ""
+        case MapOf(item), MapOf(other):
+            inner = turned(item, other, "value").removeprefix("write ")
+            return f"write {{name: {inner} for name, value in {_whole(shown)}.items()}}" if inner else ""
+        case ListOf(Text()), Text():
+            return f'write join({shown}, ", "), or {_whole(shown)}[0] for the first'
         case ListOf(), _:
-            return f"write {shown}[0] for the first, or make one of all: sum(…), join(…)"
+            return f"write {_whole(shown)}[0] for the first, or make one of all: sum(…), join(…)"
+        case _, ListOf(Record()) if not isinstance(given, Record):
+            return "write a block: `each: item in order.lines` and its `fields:`"
         case _, ListOf():
             return f"write [{shown}]"
         case _, Record():
@@ -60,3 +71,8 @@ def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: PLR0911 - one
             return f"write {shown}.{like[0]}" if like else ""
         case _:
             return ""
+
+
+def _whole(shown: str) -> str:
+    """What is shown, in brackets where what follows would take its end alone."""
+    return shown if re.fullmatch(r"[\w.]+(\[[^]]*\]|\([^()]*\))*|\[[^]]*\]|\{[^}]*\}", shown) else f"({shown})"

@@ -36,7 +36,9 @@ class Body:
             field = made.fields.get(named.text)
             if field is None or field.computed:
                 known = [each.name for each in made.fields.values() if not each.computed]
-                self.told.say(named, f"{made} has no field {named.text}", nearest(named.text, known))
+                outer, _, inner = named.text.partition(".")
+                write = f"write {outer}: and below it fields: with {inner}: …" if inner and outer in known else ""
+                self.told.say(named, f"{made} has no field {named.text}", write or nearest(named.text, known))
             else:
                 given[named.text] = self.value(named, value, field, scope, f"{path}{named.text}")
         missing = [each.name for each in made.fields.values() if each.required and each.name not in given]

@@ -38,7 +38,17 @@ def first_wrong(text: str, *, template: bool) -> Span | None:
 
 def in_literals(written: str) -> list[Span]:
     """The expressions in the braces of all f-strings of an expression."""
-    found: list[Span] = []
+    return [span for _, span in _quoted(written)]
+
+
+def same_quotes(written: str) -> tuple[int, int, str] | None:
+    """The first expression in braces with the quotes of the text around it, which Python 3.11 takes for its end."""
+    return next(((begin, end, quote) for quote, (begin, end) in _quoted(written) if quote in written[begin:end]), None)
+
+
+def _quoted(written: str) -> list[tuple[str, Span]]:
+    """The same with the quotes of the text."""
+    made: list[tuple[str, Span]] = []
     at = 0
     while at < len(written):
         opening = _LITERAL.match(written, at)
@@ -47,6 +57,7 @@ def in_literals(written: str) -> list[Span]:
             continue
         prefix, quote = opening[1].lower(), opening[2]
         at = opening.end()
+        found: list[Span] = []
         while at < len(written) and not written.startswith(quote, at):
             if written[at] == "\\" and "r" not in prefix:
                 # a character by its name has braces of its own
@@ -57,7 +68,8 @@ def in_literals(written: str) -> list[Span]:
             else:
                 at += 1
         at += len(quote)
-    return found
+        made += [(quote, each) for each in found]
+    return made
 
 
 def in_message(written: str) -> list[Span]:

@@ -37,6 +37,8 @@ from mapping.shapes import (
 )
 from mapping.signatures import Function
 
+#: What a loop under `each:` is read behind.
+_LOOP = "[0 for "
 #: Enough for most mappings; what they take is bounded by so many times the record.
 FREE = 100
 
@@ -100,13 +102,24 @@ class Checker:
 
     def loop(self, text: str, scope: Scope) -> loops.Loop:
         """`line in order.lines` as it stands under `each:`."""
-        parsed = Parsed(f"[0 for {text}]")
-        expression = Expression(self, parsed, scope, None, UNKNOWN)
-        match parsed.tree:
-            case ast.ListComp(generators=[ast.comprehension(ifs=[]) as generator]):
-                return loops.loop(expression, generator)
-            case _:
-                raise WrongError("is no loop", "write `line in order.lines`")
+        begun = len(_LOOP)
+        try:
+            parsed = Parsed(f"{_LOOP}{text}]")
+            match parsed.tree:
+                case ast.ListComp(generators=[ast.comprehension(ifs=[]) as generator]):
+                    return loops.loop(Expression(self, parsed, scope, None, UNKNOWN), generator)
+                case ast.ListComp(generators=[ast.comprehension(ifs=[test, *_])]):
+                    raise parsed.wrong(
+                        test, "a loop has no condition of its own", f"write where: {parsed.source(test)}"
+                    )
+                case _:
+                    raise WrongError("is no loop", "write `line in order.lines`", start=begun)
+        except WrongError as error:
+            if " in " not in text or error.text.startswith("is no expression"):
+                error = WrongError("is no loop", "write `line in order.lines`", start=begun)
+            # the place is one in what is written
+            error.start, error.end = max(error.start - begun, 0), max(error.end - begun, 0)
+            raise error from None
 
     def weighed(self, loop: loops.Loop) -> None:
         """What is in a loop under `each:` was looked at."""

@@ -17,7 +17,7 @@ from mapping.nodes import loops
 from mapping.nodes.forms import FORMS
 from mapping.records import Records
 from mapping.scope import Scope, code_of
-from mapping.shapes import Instant, Record, Text, Type, narrowed
+from mapping.shapes import Broken, Instant, Record, Type, narrowed
 from mapping.signatures import Function, Parameter, function_of
 from mapping.spec import Block, Expr, Named, Part, Spec
 from mapping.statuses import say_rows, status_maps
@@ -106,7 +106,7 @@ class _Compiler:
         self._unused_parts()
         for statuses in self.spec.statuses:
             say_rows(statuses, self.checker.asked, self.told)
-        say_unread(self.spec, given, self.checker.reading, self.told)
+        say_unread(self.spec, given, target, self.checker.reading, self.told)
         if self.told.messages:
             raise BrokenMappingError(sorted(self.told.messages, key=lambda each: (each.line, each.column)))
         self.writer.append(main)
@@ -142,8 +142,11 @@ class _Compiler:
             for function in status_maps(statuses, self.told):
                 self._declare(known, statuses.name, function)
         for part in self.spec.parts:
-            parameters = tuple(Parameter(name=each, type=type_) for each, type_ in self._given(part.given).items())
-            result = self._type(part.to) or Text()
+            given = self._given(part.given)
+            parameters = tuple(
+                Parameter(name=named.text, type=given.get(named.text, Broken())) for named, _ in part.given
+            )
+            result = self._type(part.to) or Broken()
             function = Function(name=part.name.text, call=None, parameters=parameters, result=result, work=0)
             self._declare(known, part.name, function)
             self.parts[part.name.text] = part
@@ -218,7 +221,9 @@ class _Compiler:
 
     def _unused_parts(self) -> None:
         for name, part in self.parts.items():
-            if name not in {each for each, _ in self.written}:
+            # what calls it may be wrong in itself
+            meant = self.told.messages and re.search(rf"\b{name}\(", self.spec.document.text)
+            if not meant and name not in {each for each, _ in self.written}:
                 self.told.say(part.name, f"nobody calls {name}", "leave the part out")
 
     def _function(

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from mapping import braces
+from mapping import braces, other_languages
 from mapping.messages import WrongError
 
 MOST_CHARACTERS = 2_000
@@ -32,10 +32,16 @@ _SAID = {
     ast.Lambda: ("mappings know no lambda", "give the value a name under `let:`"),
     ast.NamedExpr: ("mappings know no `:=`", "give the value a name under `let:`"),
     ast.Starred: ("mappings know no `*`", "name the values"),
-    ast.Set: ("mappings know no sets", "write a list"),
+    ast.Set: (
+        "braces hold names with values",
+        'names stand without them: order.number; within a text as f"{order.number}"; a list is [a, b]',
+    ),
     ast.SetComp: ("mappings know no sets", "write distinct(…)"),
     ast.BitOr: ("mappings know no `|`", "write `or`"),
-    ast.BitAnd: ("mappings know no `&`", "write `and`"),
+    ast.BitAnd: ("mappings know no `&`", 'write `and`; texts are put together as f"{a}{b}"'),
+    ast.BitXor: ("mappings know no `^`, and no powers", "multiply"),
+    ast.Invert: ("mappings know no `~`", "write `not`, or none"),
+    ast.MatMult: ("mappings know no `@`", "names stand as they are: order.number"),
 }
 
 
@@ -62,6 +68,7 @@ class Parsed:
         self._in_texts: dict[int, tuple[int, int]] = {}
         self._lines = self._source().split("\n")
         self.tree = self._parsed()
+        self._foreign()
         self._check()
 
     def span(self, node: ast.AST) -> tuple[int, int]:
@@ -81,6 +88,16 @@ class Parsed:
         """What was written for a node; shortened, for a message."""
         start, end = self.span(node)
         return self.text[start:end]
+
+    def way(self, node: ast.Attribute | ast.Subscript) -> ast.Attribute | ast.Subscript:
+        """The whole of what a step is part of: `order.buyer.home.city` of its `order.buyer.home`."""
+        around = {id(child): each for each in ast.walk(self.tree) for child in ast.iter_child_nodes(each)}
+        while isinstance(up := around.get(id(node)), ast.Attribute | ast.Subscript) and up.value is node:
+            call = around.get(id(up))
+            if isinstance(call, ast.Call) and call.func is up:
+                break
+            node = up
+        return node
 
     def _source(self) -> str:
         if self._template:
@@ -102,14 +119,38 @@ class Parsed:
                 at = self._offset(
                     error.lineno or 1, len(self._line(error.lineno)[: max((error.offset or 1) - 1, 0)].encode())
                 )
-                # of what stands in braces Python tells no place
-                if error.msg.startswith("f-string"):
-                    at, _ = braces.first_wrong(self.text, template=self._template) or (at, at)
-                raise WrongError(
-                    f"is no expression: {error.msg}", _hint(self.text, error.msg), start=at, end=at
-                ) from None
+                raise self._no_expression(error, at) from None
             except (ValueError, RecursionError, MemoryError, OverflowError):
                 raise WrongError("is no expression: too deep or with characters that cannot be") from None
+
+    def _no_expression(self, error: SyntaxError, at: int) -> WrongError:
+        """What is said where Python understands nothing."""
+        text, begun = self.text, 0
+        if not self._template and (same := braces.same_quotes(text)) is not None:
+            begin, end, quote = same
+            other = "'" if quote == '"' else '"'
+            if end >= len(text):
+                return WrongError("the { of the text is never closed", "write } behind the expression", start=begin - 1)
+            write = (
+                f"write {text[begin:end].replace(quote, other)}"
+                if other not in text[begin:end]
+                else "name it under `let:`"
+            )
+            return WrongError(f"within a text in {quote} stand other quotes", write, start=begin, end=end)
+        # of what stands in braces Python tells no place
+        if (
+            error.msg.startswith("f-string")
+            and (wrong := braces.first_wrong(text, template=self._template)) is not None
+        ):
+            at = begun = wrong[0]
+            text = text[slice(*wrong)]
+        elif "expecting '}'" in error.msg:
+            at = text.rfind("{")
+        foreign = other_languages.syntax(text) if begun or not self._template else None
+        if foreign is not None and not _own_hint(text, error.msg):
+            return WrongError(foreign.text, foreign.write, start=begun + foreign.at)
+        problem = error.msg.removeprefix("f-string: ").replace(". Perhaps you forgot a comma?", "")
+        return WrongError(f"is no expression: {problem}", _hint(text, problem), start=at, end=at)
 
     def _line(self, number: int | None) -> str:
         return self._lines[min(max((number or 1) - 1, 0), len(self._lines) - 1)]
@@ -119,6 +160,16 @@ class Parsed:
         inside = len(self._line(line).encode()[:column_bytes].decode(errors="ignore"))
         lead = 0 if self._template else 1
         return min(max(before + inside - lead, 0), len(self.text)) if not self._template else 0
+
+    def _foreign(self) -> None:
+        """Refuse what is an expression and was meant as something else."""
+        foreign = other_languages.syntax(self.text, taken=True) if not self._template else None
+        if foreign is not None:
+            raise WrongError(foreign.text, foreign.write, start=foreign.at)
+        # with brackets of its own it begins behind the one that was put around it
+        if isinstance(self.tree, ast.Tuple) and self.tree.col_offset == 0:
+            write = "a decimal has a point: 1.50; a list stands in brackets: [a, b]"
+            raise WrongError("a comma outside of brackets", write, start=self.span(self.tree.elts[0])[1])
 
     def _check(self) -> None:
         for count, (node, parent, depth) in enumerate(_walked(self.tree), start=1):
@@ -153,6 +204,9 @@ class Parsed:
                 raise self.wrong(
                     node, "mappings know no formats behind `!` or `:`", "call a function such as format_decimal"
                 )
+            case ast.FormattedValue(value=ast.Tuple() as value):
+                write = "call a function such as format_decimal; a list is put together with join(…)"
+                raise self.wrong(value, "mappings know no formats behind `,`", write)
             case ast.Constant():
                 self._check_constant(node)
             case _:
@@ -198,22 +252,27 @@ _ODD = {
 }
 
 
-def _hint(text: str, problem: str) -> str:  # noqa: PLR0911 - one for each kind
+def _own_hint(text: str, problem: str) -> str:
+    """What to write where Python says it, or a name does; other languages are not asked then."""
     for odd, write in _ODD.items():
         if odd in text:
             return write
     if "expected 'else'" in problem:
         return "write … if … else …"
-    if "never closed" in problem or "unmatched" in problem or "does not match" in problem:
-        return "close each bracket that is opened"
     for field in re.findall(r"\.\s*(\w+)", text):
         if keyword.iskeyword(field):
             return f'write ["{field}"] for a field called so'
-    if "=" in text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", ""):
-        return "compare with `==`"
-    if re.search(r"&&|\|\||!(?!=)|\?|;", text):
-        return "write `and`, `or`, `not`, `a if condition else b`"
-    return 'text stands in quotes: "like this"'
+    return ""
+
+
+def _hint(text: str, problem: str) -> str:
+    if "never closed" in problem or "unmatched" in problem or "does not match" in problem:
+        return "close each bracket that is opened"
+    if "expecting '}'" in problem:
+        return "write } behind the expression"
+    if "unterminated" in problem:
+        return "close each quote that is opened"
+    return _own_hint(text, problem) or 'a text stands in quotes: "like this"; between two values stands a sign'
 
 
 def _walked(tree: ast.expr) -> Iterator[tuple[ast.AST, ast.AST, int]]:

@@ -70,4 +70,5 @@ def _types(spec: Spec) -> list[str]:
 
 
 def _wrong(own: Spec, text: str, write: str) -> BrokenMappingError:
-    return BrokenMappingError([own.document.message(0, text, write)])
+    of = own.extends if own.extends is not None else own.replaces
+    return BrokenMappingError([own.document.message(of.node.start if of is not None else 0, text, write)])

@@ -4,13 +4,14 @@ Only what mapping files need of YAML: one document of mappings, lists and texts.
 and every scalar is text, so that nothing is ever expanded, resolved or constructed.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
 import yaml
 
-from mapping import written, yaml_faults
+from mapping import other_languages, written, yaml_faults
 from mapping.messages import BrokenMappingError, Message, nearest
 
 MOST_BYTES = 64 * 1024
@@ -162,7 +163,9 @@ def _closed(document: Document, begun: yaml.CollectionStartEvent, inside: list[N
     entries: dict[str, Entry] = {}
     for key, value in zip(inside[::2], inside[1::2], strict=True):
         if not isinstance(key, Scalar):
-            raise document.wrong(key.start, "a key that is not text", "write a name before the colon")
+            braces = document.text[key.start] == "{"
+            write = "write a name before the colon" + ("; names stand without braces: order.number" if braces else "")
+            raise document.wrong(key.start, "a key that is not text", write)
         if key.text in entries:
             raise document.wrong(key.start, f"{key.text} stands here twice", "leave one of them out")
         entries[key.text] = Entry(key=key, value=value)
@@ -184,7 +187,8 @@ def _plain(document: Document, event: yaml.ScalarEvent | yaml.CollectionStartEve
     if event.anchor is not None:
         raise document.wrong(_start(event), f"the anchor &{event.anchor}", "leave it out")
     if event.tag is not None:
-        raise document.wrong(_start(event), f"the tag {event.tag}", "leave it out: every value is text")
+        write = f"write not {event.tag[1:]}" if re.fullmatch(r"![a-z][\w.]*", event.tag) else ""
+        raise document.wrong(_start(event), f"the tag {event.tag}", write or "leave it out: every value is text")
     if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= character <= "\udfff" for character in event.value):
         raise document.wrong(_start(event), "half a character", "write it whole")
 
@@ -211,4 +215,6 @@ def plain(node: Node, *, leave_out: str = "") -> str:
 
 def unknown_key(document: Document, key: Scalar, known: tuple[str, ...], where: str) -> Message:
     """Said of a key that means nothing where it stands."""
-    return document.message(key.start, f"{key.text} means nothing {where}", nearest(key.text, known))
+    _, write = other_languages.key(key.text, known)
+    said = f"write {write}" if write else nearest(key.text, known)
+    return document.message(key.start, f"{key.text} means nothing {where}", said)

@@ -12,6 +12,7 @@ from msgspec import inspect
 
 import schemas
 from mapping.messages import WrongError, nearest
+from mapping.other_languages import TYPES
 from mapping.shapes import (
     Anything,
     Boolean,
@@ -83,7 +84,10 @@ class Records:
     def _class(self, name: str) -> Any:
         parts = _NAME.fullmatch(name)
         if parts is None:
-            raise WrongError(f"{name} is no name of a record", "write one such as canonical.order.Order")
+            kind = TYPES.get(name)
+            write = f"write {kind}" if kind else nearest(name, _SIMPLE) if name.islower() and "." not in name else ""
+            record = "write one such as canonical.order.Order"
+            raise WrongError(f"{name} is no name of a record" + (" or a value" if write else ""), write or record)
         module_name, class_name, inner = parts[1].rstrip("."), parts[2], parts[3]
         try:
             module = importlib.import_module(f"schemas.{module_name}")

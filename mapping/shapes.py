@@ -355,7 +355,10 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
     if isinstance(wanted, Optional):
         return None if isinstance(given, Nothing) else misfit(bare(given), wanted.of, constant)
     if isinstance(given, Nothing | Optional):
-        return Problem(f"may be absent, and {wanted} is needed", f"say what it is then: default(…, {stand_in(wanted)})")
+        write = f"say what it is then: default(…, {stand_in(wanted)})"
+        if isinstance(wanted, Record):
+            write = "test it first: `x if … is not none else none`"
+        return Problem(f"may be absent, and {wanted} is needed", write)
     if isinstance(wanted, Anything):
         return kind_of(given, wanted, constant)[1]
     match wanted, given:

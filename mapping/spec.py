@@ -1,9 +1,12 @@
 """A mapping file in the words of the language: what stands in which key; says what is misplaced or misspelt."""
 
+import difflib
+import re
 from collections.abc import Iterator
 
 import msgspec
 
+from mapping import other_languages
 from mapping.messages import BrokenMappingError, Message
 from mapping.reader import Document, Entries, Entry, Items, Node, Scalar, unknown_key
 
@@ -201,8 +204,10 @@ class _Reader:
         root = self.document.root
         self._known(root, FILE_KEYS, "in a mapping file")
         extends = self._expr(root.get("extends"))
+        # one that is misspelt was told
+        misspelt = {self._meant(each, FILE_KEYS) for each in root.keys if each not in FILE_KEYS}
         for key in ("mapping", "version", *(() if extends else ("from", "to", "fields"))):
-            if key not in root.keys:
+            if key not in root.keys and key not in misspelt:
                 self._say(root, f"`{key}:` is missing", FILE_KEYS[key])
         to = self._expr(root.get("to"))
         spec = Spec(
@@ -216,7 +221,7 @@ class _Reader:
             to=to,
             unmapped=self._expr(root.get("unmapped")),
             ignored=self._exprs(root.get("ignored")),
-            lookups={entry.key.text: self._inverts(entry.value) for entry in self._entries(root.get("lookups"))},
+            lookups={entry.key.text: self._table(entry) for entry in self._tables(root.get("lookups"))},
             statuses=tuple(self._statuses(entry) for entry in self._entries(root.get("statuses"))),
             rules=self._exprs(root.get("rules")),
             parts=tuple(self._part(entry) for entry in self._entries(root.get("parts"))),
@@ -281,14 +286,55 @@ class _Reader:
             case Entries() if node.keys == ("text",):
                 return Verbatim(self._needed(node.get("text"), node))
             case Entries():
+                if not self._is_block(node):
+                    return Expr(self.document, Scalar(text="none", start=node.start, end=node.end))
                 self._known(node, BLOCK_KEYS, "in a block")
                 if "text" in node.keys:
                     self._say(node, "`text:` stands alone", 'write an expression: "…" if … else …')
-                elif "fields" not in node.keys:
+                elif "fields" not in node.keys and not any(each not in BLOCK_KEYS for each in node.keys):
                     self._say(node, "a block needs `fields:`", "or write an expression")
                 return self._block(at, node, listed=listed)
             case Items():
                 return Listed(tuple(self._value(at, item, listed=True) for item in node.items))
+
+    def _is_block(self, node: Entries) -> bool:
+        """Whether braces, or keys that are none of a block's, were not meant as something else, which is told."""
+        if node.flow and all(isinstance(entry.value, Scalar) and not entry.value.text for entry in node.entries):
+            self._say(node, "braces hold names with values", "names stand without braces: order.number")
+            return False
+        strange = [
+            entry.key
+            for entry in node.entries
+            if entry.key.text not in BLOCK_KEYS and not self._meant(entry.key.text, BLOCK_KEYS)
+        ]
+        if strange and "fields" not in node.keys:
+            names = ", ".join(each.text for each in strange)
+            below = "and what else they are below it" if len(strange) > 1 else "below it"
+            text = f"{names}: {'fields stand' if len(strange) > 1 else 'a field stands'} below `fields:`"
+            write = f"write fields: and {strange[0].text}: … {below}; a map by name is '{{\"name\": value}}'"
+            self._say(strange[0], text, write)
+            return False
+        return True
+
+    def _meant(self, key: str, known: dict[str, str]) -> str:
+        """The key that was meant by one that means nothing; empty where nobody can tell."""
+        similar = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.75)
+        return other_languages.key(key, known)[0] or (similar[0] if similar else "")
+
+    def _tables(self, node: Node | None) -> tuple[Entry, ...]:
+        if isinstance(node, Scalar) and node.text:
+            self._say(node, "names of tables belong here", f"write lookups: [{node.text}]")
+            return ()
+        return self._entries(node, listed=True)
+
+    def _table(self, entry: Entry) -> bool:
+        """Whether a table inverts."""
+        if isinstance(entry.value, Entries):
+            self._known(entry.value, LOOKUP_KEYS, "of a table, whose rows are a CSV file of the deployment")
+        elif not isinstance(entry.value, Scalar) or entry.value.text:
+            write = f"write {entry.key.text}: with nothing behind it, or {entry.key.text}: {{inverts: true}}"
+            self._say(entry.value, "a table's rows are a CSV file of the deployment", write)
+        return self._inverts(entry.value)
 
     def _round_trip(self, node: Node | None) -> RoundTrip | None:
         if isinstance(node, Entries):
@@ -299,12 +345,17 @@ class _Reader:
 
     def _statuses(self, entry: Entry) -> Statuses:
         node = entry.value if isinstance(entry.value, Entries) else Entries(entries=(), start=entry.key.start, end=0)
-        self._known(node, STATUS_KEYS, "in a status map")
+        if "values" in node.keys or not node.entries:
+            self._known(node, STATUS_KEYS, "in a status map")
         if "values" not in node.keys:
-            self._say(entry.key, "a status map needs `values:`", STATUS_KEYS["values"])
+            self._say(entry.key, "a status map needs `values:`", "write values: and its rows below it")
+        values = self._named(node.get("values"))
+        for key, value in values:
+            if len(value.text) > 2 and value.text[0] in "'\"" and value.text[0] == value.text[-1]:
+                self._say(value.node, "a text stands here as it is", f"write {key.text}: {value.text[1:-1]}")
         return Statuses(
             name=Named(self.document, entry.key),
-            values=self._named(node.get("values")),
+            values=values,
             otherwise=self._expr(node.get("otherwise")),
             inverts=self._inverts(node),
         )
@@ -334,6 +385,11 @@ class _Reader:
                 self._say(item, "a requirement has `that:` and `say:`")
                 continue
             self._known(item, REQUIRE_KEYS, "in a requirement")
+            say = self._text(item.get("say"))
+            if re.fullmatch(r"f([\"']).*\1", say):
+                self._say(item.get("say") or item, "a sentence stands without f and quotes", f"write say: {say[2:-1]}")
+            if any(each not in REQUIRE_KEYS for each in item.keys):
+                continue
             yield Requirement(
                 that=self._needed(item.get("that"), item, "`that:` is missing", REQUIRE_KEYS["that"]),
                 say=self._needed(item.get("say"), item, "`say:` is missing", REQUIRE_KEYS["say"]),
@@ -345,13 +401,18 @@ class _Reader:
             (Named(self.document, entry.key), self._needed(entry.value, entry.key)) for entry in self._entries(node)
         )
 
-    def _entries(self, node: Node | None) -> tuple[Entry, ...]:
+    def _entries(self, node: Node | None, *, listed: bool = False) -> tuple[Entry, ...]:
+        if isinstance(node, Items) and not listed:
+            self._say(node, "names with values belong here, and no list", "write `name: value` without `- ` before it")
+            return ()
         if isinstance(node, Items):
             # a list of names says nothing more of each
             nothing = Entries(entries=(), start=node.start, end=node.start)
             return tuple(Entry(key=item, value=nothing) for item in node.items if isinstance(item, Scalar))
         if node is not None and not isinstance(node, Entries) and node.text:
-            self._say(node, "names with values belong here", "write `name: value` on lines of their own")
+            name, equals, value = node.text.partition("=")
+            write = f"{name.strip()}: {value.strip()}" if equals and name.strip().isidentifier() else "name: value"
+            self._say(node, "names with values belong here", f"write `{write}` on lines of their own")
         return node.entries if isinstance(node, Entries) else ()
 
     def _exprs(self, node: Node | None) -> tuple[Expr, ...]:

@@ -64,18 +64,27 @@ def held(type_: Type) -> tuple[Record | None, str]:
             return None, ""
 
 
-def say_unread(spec: Spec, given: Mapping[str, Type], reading: Reading, told: Told) -> None:
+def say_unread(spec: Spec, given: Mapping[str, Type], made: Record, reading: Reading, told: Told) -> None:
     """Tell of fields that nobody reads where the mapping says that this must not be."""
     if spec.unmapped is None:
+        if spec.ignored:
+            told.say(spec.ignored[0], "says nothing without `unmapped:`", "write unmapped: refuse, or leave it out")
         return
     ways = spec.unmapped.text
     if ways not in _WAYS and not ways.startswith(KEEP):
-        told.say(spec.unmapped, f"{ways} is no way to treat them", "write ignore, refuse, or keep in custom")
+        maps = [each.name for each in made.fields.values() if _takes_texts(each.type)]
+        ways_ = [*_WAYS, *(f"{KEEP}{each}" for each in maps)]
+        write = nearest(ways, ways_) or f"write one of {', '.join(ways_)}"
+        told.say(spec.unmapped, f"{ways} is no way to treat them", write)
     unread = _unread(spec, given, reading)
     if ways == "refuse" and unread:
         places = ", ".join(each.place for each in unread)
         told.say(spec.unmapped, f"nobody reads {places}", "map them, or name them under `ignored:`")
     _say_strangers(spec, given, told)
+
+
+def _takes_texts(type_: Type) -> bool:
+    return isinstance(type_, MapOf) and isinstance(type_.value, Text | Anything)
 
 
 def keep(record: Made, spec: Spec, given: Mapping[str, Type], made: Record, reading: Reading) -> tuple[Made, Tree]:
@@ -85,9 +94,9 @@ def keep(record: Made, spec: Spec, given: Mapping[str, Type], made: Record, read
         WrongError: there is no such field, it takes no texts by name, or something cannot be kept as a text.
     """
     field = spec.unmapped.text.removeprefix(KEEP).strip() if spec.unmapped is not None else ""
-    takes = made.fields[field].type if field in made.fields else None
-    if not isinstance(takes, MapOf) or not isinstance(takes.value, Text | Anything):
-        raise WrongError(f"{made} has no map {field} of texts", "write keep in custom")
+    if field not in made.fields or not _takes_texts(made.fields[field].type):
+        maps = [each.name for each in made.fields.values() if _takes_texts(each.type)]
+        raise WrongError(f"{made} has no map {field} of texts", f"write {KEEP}{' or '.join(maps)}" if maps else "")
     (source,) = given
     unread = _unread(spec, given, reading)
     left = [each.place for each in unread if not _can_be_kept(each.type)]

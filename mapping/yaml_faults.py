@@ -4,7 +4,11 @@ import re
 
 import yaml
 
+from mapping import other_languages
+
 QUOTE = "put an expression that holds `: `, ` #` or begins with a quote or brace behind `|-` or in quotes"
+#: Keys of what is for people.
+_WORDS = frozenset({"say", "about", "text"})
 _BLANKS = "indent it as what belongs beside it"
 
 
@@ -25,7 +29,7 @@ def said(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:  # noqa: PLR
     if "mapping values are not allowed" in problem:
         return _second_colon(text, at)
     if "could not find expected ':'" in problem:
-        return begun, f"{_word(text, begun)} has no colon behind it", f"write {_word(text, begun)}: …"
+        return _no_colon(begun, _word(text, begun))
     return _other(text, at, problem, context)
 
 
@@ -35,16 +39,26 @@ def cut_at_a_comma(text: str) -> bool:
     return any(plain.count(opened) != plain.count(closed) for opened, closed in ("()", "[]"))
 
 
-def _other(text: str, at: int, problem: str, context: str) -> tuple[int, str, str]:
+def _other(text: str, at: int, problem: str, context: str) -> tuple[int, str, str]:  # noqa: PLR0911 - one for each kind
     if "block scalar" in context:
         begun = max(text.rfind(">", 0, at), text.rfind("|", 0, at))
         return begun, f"`{text[begun]}` begins a text of several lines", "put the expression in quotes"
     if "cannot start any token" in problem:
-        return at, f"nothing begins with {text[at]}", "put the expression in quotes"
+        return (
+            at,
+            f"nothing begins with {text[at]}",
+            "put the expression in quotes; names stand as they are: order.number",
+        )
     if "'<block mapping start>'" in problem:
         return at, "is indented as nothing above it is", _BLANKS
     if any(f"found '{found}'" in problem for found in ("<scalar>", "}", "]", "[", "{", ",")):
-        return at, "the value had ended before this", QUOTE
+        return at, "the value had ended before this", _in_quotes(text, at)
+    if "expected alphabetic or numeric character" in problem:
+        return (
+            at - 1,
+            f"{text[at - 1]} means something else in YAML",
+            f'texts are put together as f"{{a}}{{b}}"; {QUOTE}',
+        )
     if "found '-'" in problem:
         return at, "a list among keys", "indent `- …` further than its key"
     return at, f"not YAML: {problem}", QUOTE
@@ -66,13 +80,21 @@ def _flow(text: str, begun: int, at: int) -> tuple[int, str, str]:
     closing = {"{": "}", "[": "]"}.get(text[begun], "}")
     if "\n" in text[begun:at] or at >= len(text.rstrip()):
         return begun, f"the {text[begun]} is never closed", f"write {closing} at its end"
+    if text[at] == "?":
+        word = re.split(r"[\s,{\[]", text[:at])[-1]
+        return at, f"{word}? wants quotes within {text[begun]}{closing}", f'write "{word}?"'
     return at, f"a comma or {closing} is missing before {text[at]}", QUOTE
 
 
 def _second_colon(text: str, at: int) -> tuple[int, str, str]:
     """A colon where there was one, or a line that stands too deep below one that has a value."""
     start = _line(text, at)
-    if ":" in text[start:at].strip():
+    line = text[start:at]
+    if ":" in line.strip():
+        key, _, value = text[start:].partition("\n")[0].partition(": ")
+        foreign = other_languages.syntax(value) if key.strip(" -") not in _WORDS else None
+        if foreign is not None:
+            return start + len(key) + 2 + foreign.at, foreign.text, foreign.write
         return at, "a second `: ` in one line", QUOTE
     first = start + len(text[start:at]) - len(text[start:at].lstrip())
     above = text[:start].rstrip("\n").rsplit("\n", 1)[-1]
@@ -82,7 +104,22 @@ def _second_colon(text: str, at: int) -> tuple[int, str, str]:
     name, colon, rest = above.strip().partition(":")
     if colon:
         return above_at, f"{name}: has no blank behind its colon", f"write {name}: {rest}"
-    return above_at, f"{name} has no colon behind it", f"write {name}: …"
+    return _no_colon(above_at, name)
+
+
+def _no_colon(at: int, line: str) -> tuple[int, str, str]:
+    """What is said of a line that has none, or one that is glued to its value."""
+    if glued := re.fullmatch(r"([A-Za-z_]+)(:| *=) *(?!\s|:|=)(\S.*)", line):
+        name, sign, value = glued.groups()
+        wrong = "has no blank behind its colon" if sign == ":" else "has no colon behind it"
+        return at, f"{line} {wrong}", f"write {name}: {value}"
+    return at, f"{line} has no colon behind it", f"write {line}: …"
+
+
+def _in_quotes(text: str, at: int) -> str:
+    """What to write for a line's value that YAML takes in pieces."""
+    value = text[_line(text, at) :].partition("\n")[0].partition(": ")[2].strip()
+    return f"{QUOTE}: '{value}'" if value and "'" not in value else QUOTE
 
 
 def _line(text: str, at: int) -> int:

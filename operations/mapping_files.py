@@ -127,6 +127,10 @@ def named(name: str, settings: Settings | None = None) -> Known:
     text = read(content, str(place))
     base = base_of(text)
     of = by_id.get(base[0] if base is not None else text.id)
+    if of is None and base is not None:
+        written = text.extends if text.extends is not None else text.replaces
+        assert written is not None
+        raise text.document.wrong(written.node.start, f"there is no mapping {base[0]}", nearest(base[0], by_id))
     if of is None:
         return Known(mapping=DataMapping(content, str(place)), file=place)
     mapping = DataMapping(content, str(place), rules=of.mapping.rules, of=of.mapping if base is not None else None)

@@ -352,8 +352,7 @@ def wrap(text: str, at_most: int) -> tuple[str, ...]:
         wrap("400 Harbour Road Suite 12", 18) == ["400 Harbour Road", "Suite 12"]
         wrap("", 30) == []
     """
-    if length(at_most) < 1:
-        raise FunctionError("a line has one character or more")
+    check_line(at_most)
     lines: list[str] = []
     for word in bounded(text).split():
         if lines and len(lines[-1]) + 1 + len(word) <= at_most:
@@ -422,6 +421,16 @@ def digest(text: str, to_length: int = 12) -> str:
     """
     check_digits(to_length)
     return hashlib.sha256(bounded(text).encode("utf-8", "surrogatepass")).hexdigest()[:to_length].upper()
+
+
+def check_line(at_most: int) -> None:
+    """Look at how long a line may be.
+
+    Raises:
+        FunctionError: no character has room in it.
+    """
+    if length(at_most) < 1:
+        raise FunctionError("a line has one character or more")
 
 
 def check_digits(count: int) -> None:

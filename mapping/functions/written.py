@@ -38,6 +38,7 @@ _CHECKS: Mapping[str, Check] = {
     "to_length": length,
     "digest.to_length": texts.check_digits,
     "cut.at_most": length,
+    "wrap.at_most": texts.check_line,
     "cut_bytes.at_most": length,
     "left.count": length,
     "right.count": length,

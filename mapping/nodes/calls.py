@@ -4,13 +4,14 @@ import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mapping import other_languages
 from mapping.functions import FUNCTIONS, USUAL, written
-from mapping.messages import nearest
+from mapping.messages import WrongError, nearest
 from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
 from mapping.runtime import STEP
 from mapping.scope import UNKNOWN, Typed, method, name
-from mapping.shapes import Anything, Integer, ListOf, MapOf, Nothing, Optional, Text, Type, bare
+from mapping.shapes import Anything, Broken, Integer, ListOf, MapOf, Nothing, Optional, Record, Text, Type, bare
 from mapping.signatures import Function, bound, result_of
 
 if TYPE_CHECKING:
@@ -20,23 +21,6 @@ if TYPE_CHECKING:
 _METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
 #: Of functions that read a table the other way.
 _READS_BACK = "lookup_back"
-#: What people write who know Python.
-_PYTHON = {
-    "str": 'write f"{…}" or to_text(…)',
-    "int": "write to_integer(…) for a text, whole(…) for a number",
-    "float": "numbers are decimals here: to_decimal(…)",
-    "Decimal": "write the number: 0.10",
-    "len": "write count(…), or length_of(…) of a text",
-    "strip": "write trim(…)",
-    "list": "write [… for … in …]",
-    "set": "write distinct(…)",
-    "datetime": "write to_instant(…)",
-    "format": 'write f"{…}"',
-    "enumerate": "write … for n, line in enumerate(order.lines)",
-    "range": "a loop runs over a list of the record, or one written down: [1, 2, 3]",
-    "reversed": "write sorted(…, reverse=true), or `order by: … descending`",
-    "zip": "write … for a, b in zip(one, other)",
-}
 
 
 def call(expression: "Expression", node: ast.Call) -> Typed:
@@ -49,15 +33,44 @@ def call(expression: "Expression", node: ast.Call) -> Typed:
         case _:
             raise expression.wrong(node, "only functions can be called")
     form = FORMS.get(called)
+    function = expression.checker.functions.get(called)
+    _of_nobody(expression, node.func, called)
     if form is not None and called not in expression.scope.variables:
         return form(expression, node, arguments)
-    function = expression.checker.functions.get(called)
     if function is None:
-        known = {*expression.checker.functions, *FORMS}
-        raise expression.wrong(
-            node.func, f"there is no function {called}", _PYTHON.get(called) or nearest(called, known)
-        )
+        raise _unknown(expression, node.func, called)
     return _function(expression, node, function, arguments)
+
+
+def _of_nobody(expression: "Expression", func: ast.expr, called: str) -> None:
+    """Refuse `Math.round(x)`: a function belongs to nobody."""
+    match func:
+        case ast.Attribute(value=ast.Name(id=owner) as of) if owner not in expression.scope.variables:
+            known = _known(expression)
+            write = f"write {called}(…)" if called in known else other_languages.function(called, known)
+            similar = nearest(owner, expression.scope.variables).startswith("did")
+            if write and not similar and not other_languages.is_record(owner):
+                raise expression.wrong(of, f"nothing is called {owner}", write)
+        case _:
+            pass
+
+
+def _unknown(expression: "Expression", func: ast.expr, called: str) -> WrongError:
+    """Said of a function that there is not."""
+    known = _known(expression)
+    if called in expression.scope.variables:
+        return expression.wrong(func, f"{called} is a value, no function", f"write {called} without brackets")
+    if isinstance(func, ast.Attribute):
+        of = bare(expression.visit(func.value).type)
+        if isinstance(of, Record) and called in of.fields:
+            write = f"write {expression.parsed.source(func)} without brackets"
+            return expression.wrong(func, f"{called} is a field, no function", write)
+    write = other_languages.function(called, known) or nearest(called, known)
+    return expression.wrong(func, f"there is no function {called}", write)
+
+
+def _known(expression: "Expression") -> frozenset[str]:
+    return frozenset({*expression.checker.functions, *FORMS})
 
 
 def _function(expression: "Expression", node: ast.Call, function: Function, arguments: list[ast.expr]) -> Typed:
@@ -68,6 +81,8 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         raise expression.wrong(
             node, f"{function.name} takes {len(names)} values, not {len(arguments)}", f"write {function}"
         )
+    if any(isinstance(each, Broken) for each in (function.result, *(one.type for one in function.parameters))):
+        raise WrongError("")
     pairs = [*zip(names, arguments, strict=False), *((each.arg or "", each.value) for each in node.keywords)]
     for parameter_name, value in pairs:
         if parameter_name not in names or parameter_name in given:

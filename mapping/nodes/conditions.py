@@ -3,6 +3,7 @@
 import ast
 from typing import TYPE_CHECKING
 
+from mapping.advice import turned
 from mapping.places import Places, either
 from mapping.scope import UNKNOWN, Facts, Typed, call
 from mapping.shapes import (
@@ -69,7 +70,7 @@ def _answers(expression: "Expression", node: ast.expr, typed: Typed) -> None:
             raise expression.wrong(node, f"{expression.parsed.source(node)} is always there", "leave the condition out")
         case Optional():
             shown = expression.parsed.source(node)
-            raise expression.wrong(node, "0 is not the same as absent", f"write `{shown} is not None`, or compare it")
+            raise expression.wrong(node, "0 is not the same as absent", f"write `{shown} is not none`, or compare it")
         case _:
             shown = expression.parsed.source(node)
             raise expression.wrong(node, f"is {typed.type}, and a condition is needed", f"compare it: `{shown} != 0`")
@@ -152,7 +153,7 @@ def compare(expression: "Expression", node: ast.Compare) -> Typed:
     if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
         if len(node.ops) == 1 and _is_none(node.comparators[0]):
             return asked(expression, node)[0]
-        raise expression.wrong(node, "`is` asks only whether something is absent", "write `==`, or `is None`")
+        raise expression.wrong(node, "`is` asks only whether something is absent", "write `==`, or `is none`")
     left, place = expression.visit(node.left), node.left
     first, codes = _finite(left), []
     for op, right_node in zip(node.ops, node.comparators, strict=True):
@@ -208,7 +209,7 @@ def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_
         write = (
             reading(right, expression.parsed.source(right_node), left)
             or reading(left, expression.parsed.source(left_node), right)
-            or _compare_hint(left, right)
+            or _compare_hint(expression, left, right_node, right)
         )
         raise expression.wrong(right_node, f"is {right}, compared with {left}", write)
     if (isinstance(left, Text) and isinstance(right, Text)) or (
@@ -232,7 +233,13 @@ def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_
                     )
 
 
-def _compare_hint(left: Type, right: Type) -> str:
-    if {type(left), type(right)} == {Text, Integer} or {type(left), type(right)} == {Text, Number}:
-        return 'a text stands in quotes: "1"'
-    return ""
+def _compare_hint(expression: "Expression", left: Type, node: ast.expr, right: Type) -> str:
+    """What to write behind `==` instead of a node."""
+    shown = expression.parsed.source(node)
+    match left, right:
+        case Text(), Integer() | Number() if isinstance(node, ast.Constant):
+            return f'a text stands in quotes: "{shown}"'
+        case Integer() | Number(), Text() if shown[1:-1].isdigit():
+            return f"a number stands without quotes: {shown[1:-1]}"
+        case _:
+            return turned(right, left, shown)

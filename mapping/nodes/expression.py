@@ -59,7 +59,7 @@ class Expression:
 
     def absent(self, node: ast.AST, given: Typed, what: str) -> WrongError:
         shown = self.parsed.source(node) or given.path
-        write = f"write default({shown}, {stand_in(given.type)}), or test it first: `… if {shown} is not None else …`"
+        write = f"write default({shown}, {stand_in(given.type)}), or test it first: `… if {shown} is not none else …`"
         return self.wrong(node, f"{shown} may be absent {what}", write)
 
     def needs(self, node: ast.expr, kinds: tuple[type[Type], ...], what: str) -> Typed:

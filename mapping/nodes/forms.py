@@ -18,6 +18,7 @@ from mapping.shapes import (
     Nothing,
     Number,
     Optional,
+    Record,
     Text,
     Type,
     bare,
@@ -38,7 +39,14 @@ def _sum(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) ->
     if isinstance(item, Integer):
         return Typed(call("_sum", code), Integer())
     if not isinstance(item, Number):
-        raise expression.wrong(node, f"a sum of {item}", reading(item) or "sum(…) adds numbers")
+        like = (
+            [name for name, each in item.fields.items() if isinstance(each.type, Number)]
+            if isinstance(item, Record)
+            else []
+        )
+        of = expression.parsed.source(arguments[0])
+        write = f"sum(…) adds numbers: write sum(each.{like[0]} for each in {of})" if like else "sum(…) adds numbers"
+        raise expression.wrong(node, f"a sum of {item}", reading(item) or write)
     made = Number(scale=item.scale, exact=item.exact, finite=item.finite)
     return Typed(call("_sum", code, name("_ZERO")), made)
 
@@ -123,7 +131,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
     code, made = end.code, end.type
     standing = [end.places] if not isinstance(end.type, Nothing | Never) else []
     for each in reversed(tried):
-        given, guards = _through(expression, each)
+        given, guards = through(expression, each)
         standing.append(given.places)
         both = joined(bare(given.type), made)
         if both is None:
@@ -150,11 +158,11 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
     return Typed(code, made, places=either(*standing))
 
 
-def _through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.expr]]:
+def through(expression: "Expression", node: ast.expr) -> tuple[Typed, list[ast.expr]]:
     """A path whose steps may be absent, with what must be there for it."""
     if not isinstance(node, ast.Attribute | ast.Subscript):
         return expression.visit(node), []
-    of, guards = _through(expression, node.value)
+    of, guards = through(expression, node.value)
     if isinstance(of.type, Optional) and of.path:
         guards = [*guards, is_there(of.code)]
         of = Typed(of.code, bare(of.type), path=of.path, places=of.places)
@@ -288,7 +296,7 @@ def _placed(
         raise expression.wrong(argument, f"is {given.type}, and a list is needed", f"write {such_as}")
     if isinstance(given.type.item, Optional):
         raise expression.wrong(
-            argument, "has values that may be absent", "leave them out: [x for x in … if x is not None]"
+            argument, "has values that may be absent", "leave them out: [x for x in … if x is not none]"
         )
     return texts.read(expression, given).code, given.type.item, inside(given.places)
 

@@ -4,8 +4,9 @@ import ast
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mapping import other_languages
 from mapping.messages import WrongError, nearest
-from mapping.nodes import texts
+from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
 from mapping.places import NOWHERE, inside
 from mapping.scope import UNKNOWN, Typed, call, method, name
@@ -13,6 +14,8 @@ from mapping.shapes import (
     Anything,
     Boolean,
     Broken,
+    Date,
+    Instant,
     Integer,
     ListOf,
     MapOf,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
 
 _CONSTANTS = {"true": True, "false": False, "none": None}
+#: Parts of a day and a moment, which are written by a format.
+_PIECES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"}
 
 
 def constant(expression: "Expression", node: ast.Constant) -> Typed:
@@ -62,11 +67,33 @@ def name_of(expression: "Expression", node: ast.Name) -> Typed:
         return _unset(expression, node)
     if node.id in expression.checker.functions or node.id in FORMS:
         raise expression.wrong(node, f"{node.id} is a function", f"write {node.id}(…)")
-    if node.id.lower() in {"null", "nil", "undefined", "nothing"}:
-        raise expression.wrong(node, f"nothing is called {node.id}", "write none, or unset for the field's default")
-    hint = nearest(node.id, expression.scope.variables)
+    if write := other_languages.value(node.id):
+        raise expression.wrong(node, f"nothing is called {node.id}", write)
     text = f"a text stands in quotes: '\"{node.id}\"'"
+    hint = _meant(expression, node.id) or nearest(node.id, expression.scope.variables)
     raise expression.wrong(node, f"nothing is called {node.id}", f"{hint}; {text}" if hint else text)
+
+
+def _meant(expression: "Expression", called: str) -> str:
+    """What was meant by a name of nothing: a field without its record before it, the record, a loop's turn."""
+    variables = expression.scope.variables
+    of = [
+        f"{name}.{called}" for name, type_ in variables.items() if isinstance(type_, Record) and called in type_.fields
+    ]
+    if of:
+        return f"write {' or '.join(of)}"
+    records = [name for name, type_ in variables.items() if isinstance(type_, Record)]
+    if records and other_languages.is_record(called):
+        return f"the record is called {' or '.join(records)} here"
+    return (
+        "write `… for line in order.lines`" if f"{called}." in expression.parsed.text and _is_sought(expression) else ""
+    )
+
+
+def _is_sought(expression: "Expression") -> bool:
+    """Whether a loop was meant where `in` asks whether something is in a list."""
+    tree = ast.walk(expression.parsed.tree)
+    return any(isinstance(each, ast.Compare) and isinstance(each.ops[0], ast.In) for each in tree)
 
 
 def _unset(expression: "Expression", node: ast.Name) -> Typed:
@@ -82,16 +109,18 @@ def _narrowed(expression: "Expression", path: str, type_: Type) -> Type:
 def attribute(expression: "Expression", node: ast.Attribute) -> Typed:
     of = expression.visit(node.value)
     if isinstance(of.type, Optional):
-        shown = expression.parsed.source(node.value) or of.path
-        inner = of.type.of
-        found = inner.fields.get(node.attr) if isinstance(inner, Record) else None
-        instead = stand_in(found.type) if found is not None else '""'
-        raise expression.wrong(
-            node.value,
-            f"{shown} may be absent",
-            f"write default({shown}.{node.attr}, {instead}), or test it: `… if {shown} is not None else …`",
-        )
+        raise _absent_way(expression, node)
     return expression.field(of, node.attr, node)
+
+
+def _absent_way(expression: "Expression", node: ast.Attribute | ast.Subscript) -> WrongError:
+    """Said of a way that may end before its last step."""
+    shown, whole = expression.parsed.source(node.value), expression.parsed.way(node)
+    instead = stand_in(forms.through(expression, whole)[0].type)
+    write = (
+        f"write default({expression.parsed.source(whole)}, {instead}), or test it: `… if {shown} is not none else …`"
+    )
+    return expression.wrong(node.value, f"{shown} may be absent", write)
 
 
 def field(expression: "Expression", of: Typed, field_name: str, node: ast.AST) -> Typed:
@@ -114,17 +143,49 @@ def field(expression: "Expression", of: Typed, field_name: str, node: ast.AST) -
         case Integer(parts) if field_name in dict(parts):
             return Typed(ast.Attribute(of.code, field_name, ast.Load()), dict(parts)[field_name], path=path)
         case MapOf():
-            raise expression.wrong(
-                node,
-                "a map has no fields",
-                f'write {expression.parsed.source(node)[: -len(field_name) - 1]}["{field_name}"]',
-            )
+            raise expression.wrong(node, "a map has no fields", f'write {_owner(expression, node)}["{field_name}"]')
         case _:
-            raise expression.wrong(node, f"{of.type} has no field {field_name}")
+            raise expression.wrong(
+                node, f"{of.type} has no field {field_name}", _no_field(expression, of.type, field_name, node)
+            )
+
+
+def _owner(expression: "Expression", node: ast.AST) -> str:
+    """What was written before the point of a field."""
+    return expression.parsed.source(node).rpartition(".")[0].strip() or "…"
+
+
+def _no_field(expression: "Expression", of: Type, field_name: str, node: ast.AST) -> str:  # noqa: PLR0911 - one for each kind
+    """What to write for a field of what has none."""
+    owner, lengths = _owner(expression, node), {"length", "count", "size", "len", "Count", "Length"}
+    match of:
+        case ListOf(Record(fields=fields)) if field_name in fields:
+            return f"write [each.{field_name} for each in {owner}], or {owner}[0].{field_name} of the first"
+        case ListOf() if field_name in lengths:
+            return f"write count({owner})"
+        case ListOf(Record(fields=fields)):
+            return nearest(field_name, fields)
+        case Text() if field_name in lengths:
+            return f"write length_of({owner})"
+        case Text() if field_name in {"value", "name"}:
+            return f"write {owner}"
+        case Date() if field_name in _PIECES:
+            return f'write to_integer(format_date({owner}, "{_PIECES[field_name]}"))'
+        case Instant() if field_name in _PIECES:
+            return f'write to_integer(format_instant({owner}, "{_PIECES[field_name]}", "America/Chicago"))'
+        case Instant() if field_name == "date":
+            return f'write date_in({owner}, "America/Chicago")'
+        case Anything():
+            return f'write map_of({owner})["{field_name}"]'
+        case _:
+            return ""
 
 
 def subscript(expression: "Expression", node: ast.Subscript) -> Typed:
-    return taken(expression, expression.value(node.value, "where something is taken out of it"), node)
+    of = expression.visit(node.value)
+    if isinstance(of.type, Optional):
+        raise _absent_way(expression, node)
+    return taken(expression, of, node)
 
 
 def taken(expression: "Expression", of: Typed, node: ast.Subscript) -> Typed:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mapping.advice import turned
 from mapping.functions import USUAL
 from mapping.nodes import loops
 from mapping.places import around, either
@@ -67,7 +68,7 @@ def _shown(expression: "Expression", node: ast.expr) -> ast.expr:
             return method(given.code, "isoformat")
         case _:
             shown = expression.parsed.source(node)
-            write = reading(given.type, shown, Text()) or f"write to_text({shown})"
+            write = reading(given.type, shown, Text()) or turned(given.type, Text(), shown)
             raise expression.wrong(node, f"{given.type} has no text of its own", write)
 
 

@@ -274,7 +274,7 @@ def test_a_text_stands_as_it_is() -> None:
         ("fields:\n  lines: order.lines\n", "needed"),
         ("fields:\n  lines:\n    fields: {item: '1'}\n", "write `each: line in …`"),
         ("fields:\n  lines:\n    each: line in order.lines\n    fields: {item: line.sku}\n", "ErpLine needs amount"),
-        ("fields:\n  home:\n    city: order.number\n", "city means nothing in a block"),
+        ("fields:\n  home:\n    city: order.number\n", "it.yaml:8:5: city: a field stands below `fields:`"),
         ("statuses:\n  s: {inverts: true, values: {a: x, b: x}}\nfields:\n  note: s('a')\n", "does not invert"),
         ("parts:\n  p: {from: {x: text}, to: text, value: p(x)}\nfields:\n  note: p('a')\n", "p calls itself"),
         ("parts:\n  p: {from: {x: text}, to: text, value: x}\nfields: {}\n", "nobody calls p"),

@@ -208,7 +208,7 @@ def test_the_place_of_what_is_wrong_within_a_message_is_told() -> None:
 
 
 def test_a_text_that_never_ends_is_looked_through_once() -> None:
-    with pytest.raises(WrongError, match="no expression"):
+    with pytest.raises(WrongError, match="never closed"):
         Parsed("f'\\N{order {order.number +'")
 
 
