@@ -128,6 +128,7 @@ def explain(
 ) -> None:
     """Every step of a mapping with an example, each with its value and what it read."""
     from bus.settings import at_rest, demo  # noqa: PLC0415
+    from mapping.messages import nearest  # noqa: PLC0415
     from mapping.steps import behind  # noqa: PLC0415
     from mapping.watch import Watched  # noqa: PLC0415
     from operations import mapping_cases  # noqa: PLC0415
@@ -141,7 +142,8 @@ def explain(
     steps = behind(explained.steps, field) if field else explained.steps
     if field and not steps:
         names = dict.fromkeys(step.field for step in explained.steps if step.place.expression)
-        raise typer.BadParameter(f"{field}: no such field; there are {', '.join(names)}", param_hint="--field")
+        said = nearest(field, names) or f"there are {', '.join(names)}"
+        raise typer.BadParameter(f"{field}: no such field; {said}", param_hint="--field")
     refused = explained.refused.message if explained.refused is not None else ""
     if as_json:
         print_json(

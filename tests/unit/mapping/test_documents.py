@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from consumers.dynamics_gp import rules as gp_rules
 from consumers.routes import SALES_ORDER
 from mapping.data import DataMapping, from_file
 from mapping.json_schema import text
@@ -28,22 +27,21 @@ def test_the_schema_for_editors_is_in_step() -> None:
     assert set(json.loads(written)["$defs"]["block"]["properties"]) == set(BLOCK_KEYS) - {"text"}
 
 
+def net_price(value: str) -> DataMapping:
+    """Ours with another net price: whoever changes the file itself, as the page says, breaks no test of the page."""
+    (own,) = (each for each in YAML.findall(HOW_TO) if "extends:" in each and "net_price:" in each)
+    text = re.sub(r"value: .*", lambda _: value, re.sub(r"@\d+", f"@{SALES_ORDER.version}", own))
+    return DataMapping(text.encode(), "sales_order.yaml", of=SALES_ORDER)
+
+
 def test_the_how_to_s_change_of_one_field_can_be_made() -> None:
     step = YAML.findall(HOW_TO)[0].strip()
-    ours = (ROOT / "consumers/dynamics_gp/sales_order.yaml").read_text(encoding="utf-8")
-    head, part, rest = ours.partition("  net_price:\n")
 
-    changed = head + part + re.sub(r"value: .*", step, rest, count=1)
-    misspelt = head + part + re.sub(r"value: .*", "value: round(line.unit_prise, decimals)", rest, count=1)
-
-    named = {each: getattr(gp_rules, each) for each in gp_rules.__all__}
-    # also where somebody has followed it already
-    assert step in changed
-    assert DataMapping(changed.encode(), "sales_order.yaml", rules=named).digest
+    assert net_price(step).digest
     said = re.search(r"`(sales_order.yaml:.*?)`", HOW_TO)
     assert said is not None
     with pytest.raises(BrokenMappingError) as caught:
-        _ = DataMapping(misspelt.encode(), "sales_order.yaml", rules=named).compiled
+        _ = net_price("value: round(line.unit_prise, decimals)").compiled
     # lines move
     place = re.compile(r":\d+:\d+")
     assert place.sub("", said[1]) == place.sub("", caught.value.message)
@@ -52,7 +50,7 @@ def test_the_how_to_s_change_of_one_field_can_be_made() -> None:
 def test_the_how_to_s_extensions_fit() -> None:
     examples = [each for each in YAML.findall(HOW_TO) if "extends:" in each]
     # their numbers are those of the day they were written
-    for example, ours in zip(examples, (ORDER_FROM_CLARITY, SALES_ORDER), strict=True):
+    for example, ours in zip(examples, (ORDER_FROM_CLARITY, SALES_ORDER, SALES_ORDER), strict=True):
         text = re.sub(r"@\d+", f"@{ours.version}", example)
         assert DataMapping(text.encode(), "own.yaml", of=ours).digest
 
