@@ -59,6 +59,15 @@ class Codecs:
         """The codec of a captured table's envelopes, rows as `row`."""
         return CapturedCodec(topic.name, row, self._registry)
 
+    def decoder(self, topic: Topic, row: type[msgspec.Struct] | None) -> Callable[[bytes | None], Any]:
+        """What makes events of bytes on a topic of records of ours or, where a row is given, of captured rows.
+
+        Raises:
+            ConfigurationError: as `of`.
+            RetryableError: as `of`.
+        """
+        return self.of(topic).decode if row is None else self.captured(topic, row).decode
+
 
 class Codec(Generic[R]):
     """One record of ours to bytes and back."""

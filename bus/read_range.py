@@ -1,7 +1,7 @@
 """Reads stretches of partitions where they lie, outside any consumer group; for replays."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -10,11 +10,15 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.events import Headers, Incoming
+from bus.partitioner import partition_of
 from errors import NotFoundError, RetryableError
+from schemas.topics import Topic
 
 READ_WITHIN_S: Final = 20.0
 #: Given to records to join the first one.
 GATHER_S: Final = 0.02
+#: Records of a partition that is searched for a key.
+READ_AT_ONCE: Final = 1000
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,18 @@ class RangeReader:
             raise _away(error.args[0]) from error
         return found.offset if found.offset >= 0 else None
 
+    def end(self, topic: str, partition: int) -> int:
+        """Where a partition ends now.
+
+        Raises:
+            RetryableError: Kafka does not answer.
+        """
+        try:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_WITHIN_S)
+        except KafkaException as error:
+            raise _away(error.args[0]) from error
+        return int(end)
+
     def read(self, topic: str, topic_id: str, partition: int, first: int, last: int, most: int) -> Stretch:
         """Records from `first` up to, not including, `last`; at most so many. Gaps are normal.
 
@@ -119,6 +135,22 @@ def event_at(
         for event in reader.read(topic, topic_id, partition, offset, offset + 1, 1).events:
             return event
     raise NotFoundError("recall.gone", f"{topic}/{partition}/{offset} is not there any more")
+
+
+def events_since(
+    reader: RangeReader, topic_ids: Mapping[str, str], topic: Topic, message_key: str, first: int
+) -> Iterator[Incoming]:
+    """What was written of a message key from an offset of its partition on, up to where that ends now.
+
+    Raises:
+        RetryableError: Kafka does not answer.
+    """
+    partition = partition_of(message_key, topic.partitions)
+    end = reader.end(topic.name, partition)
+    while first < end:
+        stretch = reader.read(topic.name, topic_ids.get(topic.name, ""), partition, first, end, READ_AT_ONCE)
+        yield from (event for event in stretch.events if event.key_text == message_key)
+        first = stretch.next
 
 
 def incoming(message: Message, topic_id: str) -> Incoming:

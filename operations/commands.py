@@ -23,7 +23,7 @@ from operations.projection import books, migrate
 from operations.projection.migrate import Wire
 from operations.readers import readers
 from operations.sentences import sentence
-from schemas.bus.command import Command
+from schemas.bus.command import Act, Command
 from schemas.topics import COMMANDS, DEAD_LETTERS, OUTCOMES
 
 LOOK_EVERY_S = 0.2
@@ -138,13 +138,13 @@ def paced(commands: Iterable[Command]) -> list[tuple[float, Command]]:
     """Commands in the order they are written, with the seconds until then; pure.
 
     Workers let rows of a queue go at the rate a command says. A letter without a row is a command of its own, carried
-    out at once: those of a queue are written at that rate.
+    out at once, and so is the recall of a record: those of a queue are written at that rate.
     """
     before: Counter[tuple[str, str]] = Counter()
     found = []
     for command in commands:
         wait_s = 0.0
-        if command.per_minute and command.topic == DEAD_LETTERS.name:
+        if command.per_minute and (command.topic == DEAD_LETTERS.name or command.act == Act.RECALL):
             wait_s = before[command.connection, command.queue] * 60 / command.per_minute
             before[command.connection, command.queue] += 1
         found.append((wait_s, command))

@@ -171,8 +171,7 @@ def plain(content: object) -> object:
 
 
 def _source(codecs: Codecs, route: Route, value: bytes) -> object:
-    codec = codecs.of(route.source) if route.row_type is None else codecs.captured(route.source, route.row_type)
-    return plain(codec.decode(value))
+    return plain(codecs.decoder(route.source, route.row_type)(value))
 
 
 def _targets(settings: Settings, record: RecordTold, outcomes: Sequence[OutcomeTold]) -> Iterator[Target]:

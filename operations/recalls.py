@@ -5,40 +5,32 @@ any record. One into a target's document is recalled by a replay to that target 
 sinks bring the target to what it should look like, and nothing overtakes anything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from bus.codec import Codecs
-from bus.events import Incoming
-from bus.read_range import incoming
 from bus.registry import Registry
 from bus.settings import Settings
-from consumers import routes as consumers
 from delivery.replay_plan import EACH
-from errors import BusError, ConfigurationError, NotFoundError
-from mapping.differences import Difference, differences
-from mapping.messages import nearest
-from mapping.port import Mapping as AnyMapping
+from errors import ConfigurationError, NotFoundError
+from mapping.differences import Difference
 from mapping.port import is_of
-from operations import commands, read_topics, replays
+from operations import commands, replays
 from operations.acting import By
+from operations.at_work import Work, at_work, those_there_are
 from operations.commands import STREAMS, Answers, new_id
-from operations.made_of import document, source_of
-from operations.offsets import admin_of, describe
-from operations.projection import recalls
+from operations.made_of import source_of
+from operations.projection import books, recalls
 from operations.projection.migrate import opened
 from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
 from operations.projection.stories import RecordTold
-from operations.read_topics import Span
+from operations.recalled_anew import Again
 from schemas.bus.command import Act, Command
-from schemas.topics import Topic
 from schemas.types import RootKey, connection_of
-from streams import routes as streams
 from streams.routes import Route
 
 #: Each is a command of its own; who has more says it again.
@@ -64,16 +56,13 @@ CANNOT: Mapping[tuple[str, str], str] = {
     ("clarity", "inventory_level"): "Nothing: quantities are set anew.",
 }
 
-#: Of source events mapped once more: nobody looks again between the choice of a record and its turn.
+#: Of source events mapped once more: the stage looks for a newer record right before it writes, and not with it.
 NOT_HELD = (
-    "A record whose newer version comes while this runs may lie behind it on the canonical topic: targets leave the "
-    "older one out, who reads the topic anew later takes it for the newest until the document changes again.",
-    "Of a source event with several parts all are made anew, also parts another version wrote since.",
+    "A newer record that is written in the very moment an older one is made again may come to lie before it on the "
+    "canonical topic. Targets leave the older one out by its source version, and so must who reads the topic.",
 )
 
 Progress = Callable[[int, int], None]
-#: Topic, its id, partition and offset of what a record was made of.
-Source = tuple[str, str, int, int]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,30 +119,17 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(each for each in self.written if not each.changed_by and each.correction not in LEFT_ALONE)
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a mapping is at work."""
-
-    live: AnyMapping[Any, Any]
-    #: The arrow it does the work of; None: it makes documents of a target.
-    inbound: Route | None = None
-
-
-def place_of(settings: Settings, mapping: str) -> Place:
-    """Where the mapping of that id is at work; a deployment's own by its id, or by that of ours it stands for.
+def work_of(settings: Settings, mapping: str) -> Work:
+    """Where the mapping of that id is at work.
 
     Raises:
         NotFoundError: nowhere; names the nearest.
         BrokenMappingError: one of the deployment's own cannot be run.
     """
     id_ = mapping.partition("@")[0]
-    found: dict[str, Place] = {}
-    for route in streams.deployed(settings.mappings):
-        found[route.name] = found[route.mapping.id] = Place(live=route.mapping, inbound=route)
-    for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
-        found[ours.mapping.id] = found[way.mapping.id] = Place(live=way.mapping)
+    found = at_work(settings)
     if id_ not in found:
-        said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
-        raise NotFoundError("recall.unknown", f"no mapping {id_!r} is at work: {said}")
+        raise NotFoundError("recall.unknown", f"no mapping {id_!r} is at work: {those_there_are(id_, found)}")
     return found[id_]
 
 
@@ -171,20 +147,20 @@ def plan(settings: Settings, mapping: str, by: By, progress: Progress, wait_s: f
         NotFoundError: no mapping of that id is at work.
         RetryableError: Kafka, the registry or the projection does not answer.
     """
-    place = place_of(settings, mapping)
-    if place.inbound is not None:
-        written = _inbound(settings, mapping, place.inbound, progress)
+    work = work_of(settings, mapping)
+    if work.inbound is not None:
+        written = _inbound(settings, mapping, work.inbound, progress)
         silent: tuple[str, ...] = ()
     else:
         written, silent = _outbound(settings, mapping, by, wait_s)
     return Recall(
         mapping=mapping,
-        now=f"{place.live.id}@{place.live.version}+{place.live.digest}",
+        now=f"{work.mapping.id}@{work.mapping.version}+{work.mapping.digest}",
         written=written,
         stand=sum(not each.changed_by for each in written),
         changed_since=sum(bool(each.changed_by) for each in written),
         cannot_be_taken_back=cannot(settings, written),
-        not_held=NOT_HELD if place.inbound is not None else (),
+        not_held=NOT_HELD if work.inbound is not None else (),
         silent=silent,
     )
 
@@ -195,21 +171,27 @@ def commands_of(settings: Settings, found: Recall, by: By, per_minute: int) -> t
     Raises:
         ConfigurationError: the mapping at work is the one that is recalled.
     """
-    place = place_of(settings, found.mapping)
+    work = work_of(settings, found.mapping)
     if is_of(found.now, found.mapping):
         raise ConfigurationError(
             found.mapping, "is at work itself, and would write the same again: put the corrected version in place first"
         )
-    if place.inbound is None:
+    if work.inbound is None:
         selection = replays.Selection(mapping=found.mapping, per_minute=per_minute)
         reached = dict.fromkeys(target.connection for each in found.to_correct for target in each.targets)
         return tuple(replays.command_of(settings, each, selection, by, plan=False) for each in reached)
     with opened(settings.projection_dsn.reveal()) as wire:
-        records = recalls.standing(wire, found.mapping, [place.inbound.target.name])
+        # before the records are chosen: what came behind it is what the stage looks at itself
+        seen = books.positions(wire)
+        records = recalls.standing(wire, found.mapping, [work.inbound.target.name])
         wanted = {each.key for each in found.to_correct}
         chosen = [each for each in records if each.message_key in wanted][:MOST]
         told = recalls.ways(wire, [each.root_key for each in chosen])
-    return tuple(_recall(found.mapping, place.inbound, by, each, told[each.root_key]) for each in chosen)
+    asked = Command(
+        id="", at=by.at, who=by.who, why=by.why, connection="", queue=STREAMS, act=Act.RECALL, mapping=found.mapping
+    )
+    asked = msgspec.structs.replace(asked, per_minute=per_minute, record=work.inbound.record)
+    return tuple(_recall(asked, work.inbound, each, told[each.root_key], seen) for each in chosen)
 
 
 def run(settings: Settings, asked: Sequence[Command], wait_s: float) -> Answers:
@@ -264,7 +246,7 @@ def _inbound(settings: Settings, mapping: str, route: Route, progress: Progress)
         by_key.setdefault(each.message_key, []).append(each)
     made: list[Written] = []
     with closing(Registry(settings.registry)) as registry:
-        again = _Again(settings, Codecs(registry), route)
+        again = Again(settings, Codecs(registry), route)
         for first in range(0, len(records), PORTION):
             portion = records[first : first + PORTION]
             with opened(settings.projection_dsn.reveal()) as wire:
@@ -273,7 +255,8 @@ def _inbound(settings: Settings, mapping: str, route: Route, progress: Progress)
             again.read(looked_at)
             for record, place in looked_at:
                 written = changed(record, by_key.get(record.message_key, ()), mapping)
-                made.append(again.corrected(written, record, place))
+                found = again.correction(record, place)
+                made.append(msgspec.structs.replace(written, **msgspec.structs.asdict(found)))
             progress(len(made), len(records))
     standing = {each.message_key for each in records}
     gone_on = [each for each in of_deliveries(deliveries, mapping, INBOUND) if each.key not in standing]
@@ -331,126 +314,27 @@ def _target(each: Delivered) -> Target:
     )
 
 
-def _recall(mapping: str, route: Route, by: By, record: RecordTold, records: Iterable[RecordTold]) -> Command:
+def _recall(
+    asked: Command,
+    route: Route,
+    record: RecordTold,
+    records: Iterable[RecordTold],
+    seen: Mapping[tuple[str, int], int],
+) -> Command:
     place = source_of(record, route, records)
     if place is None:
         raise NotFoundError("recall.gone", f"what {record.message_key} was made of is not known any more")
     topic, topic_id, partition, offset = place
-    return Command(
+    return msgspec.structs.replace(
+        asked,
         id=new_id(),
-        at=by.at,
-        who=by.who,
-        why=by.why,
         connection=record.origin or connection_of(RootKey(record.root_key)),
-        queue=STREAMS,
-        act=Act.RECALL,
         root_key=record.root_key,
-        record=route.record,
+        message_key=record.message_key,
+        source_version=record.source_version,
+        first=seen.get((record.topic_id, record.partition), record.event_offset),
         topic=topic,
         topic_id=topic_id,
         partition=partition,
         offset=offset,
-        mapping=mapping,
     )
-
-
-class _Again:
-    """Source events mapped once more beside what was made of them, read where they lie."""
-
-    def __init__(self, settings: Settings, codecs: Codecs, route: Route) -> None:
-        """RetryableError: Kafka does not answer."""
-        self._settings = settings
-        self._route = route
-        self._made = codecs.of(route.target)
-        self._decode = (
-            codecs.of(route.source).decode
-            if route.row_type is None
-            else codecs.captured(route.source, route.row_type).decode
-        )
-        places = describe(admin_of(settings.kafka), [route.source.name, route.target.name])
-        self._ids = {name: each.topic_id for name, each in places.items()}
-        self._events: dict[str, dict[tuple[int, int], Incoming]] = {}
-
-    def read(self, wanted: Sequence[tuple[RecordTold, Source | None]]) -> None:
-        """Have these records and what they were made of at hand: each topic in one go, as a place at a time is slow.
-
-        Raises:
-            RetryableError: Kafka does not answer.
-        """
-        made = [(each.topic_id, each.partition, each.event_offset) for each, _ in wanted]
-        sources = [place[1:] for _, place in wanted if place is not None]
-        self._events = {
-            topic.name: read_at(self._settings.kafka, topic, self._ids.get(topic.name, ""), places)
-            for topic, places in ((self._route.target, made), (self._route.source, sources))
-        }
-
-    def corrected(self, written: Written, record: RecordTold, place: Source | None) -> Written:
-        """With what it would become."""
-        if place is None:
-            return msgspec.structs.replace(written, correction="gone", why="what it was made of is not known any more")
-        try:
-            lies = (record.topic, record.topic_id, record.partition, record.event_offset)
-            before = self._made.decode(self._event(*lies).value)
-            after = self._mapped(self._event(*place), record.message_key)
-        except NotFoundError as error:
-            return msgspec.structs.replace(written, correction="gone", why=error.message)
-        except BusError as error:
-            return msgspec.structs.replace(written, correction="refused", why=error.message)
-        found = tuple(differences(before, after))
-        return msgspec.structs.replace(
-            written,
-            correction="change" if found else "equal",
-            differences=found,
-            in_target=tuple(self._in_target(record, before, after)) if found else (),
-        )
-
-    def _mapped(self, event: Incoming, message_key: str) -> Any:
-        """The part of the event that is this record."""
-        for part in self._route.split(self._route.read(self._decode(event.value))):
-            if self._route.leave_out(part) is None:
-                made = self._route.mapping(part, self._settings.lookups, event.at)
-                if self._route.message_key(made) == message_key:
-                    return made
-        raise NotFoundError("recall.gone", f"the mapping at work makes no {message_key} of it any more")
-
-    def _in_target(self, record: RecordTold, before: Any, after: Any) -> Iterator[Difference]:
-        """In the fields of the document it becomes, as the outbound mapping at work makes it."""
-        try:
-            yield from differences(document(self._settings, record, before), document(self._settings, record, after))
-        except BusError as error:
-            yield Difference(field="refused", before=None, after=error.message)
-
-    def _event(self, topic: str, topic_id: str, partition: int, offset: int) -> Incoming:
-        event = self._events[topic].get((partition, offset)) if topic_id == self._ids.get(topic) else None
-        if event is None:
-            raise NotFoundError("recall.gone", f"{topic}/{partition}/{offset} is not there any more")
-        return event
-
-
-def read_at(
-    kafka: str, topic: Topic, topic_id: str, places: Iterable[tuple[str, int, int]]
-) -> dict[tuple[int, int], Incoming]:
-    """The events at places of a topic, by partition and offset; those that are gone are missing.
-
-    Args:
-        kafka: Bootstrap servers.
-        topic: The topic.
-        topic_id: Of it as it is now; places of another are gone.
-        places: Topic id, partition and offset of each.
-
-    Raises:
-        RetryableError: Kafka does not answer.
-    """
-    wanted = {(partition, offset) for id_, partition, offset in places if id_ == topic_id}
-    partitions = {partition for partition, _ in wanted}
-    span = Span(
-        topic=topic.name,
-        first={each: min(offset for partition, offset in wanted if partition == each) for each in partitions},
-        until={each: max(offset for partition, offset in wanted if partition == each) + 1 for each in partitions},
-    )
-    return {
-        (event.partition, event.offset): event
-        for batch in read_topics.read(kafka, topic, span)
-        for event in (incoming(message, topic_id) for message in batch)
-        if (event.partition, event.offset) in wanted
-    }

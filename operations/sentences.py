@@ -65,6 +65,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The event the record was made of is not in its topic any more, so that it cannot be mapped once more.",
         "Change the document at its source: its next version is mapped by the mapping at work.",
     ),
+    "recall.newer": (
+        "A newer {record} of {key} came while the recall ran: it stands, and the older one is not made again.",
+        NOTHING,
+    ),
+    "recall.not_made": (
+        "The mapping at work makes no {key} of that event any more: what was written stands.",
+        "See what the document says at its source; what it says there next is mapped by the mapping at work.",
+    ),
     "recall.same_mapping": (
         "The mapping at work is the one that is recalled, {mapping}: the same would come out.",
         "Put the corrected version in place, start `towpath run streams` anew, then recall again.",

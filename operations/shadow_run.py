@@ -18,24 +18,22 @@ import msgspec
 from confluent_kafka import Message
 
 from bus.codec import Codecs
-from bus.registry import Registry, Schemas
+from bus.registry import Registry
 from bus.settings import Settings, of_connection
-from consumers import routes as consumers
 from consumers.dynamics_gp.target import TARGET
 from consumers.routes import Route as Delivery
 from errors import ConfigurationError, RejectedError
 from mapping.data import DataMapping
 from mapping.extend import base_of
-from mapping.messages import nearest
 from mapping.port import Lookups
 from mapping.port import Mapping as AnyMapping
 from operations import read_topics
+from operations.at_work import at_work, those_there_are
 from operations.mapping_files import named
 from operations.offsets import admin_of, describe
 from operations.read_topics import Span
 from operations.shadow import Sample, Shadow, Tally, fields_told, refusals_told
 from schemas.topics import Topic
-from streams import routes as streams
 from streams.routes import Route
 
 #: Offsets of a partition that are one piece of work.
@@ -140,7 +138,7 @@ class Comparison:
         share(self.new, self.arrow.live)
         with ExitStack() as opened:
             registry = opened.enter_context(closing(Registry(job.settings.registry)))
-            self._decode = decoder(self.arrow, registry)
+            self._decode = Codecs(registry).decoder(self.arrow.source, self.arrow.row_type)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -229,24 +227,15 @@ def arrow_of(settings: Settings, new: DataMapping) -> Arrow:
     """
     base = base_of(new.spec)
     id_ = base[0] if base is not None else new.id
-    # what is at work is the deployment's own where it has one in the place of ours; either id means it
-    found: dict[str, Arrow] = {}
-    for route in streams.deployed(settings.mappings):
-        found[route.name] = found[route.mapping.id] = _inbound(route, settings.lookups)
-    for ours, way in zip(consumers.ROUTES, consumers.deployed(settings.mappings), strict=True):
-        found[ours.mapping.id] = found[way.mapping.id] = _outbound(way, way.mapping, settings)
+    found = at_work(settings)
     if id_ not in found:
-        said = nearest(id_, found) or f"there are {', '.join(sorted(found))}"
-        raise ConfigurationError(new.id, f"no mapping of that id is at work: {said}")
-    return found[id_]
-
-
-def decoder(arrow: Arrow, registry: Schemas) -> Callable[[bytes], Any]:
-    """What makes events of bytes."""
-    codecs = Codecs(registry)
-    if arrow.row_type is None:
-        return codecs.of(arrow.source).decode
-    return codecs.captured(arrow.source, arrow.row_type).decode
+        raise ConfigurationError(new.id, f"no mapping of that id is at work: {those_there_are(id_, found)}")
+    work = found[id_]
+    if work.inbound is not None:
+        return _inbound(work.inbound, settings.lookups)
+    if work.outbound is None:
+        raise ValueError(f"{id_} is at no arrow")
+    return _outbound(work.outbound, settings)
 
 
 def pieces_of(span: Span) -> Iterator[Span]:
@@ -266,7 +255,7 @@ def _inbound(route: Route, lookups: Lookups) -> Arrow:
     return Arrow(live=route.mapping, source=route.source, row_type=route.row_type, parts=parts)
 
 
-def _outbound(way: Delivery, mapping: AnyMapping[Any, Any], settings: Settings) -> Arrow:
+def _outbound(way: Delivery, settings: Settings) -> Arrow:
     tables = {
         each.name: settings.lookups.also(of_connection(each.name), known_as=TARGET)
         for each in settings.of_system(way.system)
@@ -277,7 +266,7 @@ def _outbound(way: Delivery, mapping: AnyMapping[Any, Any], settings: Settings) 
             if connection in tables:
                 yield connection, record, tables[connection]
 
-    return Arrow(live=mapping, source=way.source, row_type=None, parts=parts)
+    return Arrow(live=way.mapping, source=way.source, row_type=None, parts=parts)
 
 
 def _mapped(mapping: AnyMapping[Any, Any], part: Any, lookups: Lookups, at: datetime) -> Any:

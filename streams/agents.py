@@ -1,6 +1,8 @@
 """The Faust code of the stage: one agent for each route, its events mapped, filtered or buried."""
 
 import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,10 +13,11 @@ from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
-from errors import RejectedError
+from errors import NotFoundError, RejectedError
 from mapping.port import Lookups, Tables, stamp
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
+from schemas.topics import Topic
 from streams.routes import Route
 
 STAGE = "streams"
@@ -38,11 +41,7 @@ class Way:
         self._codecs = codecs
         self._tables = lookups
         self._code_version = code_version
-        self._decode = (
-            codecs.of(route.source).decode
-            if route.row_type is None
-            else codecs.captured(route.source, route.row_type).decode
-        )
+        self._decode = codecs.decoder(route.source, route.row_type)
         self._target = codecs.of(route.target)
         self._take(lookups.current())
 
@@ -71,11 +70,7 @@ class Way:
         self._keep_up()
         if event.value is None:
             return [self._filtered(event, TOMBSTONE, UNREAD)]
-        decoded: Any = self._decode(event.value)
-        source = _source(event, decoded)
-        if because:
-            source = msgspec.structs.replace(source, body_digest=f"{source.body_digest}/{because}")
-        parts = self._route.split(self._route.read(decoded))
+        source, parts = self._parts(event, because)
         made: list[Outgoing] = []
         left_out: list[str] = []
         for ordinal, part in enumerate(parts):
@@ -85,6 +80,54 @@ class Way:
             else:
                 left_out.append(code)
         return made or [self._filtered(event, left_out[0] if left_out else NOTHING_TO_TELL, source)]
+
+    def again(self, event: Incoming, because: str, message_key: str) -> Outgoing:
+        """One record of an event, mapped once more because of a command; what else is in the event stays as it is.
+
+        Raises:
+            NotFoundError: nothing of the event becomes that record any more.
+            RejectedError: it is refused, or what is refused may be it.
+            RetryableError: as `go`.
+        """
+        self._keep_up()
+        source, parts = self._parts(event, because)
+        refused: RejectedError | None = None
+        for ordinal, part in enumerate(parts):
+            if self._route.leave_out(part) is not None:
+                continue
+            try:
+                made = self._made(event, source, part, ordinal)
+            except RejectedError as error:
+                # another record's trouble, perhaps
+                refused = refused or error
+                continue
+            if made.key == message_key:
+                return made
+        raise refused or NotFoundError("recall.not_made", f"the mapping at work makes no {message_key} of it any more")
+
+    @property
+    def target(self) -> Topic:
+        """Where records are written."""
+        return self._route.target
+
+    def newest(self, written: Iterable[Incoming]) -> int:
+        """The newest source version among records of the target; 0: there is none. What is none of ours is passed over.
+
+        Raises:
+            RetryableError: as `go`.
+        """
+        found = 0
+        for each in written:
+            with suppress(RejectedError):
+                found = max(found, self._target.decode(each.value).source_version)
+        return found
+
+    def _parts(self, event: Incoming, because: str) -> tuple[Source, tuple[Any, ...]]:
+        decoded: Any = self._decode(event.value)
+        source = _source(event, decoded)
+        if because:
+            source = msgspec.structs.replace(source, body_digest=f"{source.body_digest}/{because}")
+        return source, self._route.split(self._route.read(decoded))
 
     def _keep_up(self) -> None:
         lookups = self._tables.current()

@@ -2,11 +2,11 @@
 
 A letter of streams holds no key, so that nothing waits for it: what it makes now goes its way like any record, and the
 take-in of each target drops it where a newer version was there before. So does a record that is recalled: its source
-event is read where it lies and mapped once more.
+event is read where it lies and mapped once more, unless a newer record lies on the topic by then.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from schemas import topics
 from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
+from schemas.topics import Topic
 from streams.agents import STAGE, Way
 
 ANSWERED = "answered"
@@ -31,6 +32,8 @@ DONE = {"rows": "1"}
 
 #: Topic, its id, partition and offset to the event there. NotFoundError: it is gone.
 ReadEvent = Callable[[str, str, int, int], Incoming]
+#: Topic, message key and offset of its partition to what was written of that key from there on.
+ReadSince = Callable[[Topic, str, int], Iterable[Incoming]]
 
 
 class Redrive:
@@ -43,6 +46,7 @@ class Redrive:
         read: ReadLetter,
         catch_up: Callable[[], Awaitable[None]],
         read_event: ReadEvent,
+        read_since: ReadSince,
     ) -> None:
         """Build.
 
@@ -52,6 +56,7 @@ class Redrive:
             read: Gets a dead letter's bytes. NotFoundError: they are gone; RetryableError: ask again.
             catch_up: Ends once rows of lookup tables set before the command are at work. RetryableError: ask again.
             read_event: Gets the source event of a record that is recalled. RetryableError: ask again.
+            read_since: Gets what was written of its key since it was chosen. RetryableError: ask again.
         """
         self._ways = ways
         self._commands = codecs.of(topics.COMMANDS)
@@ -60,6 +65,7 @@ class Redrive:
         self._read = read
         self._catch_up = catch_up
         self._read_event = read_event
+        self._read_since = read_since
         self._found: dict[str, DeadLetter | NoLetter | Incoming] = {}
 
     async def look_up(self, events: Sequence[Incoming]) -> None:
@@ -74,6 +80,8 @@ class Redrive:
             await self._catch_up()
         for command in commands:
             self._found[command.id] = await asyncio.to_thread(self._look_up, command)
+        # last, and for all of them: what comes after this look lies before the older record on the topic
+        await asyncio.to_thread(self._leave_newer, commands)
 
     def _look_up(self, command: Command) -> DeadLetter | NoLetter | Incoming:
         if command.act != Act.RECALL:
@@ -82,6 +90,16 @@ class Redrive:
             return self._read_event(command.topic, command.topic_id, command.partition, command.offset)
         except NotFoundError as error:
             return NoLetter(code=error.code)
+
+    def _leave_newer(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            way = self._way(command)
+            if way is None or not command.message_key or isinstance(self._found[command.id], NoLetter):
+                continue
+            newest = way.newest(self._read_since(way.target, command.message_key, command.first))
+            if newest > command.source_version:
+                said = {"key": command.message_key, "record": command.record}
+                self._found[command.id] = NoLetter(code="recall.newer", values=said)
 
     def transform(self, event: Incoming) -> list[Outgoing]:
         """What a command causes; nothing where it is for somebody else."""
@@ -95,7 +113,9 @@ class Redrive:
             return self._recalled(event, command, letter)
         match command.act:
             case Act.REDRIVE:
-                return self._mapped_again(event, command, letter.record, original_of(letter))
+                original = original_of(letter)
+                way = self._ways.get(f"{letter.record}|{original.topic}")
+                return self._mapped_again(event, command, way, original, lambda at_work: at_work.go(original))
             case Act.DISCARD | Act.SKIP:
                 return [self._discarded(event, command, letter), self._answer(event, command, "command.done", DONE)]
         return [self._answer(event, command, "command.unknown")]
@@ -110,19 +130,35 @@ class Redrive:
 
     def _recalled(self, event: Incoming, command: Command, source: Incoming) -> list[Outgoing]:
         """Once more, unless the very mapping is at work still that it was made by: that would change nothing."""
-        way = self._ways.get(f"{command.record}|{source.topic}")
+        way, key = self._way(command), command.message_key
         if way is not None and is_of(way.stamp, command.mapping):
             return [self._answer(event, command, "recall.same_mapping", {"mapping": way.stamp})]
-        return self._mapped_again(event, command, command.record, source, because=command.id)
+        return self._mapped_again(
+            event,
+            command,
+            way,
+            source,
+            lambda at_work: [at_work.again(source, command.id, key)] if key else at_work.go(source, command.id),
+        )
+
+    def _way(self, command: Command) -> Way | None:
+        """The one a record is recalled by; None also for commands about letters."""
+        return self._ways.get(f"{command.record}|{command.topic}") if command.act == Act.RECALL else None
 
     def _mapped_again(
-        self, event: Incoming, command: Command, record: str, original: Incoming, because: str = ""
+        self,
+        event: Incoming,
+        command: Command,
+        way: Way | None,
+        original: Incoming,
+        mapped: Callable[[Way], list[Outgoing]],
     ) -> list[Outgoing]:
-        way = self._ways.get(f"{record}|{original.topic}")
         if way is None:
             return [self._answer(event, command, "command.unknown")]
         try:
-            made = way.go(original, because)
+            made = mapped(way)
+        except NotFoundError as error:
+            return [self._answer(event, command, error.code, {"key": command.message_key})]
         except RejectedError as error:
             why = {"why": error.code, **values_of(error)}
             return [*way.bury(original, error), self._answer(event, command, "command.failed_again", why)]

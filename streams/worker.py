@@ -8,7 +8,7 @@ from bus import worker
 from bus.codec import Codecs
 from bus.faust_app import BusApp
 from bus.read_one import read_letter
-from bus.read_range import RangeReader, event_at
+from bus.read_range import RangeReader, event_at, events_since
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
@@ -45,7 +45,8 @@ def run(settings: Settings) -> int:
                 read = partial(read_letter, settings.kafka, app.topic_ids)
                 with RangeReader(settings.kafka) as reader:
                     read_event = partial(event_at, reader, app.topic_ids)
-                    redrive = Redrive(ways, codecs, read, lookups.catch_up, read_event)
+                    read_since = partial(events_since, reader, app.topic_ids)
+                    redrive = Redrive(ways, codecs, read, lookups.catch_up, read_event, read_since)
                     attach_redrive(app, redrive, codecs, settings.code_version)
                     yield app
 

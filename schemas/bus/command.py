@@ -71,11 +71,16 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: stamps of their topic.
     since: datetime | None = None
     topic: str = ""
-    #: Offsets of `partition` from `first` up to, not including, `last`; -1: any.
+    #: Offsets of `partition` from `first` up to, not including, `last`; -1: any. Of a recall: from which offset on
+    #: nobody has looked for a newer record, in the partition of `message_key` on the topic the mapping writes.
     first: int = -1
     last: int = -1
     #: `id@version` of the mapping of an event's last delivery; of a recall: that made the record.
     mapping: str = ""
+    #: Of a recall: the record that is corrected, and its source version; no other part of its event is made anew, and
+    #: nothing is where a newer one has come. Empty: all parts, as releases before asked.
+    message_key: str = ""
+    source_version: int = 0
     #: Tell what a replay would come to; nothing is changed.
     plan: bool = False
     #: The replay that is to stop: its command's id.

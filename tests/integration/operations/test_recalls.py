@@ -13,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 from bus.codec import Codecs
 from bus.events import Incoming
 from bus.producer import BusProducer
-from bus.read_range import RangeReader, event_at
+from bus.read_range import RangeReader, event_at, events_since
 from bus.registry import Registry
 from bus.settings import ROOT, Settings, demo
 from operations import recalls, topics
@@ -42,8 +42,8 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         mark = uuid.uuid4().hex[:8]
-        self.source = msgspec.structs.replace(CLARITY_ORDERS, name=f"test-{mark}.{CLARITY_ORDERS.name}")
-        self.target = msgspec.structs.replace(ORDERS, name=f"test-{mark}.{ORDERS.name}")
+        self.source = msgspec.structs.replace(CLARITY_ORDERS, name=f"test-{mark}.{CLARITY_ORDERS.name}", partitions=1)
+        self.target = msgspec.structs.replace(ORDERS, name=f"test-{mark}.{ORDERS.name}", partitions=1)
         (route,) = [each for each in ROUTES if each.target is ORDERS]
         self.route: Route = msgspec.structs.replace(route, source=self.source, target=self.target)
         self.registry = Registry(settings.registry)
@@ -61,8 +61,8 @@ class World:
         sources = [Fetched(connection="clarity-main", id="1", read_at=NOON, source_version=5, body=BODY)] * 3
         right = self.route.mapping(sources[0], self.settings.lookups, NOON)
         wrong: Order = msgspec.structs.replace(right, note="wrong")
-        asyncio.run(self._write(self.source, [(right.id, each) for each in sources]))
-        asyncio.run(self._write(self.target, [(right.id, wrong), (f"{right.id}0", wrong), (f"{right.id}0", right)]))
+        asyncio.run(self.write(self.source, [(right.id, each) for each in sources]))
+        asyncio.run(self.write(self.target, [(right.id, wrong), (f"{right.id}0", wrong), (f"{right.id}0", right)]))
         with opened(self.settings.projection_dsn.reveal()) as wire:
             for at in range(3):
                 self._record(wire, self.source, at, right.id if at == 0 else f"{right.id}0", f"changes/0/{at}", "")
@@ -70,13 +70,17 @@ class World:
                 key = right.id if at == 0 else f"{right.id}0"
                 self._record(wire, self.target, at, key, f"changes/0/{at}", stamp)
                 self._delivered(wire, at, key, stamp, document=f"WEB10{at}")
-        self.key, self.note = right.id, right.note
+            wire.execute(
+                "INSERT INTO positions (topic_id, partition, topic, first, next) VALUES (%s, 0, %s, 0, 3)",
+                [self.ids[self.target.name], self.target.name],
+            )
+        self.key, self.note, self.right = right.id, right.note, right
 
-    async def _write(self, topic: Topic, values: list[tuple[str, Any]]) -> None:
+    async def write(self, topic: Topic, values: list[tuple[str, Any]]) -> None:
         codec = self.codecs.of(topic)
         async with BusProducer(self.settings.kafka) as producer:
             for key, value in values:
-                await producer.send(msgspec.structs.replace(topic, partitions=1), key, codec.encode(value))
+                await producer.send(topic, key, codec.encode(value))
 
     def _record(self, wire: Wire, topic: Topic, offset: int, key: str, root: str, stamp: str) -> None:
         with wire.transaction():
@@ -144,6 +148,26 @@ def test_what_a_version_wrote_is_told_with_its_correction_and_mapped_once_more(w
     assert (order.id, order.note) == (world.key, world.note)
 
 
+def test_a_newer_record_that_comes_before_a_recalls_turn_is_not_overwritten(world: World) -> None:
+    found = recalls.plan(world.settings, OLD, MARA, lambda _done, _whole: None, 0)
+    (command,) = recalls.commands_of(world.settings, found, MARA, 60)
+    assert (command.message_key, command.source_version, command.per_minute) == (world.key, 5, 60)
+    # the projector knows of no record behind the first three
+    assert command.first == 3
+
+    newer = msgspec.structs.replace(world.right, source_version=6, note="newer")
+    others = msgspec.structs.replace(newer, id=f"{world.key}0")
+    asyncio.run(world.write(world.target, [(world.key, newer), (others.id, others)]))
+
+    (answer,) = carried_out(world, command)
+    outcome = world.codecs.of(OUTCOMES).decode(answer.value)
+    assert (outcome.code, outcome.values["key"]) == ("recall.newer", world.key)
+
+    # another document's newer record hinders nobody, nor does what was looked at before
+    made, _answer = carried_out(world, msgspec.structs.replace(command, first=4))
+    assert world.codecs.of(world.target).decode(made.value).note == world.note
+
+
 def test_deliveries_are_found_by_the_mapping_into_the_target_as_well(world: World) -> None:
     with opened(world.settings.projection_dsn.reveal()) as wire:
         found = told.delivered(wire, OUT.partition("+")[0], told.OUTBOUND)
@@ -179,6 +203,7 @@ def carried_out(world: World, command: Any) -> list[Any]:
             lambda *_place: b"",
             nothing_to_catch_up,
             lambda *place: event_at(reader, world.ids, *place),
+            lambda *place: events_since(reader, world.ids, *place),
         )
         asyncio.run(redrive.look_up([incoming]))
         return redrive.transform(incoming)

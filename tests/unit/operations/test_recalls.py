@@ -10,7 +10,7 @@ from consumers.routes import ROUTES as DELIVERIES
 from errors import ConfigurationError, NotFoundError
 from operations.acting import By
 from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
-from operations.recalls import CANNOT, Recall, Written, cannot, commands_of, of_deliveries, place_of
+from operations.recalls import CANNOT, Recall, Written, cannot, commands_of, of_deliveries, work_of
 from tests.doubles.deployment import deployment, of_system
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -87,4 +87,4 @@ def test_the_mapping_at_work_is_not_recalled() -> None:
 
 def test_a_mapping_nobody_runs_names_the_nearest() -> None:
     with pytest.raises(NotFoundError, match="streams/orders/from_clarity"):
-        place_of(deployment(), "streams/orders/from_clarty@2")
+        work_of(deployment(), "streams/orders/from_clarty@2")

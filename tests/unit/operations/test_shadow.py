@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.codec import Codecs
 from bus.registry import Registry
 from bus.settings import ROOT
 from errors import DecodeError, MappingError, RetryableError
@@ -156,7 +157,7 @@ def test_a_run_that_fails_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
     hung_up: list[Registry] = []
     monkeypatch.setattr(shadow_run, "describe", away)
     monkeypatch.setattr(Registry, "close", hang_up)
-    monkeypatch.setattr(shadow_run, "decoder", lambda *_: bytes)
+    monkeypatch.setattr(Codecs, "decoder", lambda *_: bytes)
 
     with pytest.raises(RetryableError):
         shadow_run.shadow(deployment(), "streams/orders/from_clarity", NOON, lambda _done, _whole: None)

@@ -1,6 +1,7 @@
 """Dead letters of the stage on command: tried again, ended, answered."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +18,10 @@ from schemas import topics
 from schemas.bus.command import Act, Command
 from schemas.bus.dead_letter import DeadLetter
 from schemas.bus.outcome import Outcome
+from schemas.canonical.order import Order
 from streams.agents import Way
 from streams.redrive import Redrive
-from tests.unit.streams.test_agents import event, route
+from tests.unit.streams.test_agents import BODY, event, route
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 COMMAND = Command(
@@ -52,11 +54,24 @@ class Stage:
         assert letter.value is not None
         return letter.value
 
-    def command(self, command: Command, numbers: dict[str, str], read: Any = None) -> list[Outgoing]:
-        """What a command causes once the lookup table has these rows."""
+    def command(
+        self,
+        command: Command,
+        numbers: dict[str, str],
+        read: Any = None,
+        body: bytes = BODY,
+        since: Sequence[Incoming] = (),
+    ) -> list[Outgoing]:
+        """What a command causes once the lookup table has these rows; `since`: on the canonical topic, for a recall."""
+        self.body, self.since = body, since
         way = Way(route(), self.codecs, Lookups({"numbers": numbers}), "1.2.3")
         redrive = Redrive(
-            {"order|clarity.orders.v1": way}, self.codecs, read or self._read, self._catch_up, self._event
+            {"order|clarity.orders.v1": way},
+            self.codecs,
+            read or self._read,
+            self._catch_up,
+            self._event,
+            self._written_since,
         )
         incoming = Incoming(
             topic=topics.COMMANDS.name,
@@ -78,7 +93,11 @@ class Stage:
         if offset != 17:
             raise NotFoundError("recall.gone", "gone")
         assert (topic, topic_id, partition) == ("clarity.orders.v1", "topic-id", 2)
-        return event(self.codecs)
+        return event(self.codecs, self.body)
+
+    def _written_since(self, topic: topics.Topic, key: str, first: int) -> Sequence[Incoming]:
+        assert (topic, first) == (topics.ORDERS, 40)
+        return [each for each in self.since if each.key_text == key]
 
     async def _catch_up(self) -> None:
         self.caught_up += 1
@@ -166,6 +185,9 @@ RECALL = msgspec.structs.replace(
     partition=2,
     offset=17,
     mapping="streams/test/from_text@2",
+    message_key="shop:1001",
+    source_version=5,
+    first=40,
 )
 
 
@@ -202,3 +224,52 @@ def test_recalled_record_that_is_refused_now_is_a_dead_letter_of_its_source(stag
 
     assert stage.decoded(letter).offset == 17
     assert stage.decoded(answer).code == "command.failed_again"
+
+
+def written(stage: Stage, source_version: int, value: bytes | None = None) -> Incoming:
+    """A record of the key on the canonical topic."""
+    record = Order(id="shop:1001", source_version=source_version, ordered_at=NOON, updated_at=NOON)
+    return msgspec.structs.replace(
+        event(stage.codecs), topic=topics.ORDERS.name, value=value or stage.codecs.of(topics.ORDERS).encode(record)
+    )
+
+
+def test_recalled_record_of_which_a_newer_one_came_is_left_alone(stage: Stage) -> None:
+    newer = [written(stage, 6), written(stage, 4)]
+
+    (answer,) = stage.command(RECALL, {"1001": "A-1"}, since=newer)
+
+    outcome: Outcome = stage.decoded(answer)
+    assert (outcome.code, outcome.values["key"], outcome.values["rows"]) == ("recall.newer", "shop:1001", "0")
+
+
+def test_what_is_as_old_and_what_nobody_can_read_hinders_no_recall(stage: Stage) -> None:
+    made, _ = stage.command(RECALL, {"1001": "A-1"}, since=[written(stage, 5), written(stage, 0, b"no record of ours")])
+
+    assert made.key == "shop:1001"
+
+
+def test_only_the_recalled_part_of_an_event_is_made_anew(stage: Stage) -> None:
+    body, numbers = b"1002,impossible,1001,1003", {"1001": "A-1", "1002": "A-2"}
+    before = Way(route(), stage.codecs, Lookups({"numbers": numbers}), "1.2.3")
+    first, _second = before.go(event(stage.codecs, b"1002,1001"))
+
+    made, answer = stage.command(RECALL, numbers, body=body)
+    one, _ = stage.command(msgspec.structs.replace(RECALL, message_key="shop:1002"), numbers, body=b"1002,1001")
+
+    assert (made.key, stage.decoded(answer).code) == ("shop:1001", "command.done")
+    assert (one.key, one.value) == (first.key, first.value)
+
+
+def test_recalled_record_the_mapping_makes_no_more_is_told(stage: Stage) -> None:
+    (answer,) = stage.command(msgspec.structs.replace(RECALL, message_key="shop:1009"), {"1001": "A-1"})
+
+    assert stage.decoded(answer).code == "recall.not_made"
+
+
+def test_recall_as_releases_before_asked_for_it_makes_all_parts_anew(stage: Stage) -> None:
+    *made, _ = stage.command(
+        msgspec.structs.replace(RECALL, message_key=""), {"1001": "A-1", "1002": "A-2"}, body=b"1001,1002"
+    )
+
+    assert [each.key for each in made] == ["shop:1001", "shop:1002"]

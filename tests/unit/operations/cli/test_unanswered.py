@@ -142,6 +142,9 @@ def test_letters_without_a_key_are_asked_for_at_the_rate_that_is_said(
         0
     ] * 5
 
+    recall = msgspec.structs.replace(letter, act=Act.RECALL, topic="clarity.orders.v1")
+    assert [wait_s for wait_s, _ in commands.paced([recall] * 3)] == [0, 3, 6]
+
     plan = acting.Plan(act=Act.REDRIVE, reached=(), commands=tuple(asked), named=True)
     monkeypatch.setattr(acting, "on_letters", lambda *_: plan)
     run_main(monkeypatch, "dead-letters", "redrive", "abc", "--per-minute", "20", "--wait", "0")
