@@ -1,12 +1,32 @@
 """Rows that operators lay over lookup tables: which of them stand, and what the tables say with them; pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+import msgspec
+
+from bus.lookups import is_name
+from mapping.port import Lookups, Unfit
 from schemas.bus.lookup_row import LookupRow
 
 #: Table and key to the row that stands; what was taken off the topic is missing.
 Rows = dict[tuple[str, str], LookupRow]
+#: What cannot be mapped by in tables as they would stand.
+Faults = Callable[[Lookups], Iterable[Unfit]]
+
+
+class Aside(msgspec.Struct, frozen=True, kw_only=True):
+    """A row on the topic that is not at work; field names are a contract."""
+
+    #: As the key of its record says.
+    table: str
+    key: str
+    why: str
+
+
+def no_faults(_tables: Lookups) -> tuple[Unfit, ...]:
+    """Of who maps nothing."""
+    return ()
 
 
 def message_key(table: str, key: str) -> str:
@@ -26,6 +46,17 @@ def apply(rows: Rows, message_key: str, row: LookupRow | None) -> None:
         rows.pop(place_of(message_key), None)
     else:
         rows[row.table, row.key] = row
+
+
+def misplaced(key: str, row: LookupRow) -> str:
+    """Why no table can have the row of a record with that key, whatever tables there are; empty: one can."""
+    if not is_name(row.table):
+        return f"{row.table!r} is no table's name, which is small Latin letters, digits and _"
+    if not row.key:
+        return "it has no key"
+    if message_key(row.table, row.key) != key:
+        return f"it says it is row {row.key!r} of {row.table}"
+    return ""
 
 
 def standing(rows: Iterable[LookupRow], now: datetime) -> list[LookupRow]:
@@ -58,3 +89,39 @@ def laid_over(
         else:
             changed[row.table][row.key] = row.value
     return made
+
+
+def fitting(
+    tables: Mapping[str, Mapping[str, str]], rows: Rows, former: Rows, now: datetime, faults: Faults
+) -> tuple[Rows, tuple[Aside, ...]]:
+    """The rows that can be mapped by, and those put aside: in their place stands what stood before them.
+
+    Of several rows that do not fit together the newest is put aside. What the files say wrong by themselves is no
+    row's fault.
+
+    Args:
+        tables: As `laid_over`.
+        rows: The newest of each key.
+        former: The one before it, where it was seen; missing: the file speaks.
+        now: As `laid_over`.
+        faults: Of tables as they would stand.
+    """
+    kept = {row.place: row for row in standing(rows.values(), now)}
+    if not kept:
+        return dict(rows), ()
+    over, before = {place: row for place, row in rows.items() if place not in kept}, dict(former)
+    of_files = {each.why for each in faults(Lookups(tables))}
+    aside: list[Aside] = []
+    while True:
+        found = [each for each in faults(Lookups(laid_over(tables, kept.values(), now))) if each.why not in of_files]
+        blamed = [(kept[place], each.why) for each in found for place in each.places if place in kept]
+        if not blamed:
+            break
+        row, why = max(blamed, key=lambda each: each[0].at)
+        del kept[row.place]
+        aside.append(Aside(table=row.table, key=row.key, why=why))
+        if row.place in before:
+            kept[row.place] = before.pop(row.place)
+    # told once, by what is wrong with the newest
+    told = {(each.table, each.key): each for each in reversed(aside)}
+    return {**over, **kept}, tuple(told[place] for place in sorted(told))

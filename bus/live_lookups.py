@@ -7,18 +7,19 @@ maps takes the tables once for a record (`mapping.port.Tables`).
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-import msgspec
 import structlog
 
+from bus import metrics
 from bus.clock import now
 from bus.codec import Codecs
-from bus.laid_over import laid_over, next_end
+from bus.laid_over import Aside, Faults, fitting, laid_over, next_end, no_faults
 from bus.lookup_topic import LookupTopic
 from bus.registry import Registry
 from bus.settings import Settings, options_of
@@ -38,14 +39,22 @@ FILES_WITHIN_S = 5.0
 class LiveLookups:
     """Tables that follow files and topic while `follow` runs; without it, as they were when this was built."""
 
-    def __init__(self, settings: Settings, codecs: Codecs) -> None:
+    def __init__(self, settings: Settings, codecs: Codecs, faults: Faults = no_faults) -> None:
         """Read the files, and the topic to its end.
+
+        Args:
+            settings: The deployment.
+            codecs: Of rows.
+            faults: What whoever maps cannot map by: rows on the topic that bring such are put aside.
 
         Raises:
             ConfigurationError: a file is no table.
             RetryableError: Kafka or the registry does not answer.
         """
         self._options = options_of(settings)
+        self._faults = faults
+        #: Rows on the topic that are not at work.
+        self.aside: tuple[Aside, ...] = ()
         self._files = WatchedFiles(settings.folder / "lookups")
         self.topic = LookupTopic(settings.kafka, codecs)
         #: Held while tables are read and exchanged.
@@ -53,6 +62,7 @@ class LiveLookups:
         self._stopped = threading.Event()
         self._looked_at = 0.0
         self._told: RetryableError | None = None
+        self._told_aside: tuple[Aside, ...] = ()
         self._at = now()
         self._current = Lookups({})
         try:
@@ -78,7 +88,8 @@ class LiveLookups:
 
     async def follow(self) -> None:
         """Take in what changes, until `stop`."""
-        self._tell_refused()
+        self._tell_aside()
+        self._tell_held()
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "lookups") as thread:
             while not self._stopped.is_set():
@@ -119,10 +130,10 @@ class LiveLookups:
             came = self.topic.poll(0.0)
             # what is taken off the topic went into its file just before, whole
             read = [self._files.read_now(self.topic.taken_off()), self._look()]
-            ends = next_end(self.topic.rows.values(), self._at)
+            ends = next_end([*self.topic.rows.values(), *self.topic.former.values()], self._at)
             if came or any(read) or (ends is not None and ends <= now()):
                 self._exchange_and_tell()
-            self._tell_refused()
+            self._tell_held()
         # without the lock, which whoever catches up waits for
         self._stopped.wait(ROWS_WITHIN_S)
 
@@ -135,44 +146,51 @@ class LiveLookups:
 
     def _exchange_and_tell(self) -> None:
         before = self._current.rows()
-        if self._exchange():
+        exchanged = self._exchange()
+        self._tell_aside()
+        if exchanged:
             changed = _changed(before, self._current.rows())
             log.info("lookups.changed", tables=changed, digest=self._current.digest)
 
     def _exchange(self) -> bool:
         """Put the tables in place as they are now, if they are others."""
         self._at = now()
-        found = Lookups(laid_over({**self._files.tables, **self._options}, self.topic.rows.values(), self._at))
+        tables = {**self._files.tables, **self._options}
+        rows, aside = fitting(tables, self.topic.rows, self.topic.former, self._at, self._faults)
+        self.aside = (*self.topic.aside.values(), *aside)
+        found = Lookups(laid_over(tables, rows.values(), self._at))
         if found.digest == self._current.digest:
             return False
         self._current = found
         return True
 
-    def _tell_refused(self) -> None:
-        """Of records on the topic that are none of ours: what is known stands."""
-        while self.topic.refused:
-            offset, reason = self.topic.refused.pop()
-            log.error("lookups.row_refused", offset=offset, reason=reason)
+    def _tell_aside(self) -> None:
+        """Once for each row that is put aside, and by the metric for as long as it is."""
+        counts = Counter(each.table for each in self.aside)
+        for table in {*counts, *(each.table for each in self._told_aside)}:
+            metrics.LOOKUP_ROWS_ASIDE.labels(table=table).set(counts[table])
+        for each in self.aside:
+            if each not in self._told_aside:
+                log.error("lookups.row_put_aside", table=each.table, key=each.key, reason=each.why)
+        self._told_aside = self.aside
+
+    def _tell_held(self) -> None:
+        """Of a record that cannot be told to be ours or not: it is waited for."""
         if self.topic.held is not self._told:
             self._told = self.topic.held
             if self._told is not None:
                 log.warning("lookups.row_waits", offset=self.topic.next, code=self._told.code)
 
 
-def lookups_now(settings: Settings) -> Lookups:
+def lookups_now(settings: Settings, faults: Faults = no_faults) -> Lookups:
     """All tables as they stand, for who maps outside of a worker.
 
     Raises:
         ConfigurationError: a file is no table.
         RetryableError: Kafka or the registry does not answer.
     """
-    with closing(Registry(settings.registry)) as registry, LiveLookups(settings, Codecs(registry)) as live:
+    with closing(Registry(settings.registry)) as registry, LiveLookups(settings, Codecs(registry), faults) as live:
         return live.current()
-
-
-def with_lookups_now(settings: Settings) -> Settings:
-    """The deployment with its tables as they stand; raises as `lookups_now`."""
-    return msgspec.structs.replace(settings, lookups=lookups_now(settings))
 
 
 def _changed(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -7,8 +7,9 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.codec import Codecs
-from bus.laid_over import Rows, apply, place_of
+from bus.laid_over import Aside, Rows, apply, misplaced, place_of
 from errors import RejectedError, RetryableError
+from schemas.bus.lookup_row import LookupRow
 from schemas.topics import LOOKUPS
 
 WITHIN_S = 15.0
@@ -40,10 +41,12 @@ class LookupTopic:
         )
         self._consumer.assign([TopicPartition(LOOKUPS.name, 0, 0)])
         self.rows: Rows = {}
+        #: The row that stood before the newest of its key, where that was read.
+        self.former: Rows = {}
+        #: By message key, what no table can have: a record that is none of ours, or says another place than its key.
+        self.aside: dict[str, Aside] = {}
         #: Offset of the first record not read yet.
         self.next = 0
-        #: Offset and reason of records that are none of ours, for whoever tells of them.
-        self.refused: list[tuple[int, str]] = []
         #: Why the next record cannot be told to be ours or not; it is read again, and nothing behind it before.
         self.held: RetryableError | None = None
         self._again_at = 0.0
@@ -88,7 +91,7 @@ class LookupTopic:
                 raise self.held
 
     def poll(self, within_s: float) -> bool:
-        """Take in what came, waiting so long for something; whether rows changed.
+        """Take in what came, waiting so long for something; whether something of a row did.
 
         While Kafka or the registry is away nothing comes, and what is known stands.
         """
@@ -130,17 +133,31 @@ class LookupTopic:
         return taken
 
     def _apply(self, message: Message) -> bool:
+        key = (message.key() or b"").decode("utf-8", "backslashreplace")
+        value = message.value()
         try:
-            value = message.value()
-            key = (message.key() or b"").decode()
-            apply(self.rows, key, None if value is None else self._codec.decode(value))
-        except (RejectedError, UnicodeDecodeError) as refused:
+            row = None if value is None else self._codec.decode(value)
+            why = "" if row is None else misplaced(key, row)
+        except RejectedError as refused:
+            row, why = None, str(refused)
+        if why:
             # not of our making: what is known stands, and nobody waits for this one
-            self.refused.append((message.offset() or 0, str(refused)))
-            return False
-        if value is None:
-            self._taken_off.add(place_of(key)[0])
+            table, own = place_of(key)
+            self.aside[key] = Aside(table=table, key=own, why=why)
+            return True
+        self._stand(key, row)
         return True
+
+    def _stand(self, key: str, row: LookupRow | None) -> None:
+        self.aside.pop(key, None)
+        place = place_of(key)
+        before = self.rows.get(place)
+        apply(self.rows, key, row)
+        if row is None:
+            self.former.pop(place, None)
+            self._taken_off.add(place[0])
+        elif before is not None:
+            self.former[place] = before
 
 
 def _away(why: str) -> RetryableError:

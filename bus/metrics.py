@@ -68,6 +68,11 @@ LOOKUPS_REFUSED = Gauge(
     "1 while a lookup table is none, or says what cannot be, and the process goes on with the rows from before.",
     ["table"],
 )
+LOOKUP_ROWS_ASIDE = Gauge(
+    "towpath_lookup_rows_put_aside",
+    "Rows on bus.lookups.v1 that cannot be applied: what stood before each stands.",
+    ["table"],
+)
 
 FINDINGS = Gauge(
     "towpath_findings",
@@ -121,6 +126,7 @@ CATALOGUE = (
     STRANGER,
     FULL,
     LOOKUPS_REFUSED,
+    LOOKUP_ROWS_ASIDE,
     FINDINGS,
     FINDINGS_EVENTS,
     REMAINDER,

@@ -10,6 +10,7 @@ import structlog
 
 from bus.codec import Codecs
 from bus.faust_app import BusApp
+from bus.laid_over import Faults
 from bus.live_lookups import LiveLookups
 from bus.logs import described
 from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
@@ -47,14 +48,16 @@ async def serve(build: Build) -> int:
 
 
 @contextlib.asynccontextmanager
-async def lookups_of(app: BusApp, settings: Settings, codecs: Codecs) -> AsyncIterator[LiveLookups]:
+async def lookups_of(app: BusApp, settings: Settings, codecs: Codecs, faults: Faults) -> AsyncIterator[LiveLookups]:
     """The lookup tables, followed while the context lasts; a failure stops the app: it would map by those of long ago.
+
+    Rows on the topic that bring what `faults` finds are put aside.
 
     Raises:
         ConfigurationError: a file is no table.
         RetryableError: Kafka or the registry does not answer.
     """
-    with LiveLookups(settings, codecs) as lookups:
+    with LiveLookups(settings, codecs, faults) as lookups:
         task = asyncio.create_task(_follow(app, lookups))
         try:
             yield lookups

@@ -22,6 +22,7 @@ from consumers.documents import Documents
 from consumers.dynamics_gp.sink import SalesOrderSink
 from consumers.dynamics_gp.target import TARGET, target_of
 from consumers.routes import ROUTES, mappings_to
+from consumers.tables import unfit
 from delivery.at_work import AtTarget, at_work, chosen, replaying, store_of
 from delivery.buried import BuriedLetters
 from delivery.command_agent import attach_commands
@@ -46,7 +47,7 @@ def run(settings: Settings, name: str | None) -> int:
             codecs = Codecs(registry)
             async with (
                 store_of(settings, connection, codecs) as store,
-                worker.lookups_of(app, settings, codecs) as lookups,
+                worker.lookups_of(app, settings, codecs, partial(unfit, settings, [connection])) as lookups,
                 target_at(settings, connection, store, codecs, lookups) as there,
             ):
                 agents.attach(app, settings, connection, store, codecs)

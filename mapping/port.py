@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from errors import MappingError
 
 S = TypeVar("S")
@@ -22,6 +24,15 @@ class Tables(Protocol):
 
     def current(self) -> "Lookups":
         """The tables as they are now; the very same object until one of them changes."""
+
+
+class Unfit(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of lookup tables that nobody can map by, however each may look by itself."""
+
+    #: Table and key of each row that has to do with it.
+    places: tuple[tuple[str, str], ...]
+    #: `lookups/<table>.csv: ...`, with what to do.
+    why: str
 
 
 class Lookups:

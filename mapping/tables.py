@@ -5,7 +5,7 @@ from typing import Any
 
 from errors import ConfigurationError
 from mapping.data import DataMapping
-from mapping.port import Lookups, Mapping
+from mapping.port import Lookups, Mapping, Unfit
 
 
 def missing(mapping: DataMapping, lookups: Lookups) -> list[str]:
@@ -20,9 +20,19 @@ def missing(mapping: DataMapping, lookups: Lookups) -> list[str]:
 
 def doubled(mapping: DataMapping, lookups: Lookups) -> list[str]:
     """Tables that it declares to invert, and where two keys have one value."""
+    return [each.why for each in unfit([mapping], lookups)]
+
+
+def unfit(mappings: Iterable[Mapping[Any, Any]], lookups: Lookups) -> list[Unfit]:
+    """As `doubled`, of several mappings, with the rows; of each table the first two."""
     return [
-        f"lookups/{table}.csv: {first!r} and {second!r} are both {value!r}, and {mapping.id} reads it back: "
-        "leave one of them, or `inverts: true`"
+        Unfit(
+            places=((table, first), (table, second)),
+            why=f"lookups/{table}.csv: {first!r} and {second!r} are both {value!r}, and {mapping.id} reads it back: "
+            "leave one of them, or `inverts: true`",
+        )
+        for mapping in mappings
+        if isinstance(mapping, DataMapping)
         for table, inverts in mapping.spec.lookups.items()
         if inverts
         for value, (first, second) in _twice(lookups, table)
@@ -42,7 +52,7 @@ def refuse_unfit(mappings: Iterable[Mapping[Any, Any]], ours: Iterable[object], 
     """
     known = set(map(id, ours))
     read = [each for each in mappings if isinstance(each, DataMapping)]
-    faults = [fault for each in read for fault in doubled(each, lookups)]
+    faults = [each.why for each in unfit(read, lookups)]
     faults += [fault for each in read if id(each) not in known for fault in missing(each, lookups)]
     if faults:
         raise ConfigurationError("lookups", "; ".join(faults))

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bus.laid_over import Aside
 from delivery.states import ParkedFor, State
 from operations.connectors import ConnectorStatus
 from operations.lag import KEPT
@@ -337,6 +338,21 @@ def of_lookups(faults: Iterable[str]) -> Iterator[Finding]:
             count=1,
             to_do="Mend the file, `towpath check`: what runs goes on with the rows from before and takes it within "
             "seconds; what maps does not start until then.",
+        )
+
+
+def of_rows_aside(rows: Iterable[Aside]) -> Iterator[Finding]:
+    """Rows laid over lookup tables that nobody can map by; pure."""
+    for each in rows:
+        place = f"{each.table} {shlex.quote(each.key)}"
+        yield Finding(
+            severity=Severity.ALARM,
+            kind=Kind.LOOKUPS,
+            about=f"lookups/{each.table}",
+            headline=f"Row {each.key!r} of {each.table} on bus.lookups.v1 is put aside: {bare(each.why)}. "
+            "What stood before it stands.",
+            count=1,
+            to_do=f"`towpath lookups set {place} ...` with what can be, or `towpath lookups drop {place}`.",
         )
 
 

@@ -10,8 +10,7 @@ import msgspec
 
 from bus.codec import Codecs
 from bus.headers import Lineage, to_headers
-from bus.laid_over import Rows, laid_over, message_key, standing
-from bus.lookup_topic import LookupTopic
+from bus.laid_over import Aside, Rows, laid_over, message_key, standing
 from bus.lookups import FileRow, is_name, text_of, values
 from bus.producer import BusProducer
 from bus.registry import Registry
@@ -31,6 +30,7 @@ from operations.projection import letters
 from operations.projection.judging import Status
 from operations.projection.letters import Selection
 from operations.projection.migrate import opened
+from operations.tables_at_work import on_topic
 from schemas.bus.lookup_row import LookupRow
 from schemas.systems.clarity.site import Site
 from schemas.topics import LOOKUPS
@@ -78,15 +78,8 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def laid_over_now(settings: Settings) -> Rows:
-    """The newest row of each key on the topic.
-
-    Raises:
-        ConfigurationError: the registry has not the topic's schema.
-        RetryableError: Kafka or the registry does not answer.
-    """
-    with closing(Registry(settings.registry)) as registry, LookupTopic(settings.kafka, Codecs(registry)) as topic:
-        topic.read_to(topic.end())
-        return topic.rows
+    """The rows on the topic that are at work; raises as `on_topic`."""
+    return on_topic(settings).at_work
 
 
 def told(
@@ -116,10 +109,11 @@ def told(
     )
 
 
-def listed(settings: Settings) -> tuple[TableTold, ...]:
-    """Every table of the deployment."""
+def listed(settings: Settings) -> tuple[tuple[TableTold, ...], tuple[Aside, ...]]:
+    """Every table of the deployment, and the rows on the topic that are not at work; raises as `on_topic`."""
     files = {name: rows for name, rows in settings.lookups.rows().items() if is_name(name)}
-    return told(files, settings.lookup_faults, laid_over_now(settings).values(), datetime.now(UTC))
+    found = on_topic(settings)
+    return told(files, settings.lookup_faults, found.at_work.values(), datetime.now(UTC)), found.aside
 
 
 def shown(settings: Settings, table: str, key: str | None = None) -> tuple[RowTold, ...]:
@@ -167,7 +161,8 @@ def refuse_impossible(settings: Settings, row: LookupRow) -> tuple[str, ...]:
     """
     mappings = [each.mapping for each in mapping_files.running(settings)]
     sites = [site_of_connection(each) for each in settings.of_system("clarity")]
-    return lacking(settings.lookups, laid_over_now(settings), row, mappings, sites)
+    # also those put aside: two rows may be possible only together
+    return lacking(settings.lookups, on_topic(settings).rows, row, mappings, sites)
 
 
 def lacking(
@@ -264,6 +259,22 @@ def settle(settings: Settings, table: str) -> tuple[str, ...]:
     keys = tuple(row.key for row in over if _says(files, row))
     asyncio.run(_publish(settings, {message_key(table, key): None for key in keys}))
     return keys
+
+
+def drop(settings: Settings, table: str, key: str) -> Aside:
+    """Take a row off the topic that is put aside; it was not at work, so that nothing changes.
+
+    Raises:
+        NotFoundError: there is no such row; names those there are.
+        RetryableError: Kafka or the registry does not answer.
+    """
+    aside = on_topic(settings).aside
+    found = next((each for each in aside if (each.table, each.key) == (table, key)), None)
+    if found is None:
+        there = ", ".join(f"{each.table} {each.key}" for each in aside) or "none"
+        raise NotFoundError("lookups.not_aside", f"no row {key!r} of {table} is put aside; there are: {there}")
+    asyncio.run(_publish(settings, {message_key(table, key): None}))
+    return found
 
 
 def _file(settings: Settings, table: str) -> dict[str, FileRow] | None:

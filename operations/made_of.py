@@ -11,7 +11,6 @@ import msgspec
 from confluent_kafka import TopicPartition
 
 from bus.codec import Codecs
-from bus.live_lookups import with_lookups_now
 from bus.read_one import read_one
 from bus.registry import Registry
 from bus.settings import Settings, of_connection
@@ -26,6 +25,7 @@ from operations.offsets import admin_of, describe
 from operations.projection import migrate, stories
 from operations.projection.project import parse_root
 from operations.projection.stories import OutcomeTold, RecordTold
+from operations.tables_at_work import with_lookups_now
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from streams.routes import ROUTES, Route, deployed

@@ -29,6 +29,7 @@ from operations.projection.queues import StoreStanding
 from operations.projection.standing import Standing
 from operations.readers import readers
 from operations.side_by_side import Question, Silence, wait_for
+from operations.tables_at_work import on_topic
 from operations.unread import Log, Lost, Unread, log, lost, not_projected, unread
 from producers.gateway.spool_file import Waits, look, path_of
 
@@ -44,6 +45,7 @@ KAFKA, REGISTRY, CONNECT, PROJECTION = "Kafka", "schema registry", "Kafka Connec
 #: Asked of Kafka and of the registry: their own silence is told of already.
 MARKS = "how far the stores had come"
 SPOOLS = "spools of the gateway"
+ROWS = "rows laid over lookup tables"
 #: Server to its setting, and the variable the local stack keeps its own address under.
 ADDRESSES = {
     KAFKA: ("kafka.bootstrap", "TOWPATH_KAFKA"),
@@ -57,6 +59,7 @@ UNKNOWN_WITHOUT = {
     PROJECTION: "parked events, dead letters, circuits, money",
     MARKS: "whether a store was restored",
     SPOOLS: "webhooks that wait in the gateway's spools",
+    ROWS: "rows of lookup tables that are put aside",
 }
 
 
@@ -93,12 +96,13 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
     spools = Question(SPOOLS, lambda: _spools(settings))
     stores = {each.name: _store(settings, each.name) for each in settings.connections.values()}
     marks = Question(MARKS, lambda: _marks(settings))
+    rows = Question(ROWS, lambda: on_topic(settings).aside)
     asked: list[Question[Any]] = [kafka, registry, connect, books, *stores.values()]
     here = Here(
         states=processes.states(settings.root, list(settings.connections)),
         all_of_it=_is_local(settings, KAFKA),
     )
-    wait_for([*asked, marks, spools], ASK_WITHIN_S)
+    wait_for([*asked, marks, spools, rows], ASK_WITHIN_S)
     told = {name: each.answer for name, each in stores.items() if each.answer is not None}
     counted = census.asked(settings)
     waiting = unread(readers(settings), kafka.answer, told) if kafka.answer is not None else ()
@@ -125,6 +129,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
         *_recreated(told.values(), kafka.answer, books.answer, now, counted),
         *findings.of_processes(here),
         *findings.of_lookups(settings.lookup_faults),
+        *findings.of_rows_aside(rows.answer or ()),
         *findings.of_connectors(connect.answer or ()),
         *findings.of_ledger(ledger.answer if ledger is not None else None, LEDGER_OF),
         *findings.of_projector(projector),
@@ -153,7 +158,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             *(["ledger of the last 24 h"] if ledger is not None and ledger.answer is not None else []),
         ),
         not_asked=_not_asked(
-            [*silences, *(each.silence for each in (marks, spools) if each.silence is not None)],
+            [*silences, *(each.silence for each in (marks, spools, rows) if each.silence is not None)],
             ledger,
             with_ledger=with_ledger,
             not_counted=set(counted) - {each.connection for each in (books.answer.census if books.answer else ())},

@@ -12,7 +12,7 @@ from bus.read_range import RangeReader, event_at, events_since
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import verify
-from mapping.tables import refuse_unfit
+from mapping.tables import refuse_unfit, unfit
 from schemas import topics
 from streams import agents
 from streams.redrive import Redrive, attach_redrive
@@ -25,6 +25,7 @@ GROUP = "towpath.streams"
 def run(settings: Settings) -> int:
     """Run until told to stop; the exit code."""
     routes = deployed(settings.mappings)
+    mappings = [each.mapping for each in routes]
 
     @asynccontextmanager
     async def build() -> AsyncIterator[BusApp]:
@@ -34,8 +35,8 @@ def run(settings: Settings) -> int:
             used |= {topic.name: topic for topic in others}
             app = BusApp(GROUP, settings.kafka, verify(settings.kafka, registry, used.values()))
             codecs = Codecs(registry)
-            async with worker.lookups_of(app, settings, codecs) as lookups:
-                refuse_unfit((each.mapping for each in routes), (each.mapping for each in ROUTES), lookups.current())
+            async with worker.lookups_of(app, settings, codecs, partial(unfit, mappings)) as lookups:
+                refuse_unfit(mappings, (each.mapping for each in ROUTES), lookups.current())
                 ways = {
                     f"{route.record}|{route.source.name}": agents.attach(
                         app, route, codecs, lookups, settings.code_version

@@ -1,6 +1,7 @@
 """Order statuses into a Clarity store: by its action routes, after a look at what stands there."""
 
 import hashlib
+from collections.abc import Iterator
 
 import msgspec
 import structlog
@@ -26,7 +27,7 @@ from delivery.ports import (
 from delivery.states import Repeats, State
 from delivery.things import thing
 from errors import ConfigurationError, DependencyError, MappingError, RetryableError
-from mapping.port import Lookups, Tables
+from mapping.port import Lookups, Tables, Unfit
 from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
 from schemas.systems.clarity.order import ClarityOrder
@@ -187,12 +188,28 @@ def require_possible(lookups: Lookups, site: Site) -> None:
     Raises:
         ConfigurationError: a row is missing or names what there is not; names the table.
     """
+    for table, state, fault in _faults(lookups, site):
+        raise ConfigurationError(f"lookups/{table}.csv", f"{state}: {fault}")
+
+
+def unfit(lookups: Lookups, site: Site) -> list[Unfit]:
+    """As `require_possible`: all faults, with the rows that have to do with each."""
+    return [
+        Unfit(
+            places=((table, state),) if lookups.find(table, state) is not None else ((ACTIONS, state), (KEYS, state)),
+            why=f"lookups/{table}.csv: {state}: {fault}",
+        )
+        for table, state, fault in _faults(lookups, site)
+    ]
+
+
+def _faults(lookups: Lookups, site: Site) -> Iterator[tuple[str, OrderState, str]]:
     for state in OrderState:
         rows = {table: lookups.find(table, state) for table in (ACTIONS, KEYS)}
         for table, value in rows.items():
             fault = "there is no row" if value is None else impossible_row(table, state, value, site)
             if fault and any(each is not None for each in rows.values()):
-                raise ConfigurationError(f"lookups/{table}.csv", f"{state}: {fault}")
+                yield table, state, fault
 
 
 def impossible_row(table: str, key: str, value: str, site: Site) -> str:

@@ -31,9 +31,9 @@ Redrive = Annotated[bool, typer.Option("--redrive", help="Try again the dead let
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every table: its rows, and how many of them are laid over the file's."""
-    found = lookups.listed(settings())
+    found, aside = lookups.listed(settings())
     if as_json:
-        print_json({"tables": found})
+        print_json({"tables": found, "put_aside": aside})
     else:
         print_table(
             ("table", "rows", "in file", "laid over", "of them as the file"),
@@ -42,6 +42,7 @@ def list_(as_json: AsJson = False) -> None:
         if any(each.as_the_file for each in found):
             err().print("What is laid over hides later edits of a file: `towpath lookups export TABLE --settle`")
     problems = [each.problem for each in found if each.problem]
+    problems += [f"{each.table} {each.key}: put aside, {each.why}" for each in aside]
     for problem in problems:
         err().print(problem, style="red", markup=False)
     if problems:
@@ -146,6 +147,16 @@ def export(
         err().print(f"left out, as set for a time only: {', '.join(found.left_out)}", style="yellow", markup=False)
     if settled:
         out().print(f"taken off the topic, as the file says so now: {', '.join(settled)}", markup=False)
+
+
+@app.command()
+def drop(table: Table, key: Key, as_json: AsJson = False) -> None:
+    """Take a row off the topic that is put aside, as no process can map by it; `towpath lookups list` names them."""
+    found = lookups.drop(settings(), table, key)
+    if as_json:
+        print_json({"dropped": found})
+    else:
+        out().print(f"{table}: {key} is taken off the topic; it was put aside, as {found.why}", markup=False)
 
 
 def _lay_over(

@@ -6,7 +6,6 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bus.live_lookups import with_lookups_now
 from operations import recalls
 from operations.acting import By
 from operations.cli import acts
@@ -15,6 +14,7 @@ from operations.cli.deployment import settings
 from operations.cli.output import err, out, print_json
 from operations.cli.tables import print_table
 from operations.recalls import Recall, Written
+from operations.tables_at_work import with_lookups_now
 
 #: Fields of a correction in one line.
 FIELDS = 3

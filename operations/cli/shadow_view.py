@@ -8,7 +8,6 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bus.live_lookups import with_lookups_now
 from bus.settings import Settings
 from errors import ConfigurationError
 from mapping.differences import in_one_line
@@ -19,6 +18,7 @@ from operations.cli.tables import print_table, text
 from operations.mapping_files import named, running
 from operations.shadow import RefusalTold, Sample, Shadow
 from operations.shadow_run import arrow_of, shadow
+from operations.tables_at_work import with_lookups_now
 
 PASSES, FAILS, EMPTY = 0, 1, 3
 _PLACE = re.compile(r"\[[^\]]*\]")

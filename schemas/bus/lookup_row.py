@@ -17,3 +17,8 @@ class LookupRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     at: datetime
     #: From then on the file speaks again; None: for good.
     until: datetime | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Table and key."""
+        return self.table, self.key

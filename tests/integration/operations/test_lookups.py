@@ -12,14 +12,14 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from bus import lookup_topic
+from bus import lookup_topic, metrics
 from bus.codec import Codecs
 from bus.headers import from_headers
 from bus.live_lookups import LiveLookups, lookups_now
 from bus.registry import MemoryRegistry, Registry
 from bus.settings import Settings
-from errors import ConfigurationError, MappingError, RetryableError
-from mapping.port import Renamed
+from errors import ConfigurationError, MappingError, NotFoundError, RetryableError
+from mapping.port import Lookups, Renamed, Unfit
 from operations import lookups, topics
 from operations.acting import By
 from operations.offsets import admin_of
@@ -202,6 +202,45 @@ async def test_a_bad_file_and_a_strangers_record_change_nothing_that_runs(given:
 
         (given.folder / "lookups" / f"{TABLE}.csv").write_text("key,value\n1002,mended\n")
         await eventually(lambda: live.current().find(TABLE, "1002") == "mended")
+
+
+async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs(given: Settings, topic: Topic) -> None:
+    def no_twins(tables: Lookups) -> list[Unfit]:
+        keys = tables.keys_of(TABLE, "A-1002")
+        return [Unfit(places=tuple((TABLE, key) for key in keys), why="twins")] if len(keys) > 1 else []
+
+    def told(live: LiveLookups) -> list[tuple[str, str]]:
+        return [(each.table, each.key) for each in live.aside]
+
+    with closing(Registry(given.registry)) as registry:
+        codecs = Codecs(registry)
+        with LiveLookups(given, codecs, no_twins) as runs:
+            await asyncio.to_thread(lay_over, given, "1001", "A-1001")
+            await asyncio.to_thread(lay_over, given, "1001", "A-1002")
+            claims = lookups.row_by(TABLE, "1003", "A-1003", MARA)
+            producer = Producer({"bootstrap.servers": given.kafka})
+            for key, value in (
+                (f"{TABLE}/1004", b"no Avro"),
+                ("connection:gp-two/site", codecs.of(topic).encode(claims)),
+            ):
+                producer.produce(topic.name, value, key.encode())
+            assert await asyncio.to_thread(producer.flush, 30) == 0
+            await runs.catch_up()
+
+            with LiveLookups(given, codecs, no_twins) as starts:
+                for live in (runs, starts):
+                    assert live.current().rows()[TABLE] == {"1001": "A-1001", "1002": "A-1002"}
+                    assert told(live) == [(TABLE, "1004"), ("connection:gp-two", "site"), (TABLE, "1001")]
+            assert metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get() == 2
+
+            assert lookups.drop(given, "connection:gp-two", "site").why.startswith("it says it is row '1003'")
+            await asyncio.to_thread(lay_over, given, "1004", "A-1004")
+            await asyncio.to_thread(lay_over, given, "1001", "A-1009")
+            await runs.catch_up()
+            assert (told(runs), metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get()) == ([], 0)
+            assert runs.current().find(TABLE, "1001") == "A-1009"
+    with pytest.raises(NotFoundError, match="there are: none"):
+        lookups.drop(given, TABLE, "1001")
 
 
 def test_whoever_only_looks_says_nothing_of_his_own(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:

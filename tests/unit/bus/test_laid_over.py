@@ -2,7 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from bus.laid_over import Rows, apply, laid_over, message_key, next_end
+import msgspec
+import pytest
+
+from bus.laid_over import Aside, Rows, apply, fitting, laid_over, message_key, misplaced, next_end
+from mapping.port import Lookups, Unfit
 from schemas.bus.lookup_row import LookupRow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -47,3 +51,91 @@ def test_the_newest_of_a_key_counts_and_a_tombstone_takes_it_off() -> None:
 
     assert [each.value for each in rows.values()] == ["2"]
     assert taken_in((key, row("a/b:c", "1")), (key, None)) == {}
+
+
+def at(hour: int, key: str, value: str | None, until: datetime | None = None) -> LookupRow:
+    return msgspec.structs.replace(row(key, value, until), at=NOON + timedelta(hours=hour))
+
+
+def twice(tables: Lookups) -> list[Unfit]:
+    """No two sites may have one name, and who has one in the north has one in the south."""
+    sites = tables.rows()["sites"]
+    found = [
+        Unfit(places=(("sites", one), ("sites", other)), why=f"{one} and {other} are {sites[one]}")
+        for one in sites
+        for other in sites
+        if one < other and sites[one] == sites[other]
+    ]
+    if ("north" in sites) != ("south" in sites):
+        found.append(Unfit(places=(("sites", "north"), ("sites", "south")), why="one is missing"))
+    return found
+
+
+def by_place(*rows: LookupRow) -> Rows:
+    return {each.place: each for each in rows}
+
+
+def test_a_row_nobody_can_map_by_is_put_aside_and_what_stood_before_it_stands() -> None:
+    rows = by_place(at(1, "west", "WEST"), at(3, "north", "SOUTH"), at(2, "east", "EAST"))
+
+    kept, aside = fitting(FILES, rows, by_place(at(0, "north", "N0")), NOON, twice)
+    of_file, _ = fitting(FILES, rows, {}, NOON, twice)
+
+    assert aside == (Aside(table="sites", key="north", why="north and south are SOUTH"),)
+    assert laid_over(FILES, kept.values(), NOON)["sites"] == {
+        "north": "N0",
+        "south": "SOUTH",
+        "west": "WEST",
+        "east": "EAST",
+    }
+    assert laid_over(FILES, of_file.values(), NOON)["sites"]["north"] == "NORTH"
+
+
+def test_of_rows_that_do_not_fit_together_the_newest_is_put_aside() -> None:
+    rows = by_place(at(2, "west", "NEW"), at(1, "east", "NEW"))
+
+    kept, aside = fitting(FILES, rows, {}, NOON, twice)
+
+    assert list(kept) == [("sites", "east")]
+    assert [each.key for each in aside] == ["west"]
+
+
+def test_a_row_that_waits_for_another_is_put_aside_until_that_is_there() -> None:
+    files: dict[str, dict[str, str]] = {"sites": {}}
+    north, south = at(1, "north", "N"), at(2, "south", "S")
+
+    assert fitting(files, by_place(north), {}, NOON, twice)[0] == {}
+    assert fitting(files, by_place(north, south), {}, NOON, twice) == (by_place(north, south), ())
+
+
+def test_what_a_file_says_wrong_by_itself_is_no_rows_fault() -> None:
+    files = {"sites": {"north": "N", "south": "N"}}
+    rows = by_place(at(1, "south", "N"), at(1, "west", "W"))
+
+    assert fitting(files, rows, {}, NOON, twice) == (rows, ())
+
+
+def test_a_row_that_was_worse_before_leaves_the_file_and_one_that_is_over_is_nobodys_trouble() -> None:
+    worse = by_place(at(1, "north", "SOUTH"))
+    over = by_place(at(1, "north", "SOUTH", until=NOON))
+
+    assert fitting(FILES, by_place(at(2, "north", "SOUTH")), worse, NOON, twice)[0] == {}
+    assert fitting(FILES, over, {}, NOON, twice) == (over, ())
+
+
+@pytest.mark.parametrize(
+    ("key", "table", "own", "why"),
+    [
+        ("sites/north", "sites", "north", ""),
+        ("sites/a/b", "sites", "a/b", ""),
+        ("connection:gp-two/site", "connection:gp-two", "site", "no table's name"),
+        ("sites/", "sites", "", "has no key"),
+        ("sites/south", "sites", "north", "says it is row 'north' of sites"),
+        ("sizes/north", "sites", "north", "says it is row 'north' of sites"),
+    ],
+)
+def test_a_record_whose_row_no_table_can_have_is_told(key: str, table: str, own: str, why: str) -> None:
+    said = misplaced(key, row(own, "X", table=table))
+
+    assert why in said
+    assert bool(said) is bool(why)

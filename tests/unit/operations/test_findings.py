@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bus.laid_over import Aside
 from operations import findings, findings_of_stores
 from operations.connectors import ConnectorStatus, TaskStatus
 from operations.findings import Finding, Here, Kind, Projector, Severity, Waiting, worst_first
@@ -66,6 +67,14 @@ def process(name: str, *, running: bool) -> ProcessState:
 
 def told(found: Iterable[Finding]) -> list[tuple[str, str, str]]:
     return [(each.severity.value, each.about, each.to_do) for each in found]
+
+
+def test_a_row_that_is_put_aside_is_an_alarm_with_what_to_type() -> None:
+    (found,) = findings.of_rows_aside([Aside(table="gp_carriers", key="UPS 2", why="it cannot be.")])
+
+    assert (found.severity, found.about) == (Severity.ALARM, "lookups/gp_carriers")
+    assert "'UPS 2' of gp_carriers on bus.lookups.v1 is put aside: it cannot be. What stood" in found.headline
+    assert "`towpath lookups drop gp_carriers 'UPS 2'`" in found.to_do
 
 
 def test_worst_comes_first_then_its_causes_then_money_then_age() -> None:
