@@ -235,7 +235,7 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         for name, table in reader.table(text, "connections", optional=True).items()
     }
     pairs = tuple(reader.record(Pair, table, f"pairs[{at}]") for at, table in enumerate(text.get("pairs", ())))
-    tables, faults = _tables(folder / "lookups")
+    tables, faults = tables_in(folder)
     tables |= {of_connection(each.name): _options(each) for each in connections.values()}
     settings = Settings(
         root=root,
@@ -252,7 +252,9 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         pairs=pairs,
         lookups=Lookups(tables),
         lookup_faults=faults,
-        mappings={f"{FOLDER}/{path.name}": path.read_bytes() for path in sorted((folder / FOLDER).glob("*.yaml"))},
+        mappings={
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted((folder / FOLDER).rglob("*.yaml"))
+        },
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )
@@ -423,11 +425,11 @@ def options_of(settings: Settings) -> dict[str, dict[str, str]]:
     return {of_connection(each.name): _options(each) for each in settings.connections.values()}
 
 
-def _tables(folder: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    """The tables that can be read, and what is wrong with the others: most of what people do needs none of them."""
+def tables_in(folder: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """The tables of a deployment's folder that can be read, and what is wrong with the others: little needs all."""
     tables: dict[str, dict[str, str]] = {}
     faults = []
-    for path in files(folder):
+    for path in files(folder / "lookups"):
         try:
             tables[path.stem] = values(rows(path))
         except ConfigurationError as error:

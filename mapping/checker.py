@@ -57,6 +57,8 @@ class Checker:
         self.tables = tables
         #: Those of them that can be read the other way.
         self.inverting: AbstractSet[str] = frozenset()
+        #: Tables that are asked for.
+        self.asked_tables: set[str] = set()
         #: Values the code needs by name.
         self.constants: dict[str, Any] = {}
         #: What status maps are called with, by the name they are called by.

@@ -49,6 +49,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     parts: Mapping[str, str]
     #: (record, field) that are read.
     reads: frozenset[tuple[str, str]]
+    #: Lookup tables its expressions ask.
+    tables: frozenset[str]
     #: What it reads, under its name.
     given: tuple[str, Type]
 
@@ -123,6 +125,7 @@ class _Compiler:
             fields=dict(self.writer.fields),
             parts={code: name for (name, _), (code, _) in self.written.items()},
             reads=frozenset(self.checker.reads),
+            tables=frozenset(self.checker.asked_tables),
             given=given,
         )
 

@@ -67,13 +67,22 @@ class DataMapping:
         return self._given if isinstance(self._given, bytes) else self._given.read_bytes()
 
     @cached_property
+    def own(self) -> Spec:
+        """What its own file says, without that of which it extends.
+
+        Raises:
+            BrokenMappingError: it cannot be understood.
+        """
+        return read(self._content, self.file)
+
+    @cached_property
     def spec(self) -> Spec:
         """The file, read.
 
         Raises:
             BrokenMappingError: it cannot be understood, or replaces what has moved on.
         """
-        own = read(self._content, self.file)
+        own = self.own
         of = own.extends if own.extends is not None else own.replaces
         if of is None:
             return own
@@ -118,11 +127,15 @@ class DataMapping:
 
         Comments and the `about:` may be mended without another version; of what it extends nothing is in it.
         """
-        own = read(self._content, self.file)
+        own = self.own
         known = hashlib.sha256(plain(own.document.root, leave_out="about").encode())
-        for text in sorted({_text_of(self.rules[rule.text]) for rule in own.rules if rule.text in self.rules}):
+        for text in self.rule_texts(own):
             known.update(text.encode())
         return known.hexdigest()[:12]
+
+    def rule_texts(self, spec: Spec) -> list[str]:
+        """Python of the rules that a file names."""
+        return sorted({_text_of(self.rules[rule.text]) for rule in spec.rules if rule.text in self.rules})
 
     @cached_property
     def digest(self) -> str:

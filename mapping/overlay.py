@@ -57,9 +57,12 @@ def _stands_for(own: Spec) -> str:
 
 
 def _misfits(own: Spec, ours: Spec) -> Iterator[Message]:
-    """It reads and makes what ours does, under a name of its own."""
-    if own.id == ours.id or not own.id.startswith(f"{FOLDER}/"):
-        yield own.document.message(0, f"{own.id} is no name of its own", f"mapping: {FOLDER}/…")
+    """It reads and makes what ours does, under the name of its own place."""
+    stands = own.document.file.removesuffix(".yaml")
+    if own.id != stands:
+        node = own.document.root.get("mapping")
+        at = node.start if node is not None else 0
+        yield own.document.message(at, f"it says it is {own.id}, and stands elsewhere", f"mapping: {stands}")
     if own.extends is None and _types(own) != _types(ours):
         yield own.document.message(0, f"it does not read and make what {ours.id} does", ", ".join(_types(ours)))
 

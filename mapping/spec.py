@@ -185,6 +185,17 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     block: Block
     round_trip: RoundTrip | None = None
 
+    def tables_at(self) -> dict[str, int]:
+        """Lookup tables the file declares, with the character offset of each."""
+        node = self.document.root.get("lookups")
+        match node:
+            case Items():
+                return {each.text: each.start for each in node.items if isinstance(each, Scalar)}
+            case Entries():
+                return {each.key.text: each.key.start for each in node.entries}
+            case _:
+                return {}
+
 
 def read(content: bytes, file: str) -> Spec:
     """The file, as far as its words can be understood without its records.

@@ -1,8 +1,12 @@
 """The way an event takes, told from the tables of contents of the three stages."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from consumers import routes as consumers
+from mapping.data import DataMapping
+from mapping.overlay import NONE
 from producers import routes as producers
 from streams import routes as streams
 
@@ -13,21 +17,28 @@ class Arrow(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     #: A webhook's path, a poll, or a topic.
     source: str
-    #: Who does it: a module of this tree.
+    #: Who does it: a module of this tree, or a mapping.
     by: str
     #: A topic, or the system that is written to.
     target: str
     record: str
 
 
-def arrows() -> tuple[Arrow, ...]:
-    """All arrows of the map, in the order an event takes them."""
-    return (*_producers(), *_streams(), *_consumers())
+def arrows(files: Mapping[str, bytes] = NONE) -> tuple[Arrow, ...]:
+    """All arrows of the map, in the order an event takes them.
+
+    Args:
+        files: A deployment's own mappings, which are named where they stand for ours.
+
+    Raises:
+        BrokenMappingError: one of them cannot be run.
+    """
+    return (*_producers(), *_streams(files), *_consumers(files))
 
 
-def way_of(record: str) -> tuple[Arrow, ...]:
-    """Those a record has a part in, followed from topic to topic in both directions."""
-    known = arrows()
+def way_of(record: str, files: Mapping[str, bytes] = NONE) -> tuple[Arrow, ...]:
+    """Those a record has a part in, followed from topic to topic in both directions; raises as `arrows`."""
+    known = arrows(files)
     touched = {arrow for arrow in known if record in {arrow.record, arrow.source, arrow.target}}
     while True:
         sources, targets = {arrow.source for arrow in touched}, {arrow.target for arrow in touched}
@@ -81,24 +92,34 @@ def _producers() -> tuple[Arrow, ...]:
     return (*webhooks, *polls, *captured, *fetches)
 
 
-def _streams() -> tuple[Arrow, ...]:
+def _streams(files: Mapping[str, bytes]) -> tuple[Arrow, ...]:
     return tuple(
         Arrow(
             stage="streams",
             source=each.source.name,
-            by=f"{each.mapping.id} v{each.mapping.version}",
+            by=_named(each.mapping),
             target=each.target.name,
             record=each.record,
         )
-        for each in streams.ROUTES
+        for each in streams.deployed(files)
     )
 
 
-def _consumers() -> tuple[Arrow, ...]:
+def _consumers(files: Mapping[str, bytes]) -> tuple[Arrow, ...]:
     return tuple(
-        Arrow(stage="consumers", source=each.source.name, by=_place(each.sink), target=each.system, record=each.record)
-        for each in consumers.ROUTES
+        Arrow(
+            stage="consumers",
+            source=each.source.name,
+            by=f"{_named(each.mapping)}, {_place(each.sink)}",
+            target=each.system,
+            record=each.record,
+        )
+        for each in consumers.deployed(files)
     )
+
+
+def _named(mapping: DataMapping) -> str:
+    return f"{mapping.id} v{mapping.version}"
 
 
 def _place(worker: type) -> str:

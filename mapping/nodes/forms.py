@@ -224,6 +224,7 @@ def known_table(expression: "Expression", node: ast.expr, table: object) -> None
             f"the mapping declares no table {table}",
             nearest(table, tables) if tables else f"add `{table}:` under `lookups:`",
         )
+    expression.checker.asked_tables.add(table)
 
 
 def _option(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:

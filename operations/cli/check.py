@@ -44,9 +44,11 @@ def routes(
     as_json: AsJson = False,
 ) -> None:
     """The way an event takes, from the outside to the outside, and who does each step."""
+    from bus.settings import at_rest  # noqa: PLC0415
     from operations.route_table import arrows, way_of  # noqa: PLC0415  the routes bring every system's client
 
-    found = way_of(record) if record else arrows()
+    files = at_rest().mappings
+    found = way_of(record, files) if record else arrows(files)
     if not found:
         require_known("RECORD", record, dict.fromkeys(each.record for each in arrows()))
     if as_json:

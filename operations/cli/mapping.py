@@ -61,22 +61,24 @@ def check(
     files: Annotated[list[str], typer.Argument(help="Mappings' files or ids.", autocompletion=_mappings)],
     as_json: AsJson = False,
 ) -> None:
-    """Check mappings against their records; exit code 1, and all that is wrong with place and what to write."""
-    from bus.settings import at_rest  # noqa: PLC0415
-    from mapping.messages import BrokenMappingError, Message  # noqa: PLC0415
-    from operations.mapping_files import named  # noqa: PLC0415
+    """Check mappings against their records and tables; exit code 1, and all that is wrong with place and what to write.
 
-    messages: list[Message] = []
-    for each in files:
-        try:
-            named(each, at_rest()).mapping.require_runnable()
-        except BrokenMappingError as error:
-            messages += error.messages
+    What nobody uses in one is told as a warning, and is not wrong.
+    """
+    from bus.settings import at_rest  # noqa: PLC0415
+    from operations.mapping_faults import look  # noqa: PLC0415
+
+    here = at_rest()
+    found = [look(each, here) for each in files]
+    messages = [message for each in found for message in each.messages]
+    warnings = [message for each in found for message in each.warnings]
     if as_json:
-        print_json({"messages": messages})
+        print_json({"messages": messages, "warnings": warnings})
     else:
         for message in messages:
             err().print(str(message), style="red", markup=False)
+        for message in warnings:
+            err().print(f"warning: {message}", style="yellow", markup=False)
         if not messages:
             out().print("Nothing is wrong.", markup=False)
     if messages:

@@ -1,5 +1,6 @@
 """A deployment's own mappings in the place of ours: custom attributes and user-defined fields by mapping alone."""
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,13 +13,15 @@ from bus.codec import Codecs
 from bus.events import Incoming
 from bus.headers import from_headers
 from bus.registry import MemoryRegistry
-from bus.settings import ROOT, Settings, of_connection, offline
+from bus.settings import ROOT, Settings, demo, of_connection, offline
 from consumers import routes as consumers
 from consumers.dynamics_gp.econnect import user_defined_call
 from consumers.dynamics_gp.target import TARGET
 from mapping.messages import BrokenMappingError
 from operations import mapping_cases, mapping_files, mapping_versions
 from operations.check import check
+from operations.mapping_faults import look
+from operations.route_table import arrows, way_of
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from schemas.canonical.order import Order
@@ -68,7 +71,8 @@ def deploy(tmp_path: Path) -> Deploy:
         for name, text in files.items():
             for called, version in versions.items():
                 text = text.replace(f"{{{called}}}", str(version))  # noqa: PLW2901
-            (folder / "mappings" / f"{name}.yaml").write_text(text.lstrip(), encoding="utf-8")
+            text = re.sub(r"^mapping: mappings/\w+", f"mapping: mappings/{name}", text.lstrip())  # noqa: PLW2901
+            (folder / "mappings" / f"{name}.yaml").write_text(text, encoding="utf-8")
         return offline({}, tmp_path)
 
     return deployed
@@ -156,7 +160,7 @@ def test_a_whole_mapping_can_stand_in_the_place_of_ours(deploy: Deploy) -> None:
         (GIFTS.replace("extends: streams", "extends: stream"), "there is no mapping stream/orders/from_clarity"),
         (
             GIFTS.replace("mapping: mappings/orders", "mapping: orders"),
-            "orders is no name of its own",
+            "it says it is orders, and stands elsewhere: mapping: mappings/own",
         ),
         (GIFTS.replace("default(order", "default(ordr"), "ordr"),
         (PACKING.replace("USERDEF2", "USERDEF9"), "UserDefined has no field USERDEF9: did you mean"),
@@ -185,9 +189,9 @@ def test_own_mappings_are_compiled_but_once(deploy: Deploy) -> None:
 
 
 def test_two_own_mappings_for_one_of_ours_are_refused(deploy: Deploy) -> None:
-    settings = deploy(a=GIFTS, b=GIFTS.replace("mappings/orders", "mappings/more"))
+    settings = deploy(a=GIFTS, b=GIFTS)
 
-    with pytest.raises(BrokenMappingError, match="from_clarity has a mapping of yours already: mappings/orders"):
+    with pytest.raises(BrokenMappingError, match="from_clarity has a mapping of yours already: mappings/a"):
         streams.deployed(settings.mappings)
 
 
@@ -211,3 +215,55 @@ def test_own_mappings_have_examples_and_versions_of_their_own(deploy: Deploy) ->
     assert mapping_cases.tested(each, settings.lookups).right
     changed = deploy(orders=GIFTS.replace("gift {gift}", "present {gift}"))
     assert any("version 1 stands and said something else" in problem for problem in check(changed).problems)
+
+
+def test_an_own_mapping_in_a_folder_of_its_own_is_known_by_its_place(deploy: Deploy) -> None:
+    folder = deploy(orders=GIFTS).folder / "mappings"
+    (folder / "shop").mkdir()
+    text = (folder / "orders.yaml").read_text(encoding="utf-8")
+    (folder / "orders.yaml").rename(folder / "shop" / "gifts.yaml")
+
+    wrong = deploy()
+    (told,) = [each for each in check(wrong).problems if each.startswith("mappings/shop/gifts.yaml")]
+    (folder / "shop" / "gifts.yaml").write_text(text.replace("mappings/orders", "mappings/shop/gifts"), "utf-8")
+
+    said = "mappings/shop/gifts.yaml:1:10: it says it is mappings/orders, and stands elsewhere: "
+    assert told == f"{said}mapping: mappings/shop/gifts"
+    assert [each.mapping.id for each in mapping_files.own(deploy())] == ["mappings/shop/gifts"]
+
+
+def test_routes_name_the_mapping_at_work(deploy: Deploy) -> None:
+    files = deploy(orders=GIFTS, gp_orders=PACKING).mappings
+
+    named = {(each.stage, each.record): each.by for each in arrows(files)}
+
+    assert named["streams", "order"] == "mappings/orders v1"
+    assert named["consumers", "order"] == "mappings/gp_orders v4, consumers/dynamics_gp/sink.py SalesOrderSink"
+    assert named["streams", "shipment"].startswith("streams/shipments/from_dynamics_gp v")
+    assert way_of("order", files)[-2].by in named.values()
+
+
+def test_a_file_is_checked_with_the_tables_of_the_folder_it_lies_in(deploy: Deploy) -> None:
+    text = (
+        GIFTS.replace("let:", "lookups: [gifts, sizes]\nlet:")
+        .replace('else "box"', 'else lookup("gifts", gift, "box")')
+        .replace("  gift:", "  size: order.id\n  gift:")
+    )
+    settings = deploy(orders=text)
+    file = str(settings.folder / "mappings" / "orders.yaml")
+
+    told = look(file, settings)
+    (settings.folder / "lookups" / "gifts.csv").write_text("key,value\nyes,paper\n", "utf-8")
+    (settings.folder / "lookups" / "sizes.csv").write_text("key;value\n", "utf-8")
+    mended = look(file, deploy())
+    elsewhere = look(file, demo())
+
+    assert [(each.line, each.column, each.text.partition(",")[0]) for each in told.messages] == [
+        (4, 11, "lookups/gifts.csv: missing"),
+        (4, 18, "lookups/sizes.csv: missing"),
+    ]
+    assert [each.text for each in told.warnings] == ["nothing reads the lookup table sizes", "nothing uses size"]
+    assert [(each.line, each.column) for each in told.warnings] == [(4, 18), (6, 3)]
+    (unreadable,) = mended.messages
+    assert "lookups/sizes.csv: the first line must be" in unreadable.text
+    assert [each.text for each in elsewhere.messages] == [unreadable.text]

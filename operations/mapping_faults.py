@@ -1,0 +1,57 @@
+"""What is wrong with a mapping's file, and what in it nobody needs, held against the tables of its deployment."""
+
+import msgspec
+
+from bus.settings import ROOT, Settings, tables_in
+from mapping.data import DataMapping
+from mapping.messages import BrokenMappingError, Message
+from mapping.overlay import FOLDER
+from mapping.port import Lookups
+from mapping.tables import doubled, missing
+from mapping.unused import unused
+from operations.mapping_files import Known, named
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; field names are a contract."""
+
+    messages: tuple[Message, ...] = ()
+    #: It runs all the same.
+    warnings: tuple[Message, ...] = ()
+
+
+def look(name: str, settings: Settings) -> Looked:
+    """Everything about the mapping in a file, or of that id.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    try:
+        known = named(name, settings)
+        known.mapping.require_runnable()
+        told = _of_tables(known.mapping, *_tables(known, settings))
+        return Looked(messages=tuple(told), warnings=tuple(unused(known.mapping)))
+    except BrokenMappingError as error:
+        return Looked(messages=error.messages)
+
+
+def _tables(known: Known, settings: Settings) -> tuple[Lookups, tuple[str, ...]]:
+    """Those it would run with, and what is wrong with their files: of the deployment in whose folder its file lies."""
+    file = ROOT / known.file
+    folder = next((each.parent for each in file.parents if each.name == FOLDER), settings.folder)
+    if folder == settings.folder or not (folder / "towpath.toml").is_file():
+        return settings.lookups, settings.lookup_faults
+    tables, faults = tables_in(folder)
+    return Lookups(tables), faults
+
+
+def _of_tables(mapping: DataMapping, lookups: Lookups, faults: tuple[str, ...]) -> list[Message]:
+    """Where its own file declares them; else at its beginning."""
+    own, at = mapping.own.document, mapping.own.tables_at()
+    told = []
+    for fault in (*missing(mapping, lookups), *doubled(mapping, lookups)):
+        setting, _, text = fault.partition(": ")
+        table = setting.removeprefix("lookups/").removesuffix(".csv")
+        unreadable = next((each.partition(": ")[2] for each in faults if each.startswith(f"{setting}: ")), None)
+        told.append(own.message(at.get(table, 0), f"{setting}: {unreadable or text}"))
+    return told
