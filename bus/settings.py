@@ -9,9 +9,9 @@ A string in `towpath.toml` may be a reference: `env:NAME`, or `file:PATH` relati
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,11 +24,15 @@ from mapping.overlay import FOLDER, NONE
 from mapping.port import Lookups
 
 R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
+P = ParamSpec("P")
 _VARIABLE = re.compile(r"\benv:(\w+)")
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DEPLOYMENT = "deployments/demo"
 DEFAULT_ENVIRONMENT = "dev"
+#: In the place of what a reference does not find, where nobody is reached by it.
+NOTHING_SAID = "1"
 #: A process has a quarter of them, a document takes up to three calls, and they have fifteen seconds.
 FEWEST_REQUESTS_PER_MINUTE = 60
 #: Of a connection.
@@ -207,7 +211,7 @@ def offline(environ: Mapping[str, str], root: Path) -> Settings:
     folder = root / known.get("TOWPATH_DEPLOYMENT", DEFAULT_DEPLOYMENT)
     files = [folder / "towpath.toml", *(folder / "environments").glob("*.toml")]
     named = {name for path in files if path.is_file() for name in _VARIABLE.findall(path.read_text(encoding="utf-8"))}
-    return load({**dict.fromkeys(named, "1"), **known}, root)
+    return load({**dict.fromkeys(named, NOTHING_SAID), **known}, root)
 
 
 def load(environ: Mapping[str, str], root: Path) -> Settings:
@@ -220,6 +224,24 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
     Raises:
         ConfigurationError: a setting is missing, unknown or impossible; names it and says what to write.
     """
+    return _load(environ, root, None)
+
+
+def examined(environ: Mapping[str, str], root: Path) -> tuple[Settings, tuple[str, ...]]:
+    """The deployment as far as it can be read, and all that hinders `load`; for who checks it, and runs nothing.
+
+    What a reference to nothing would say stands there as `1`; a connection that cannot be read is left out.
+
+    Raises:
+        ConfigurationError: there is no such deployment, or its file is no TOML.
+    """
+    faults: list[str] = []
+    settings = _load(environ, root, faults)
+    return settings, tuple(dict.fromkeys(faults))
+
+
+def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Settings:
+    """`told`: takes what is wrong, in the place of an error."""
     known = {**_local_values(root), **environ}
     folder = root / known.get("TOWPATH_DEPLOYMENT", DEFAULT_DEPLOYMENT)
     text = _merge(
@@ -228,13 +250,17 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
             folder / "environments" / f"{known.get('TOWPATH_ENVIRONMENT', DEFAULT_ENVIRONMENT)}.toml", required=False
         ),
     )
-    reader = _Reader(known, folder)
+    reader = _Reader(known, folder, told)
     deployment = reader.table(text, "deployment")
+    named = reader.table(text, "connections", optional=True)
     connections = {
-        name: _connection(reader, name, reader.table(table, f"connections.{name}", is_itself=True))
-        for name, table in reader.table(text, "connections", optional=True).items()
+        name: made for name, table in named.items() if (made := reader.go_on(_connection, reader, name, table))
     }
-    pairs = tuple(reader.record(Pair, table, f"pairs[{at}]") for at, table in enumerate(text.get("pairs", ())))
+    pairs = tuple(
+        pair
+        for at, table in enumerate(text.get("pairs", ()), 1)
+        if (pair := reader.go_on(reader.record, Pair, table, f"pairs[{at}]"))
+    )
     tables, faults = tables_in(folder)
     tables |= {of_connection(each.name): _options(each) for each in connections.values()}
     settings = Settings(
@@ -246,8 +272,10 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         registry=reader.text(reader.table(text, "registry"), "registry", "url"),
         connect=reader.text(reader.table(text, "connect", optional=True), "connect", "url", default=""),
         projection_dsn=reader.secret(reader.table(text, "projection"), "projection", "dsn"),
-        gateway=reader.record(Gateway, reader.table(text, "gateway", optional=True), "gateway"),
-        metrics=reader.record(Metrics, reader.table(text, "metrics", optional=True), "metrics"),
+        gateway=reader.go_on(reader.record, Gateway, reader.table(text, "gateway", optional=True), "gateway")
+        or Gateway(),
+        metrics=reader.go_on(reader.record, Metrics, reader.table(text, "metrics", optional=True), "metrics")
+        or Metrics(),
         connections=connections,
         pairs=pairs,
         lookups=Lookups(tables),
@@ -258,42 +286,68 @@ def load(environ: Mapping[str, str], root: Path) -> Settings:
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
     )
-    for pair in pairs:
-        settings.connection(pair.store)
-        settings.connection(pair.erp)
+    for name in dict.fromkeys(name for pair in pairs for name in (pair.store, pair.erp)):
+        if name not in named:
+            reader.go_on(settings.connection, name)
     return settings
 
 
 class _Reader:
     """Reads values and follows references; knows for each value what it is called in the file."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], folder: Path, told: list[str] | None) -> None:
         self._environ = environ
         self._folder = folder
+        self._told = told
+
+    def wrong(self, name: str, text: str, cause: Exception | None = None) -> None:
+        """Say what is wrong with a setting.
+
+        Raises:
+            ConfigurationError: where nobody collects it.
+        """
+        error = ConfigurationError(name, text)
+        if self._told is None:
+            raise error from cause
+        self._told.append(error.message)
+
+    def go_on(self, make: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | None:
+        """What is made; None: it cannot be, which was told, where somebody collects that."""
+        try:
+            return make(*given, **named)
+        except ConfigurationError as error:
+            if self._told is None:
+                raise
+            self._told.append(error.message)
+            return None
 
     def table(self, text: Any, name: str, *, optional: bool = False, is_itself: bool = False) -> dict[str, Any]:
         found = text if is_itself else text.get(name)
         if found is None and optional:
             return {}
         if not isinstance(found, dict):
-            raise ConfigurationError(name, f"write a table [{name}] in towpath.toml")
+            self.wrong(name, f"write a table [{name}] in towpath.toml")
+            return {}
         return found
 
     def text(self, table: Mapping[str, Any], name: str, key: str, *, default: str | None = None) -> str:
         if key not in table:
             if default is not None:
                 return default
-            raise ConfigurationError(f"{name}.{key}", f'missing: write {key} = "..." under [{name}]')
+            self.wrong(f"{name}.{key}", f'missing: write {key} = "..." under [{name}]')
+            return ""
         return str(self.follow(table[key], f"{name}.{key}"))
 
     def secret(self, table: Mapping[str, Any], name: str, key: str) -> Secret:
         if key not in table:
-            raise ConfigurationError(f"{name}.{key}", f'missing: write {key} = "env:NAME" under [{name}]')
+            self.wrong(f"{name}.{key}", f'missing: write {key} = "env:NAME" under [{name}]')
+            return Secret("")
         return self.as_secret(table[key], f"{name}.{key}")
 
     def as_secret(self, value: Any, name: str) -> Secret:
         if not isinstance(value, str) or not value.startswith(("env:", "file:")):
-            raise ConfigurationError(name, 'a secret may not stand in the file: write "env:NAME" or "file:PATH"')
+            self.wrong(name, 'a secret may not stand in the file: write "env:NAME" or "file:PATH"')
+            return Secret("")
         return Secret(str(self.follow(value, name)), reference=value)
 
     def follow(self, value: Any, name: str) -> Any:
@@ -303,14 +357,15 @@ class _Reader:
         if value.startswith("env:"):
             variable = value.removeprefix("env:")
             if variable not in self._environ:
-                raise ConfigurationError(name, f"the environment variable {variable} is not set")
-            return self._environ[variable]
+                self.wrong(name, f"the environment variable {variable} is not set")
+            return self._environ.get(variable, NOTHING_SAID)
         if value.startswith("file:"):
             path = self._folder / value.removeprefix("file:")
             try:
                 return path.read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise ConfigurationError(name, f"cannot read {path}: {error.strerror}") from error
+                self.wrong(name, f"cannot read {path}: {error.strerror}", error)
+                return NOTHING_SAID
         return value
 
     def is_set(self, value: Any) -> bool:
@@ -324,7 +379,8 @@ class _Reader:
         for key, raw in self.table(table, name, is_itself=True).items():
             if key not in fields or key in values:
                 known = ", ".join(sorted(fields.keys() - (given or {}).keys()))
-                raise ConfigurationError(f"{name}.{key}", f"no such setting; there are: {known}")
+                self.wrong(f"{name}.{key}", f"no such setting; there are: {known}")
+                continue
             values[key] = self._value(fields[key].type, raw, f"{name}.{key}")
         for field in fields.values():
             if field.required and field.name not in values:
@@ -350,35 +406,37 @@ class _Reader:
             raise ConfigurationError(name, str(error)) from error
 
 
-def _connection(reader: _Reader, name: str, table: dict[str, Any]) -> Connection:
+def _connection(reader: _Reader, name: str, given: Any) -> Connection:
+    table = reader.table(given, f"connections.{name}", is_itself=True)
     connection = reader.record(Connection, table, f"connections.{name}", {"name": name})
     if "/" in name or ":" in name or name != name.strip().casefold():
-        raise ConfigurationError(
-            f"connections.{name}", "a name is lower case, without `:` and `/`: it begins root keys"
-        )
+        reader.wrong(f"connections.{name}", "a name is lower case, without `:` and `/`: it begins root keys")
     try:
         ZoneInfo(connection.time_zone)
     except (KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"connections.{name}.time_zone", f"{connection.time_zone!r} is no time zone: write one like Europe/Vienna"
-        ) from error
-    for number, window in enumerate(connection.maintenance):
+        reader.wrong(
+            f"connections.{name}.time_zone",
+            f"{connection.time_zone!r} is no time zone: write one like Europe/Vienna",
+            error,
+        )
+    for number, window in enumerate(connection.maintenance, 1):
         try:
             windows.parse(window)
         except ValueError as error:
-            raise ConfigurationError(f"connections.{name}.maintenance[{number}]", str(error)) from error
+            reader.wrong(f"connections.{name}.maintenance[{number}]", str(error), error)
     if 0 != connection.requests_per_minute < FEWEST_REQUESTS_PER_MINUTE:
-        raise ConfigurationError(
+        reader.wrong(
             f"connections.{name}.requests_per_minute",
             f"write 0 for no limit, or at least {FEWEST_REQUESTS_PER_MINUTE}: with fewer a document's calls time out",
         )
     for setting in NUMBERS_ABOVE_0:
         if getattr(connection, setting) <= 0:
-            raise ConfigurationError(f"connections.{name}.{setting}", "write a number above 0")
+            reader.wrong(f"connections.{name}.{setting}", "write a number above 0")
     if connection.spool and not Path(connection.spool).is_absolute():
-        raise ConfigurationError(f"connections.{name}.spool", f"{connection.spool!r}: write the whole path")
+        reader.wrong(f"connections.{name}.spool", f"{connection.spool!r}: write the whole path")
     if connection.webhook_secrets == () and table.get("webhook_secrets"):
-        raise ConfigurationError(f"connections.{name}.webhook_secrets", "none of them is set: set the first variable")
+        first, *_ = [str(each).removeprefix("env:") for each in table["webhook_secrets"]]
+        reader.wrong(f"connections.{name}.webhook_secrets", f"none of them is set: set the first variable, {first}")
     return connection
 
 

@@ -1,4 +1,4 @@
-"""Where two records differ, field by field, as people read it: `lines[0].unit_price: 22.50 -> 21.83333`."""
+"""Where two records differ, field by field, as people read it: `lines[1].unit_price: 22.50 -> 21.83333`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -12,7 +12,7 @@ _WIDEST = 72
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One field that is not the same; lists are counted from 0."""
+    """One field that is not the same; lists are counted from 1."""
 
     field: str
     #: As text; None: it is not there.
@@ -72,7 +72,7 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
         case Mapping():
             return {str(name): each for name, each in value.items()}
         case tuple() | list():
-            return {f"[{number}]": each for number, each in enumerate(value)}
+            return {f"[{number}]": each for number, each in enumerate(value, 1)}
     return None
 
 

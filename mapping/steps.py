@@ -56,7 +56,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step as it was done; steps of a part stand before the one that called it, one deeper."""
 
     place: Place
-    #: Where it was: `lines[0].sku`, counted from 0.
+    #: Where it was: `lines[1].sku`, counted from 1.
     field: str
     depth: int
     #: As text; what failed has none.
@@ -82,7 +82,7 @@ def behind(steps: Iterable[Step], field: str) -> tuple[Step, ...]:
 
     Args:
         steps: All of them.
-        field: `lines[0].sku`, `lines` for all inside, `lines.sku` for every line.
+        field: `lines[1].sku`, `lines` for all inside, `lines.sku` for every line.
     """
     known = list(steps)
     wanted = {number for number, step in enumerate(known) if _is(step, field)}

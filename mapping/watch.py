@@ -70,7 +70,7 @@ class _Notes:
         """A step begins; what it reads belongs to it until it is done."""
         place = self._places[number]
         counted = iter(turns)
-        field = re.sub(r"\[\]", lambda _: f"[{len(next(counted, ()))}]", place.field)
+        field = re.sub(r"\[\]", lambda _: f"[{len(next(counted, ())) + 1}]", place.field)
         if self._open:
             # of a part: it makes a field, or a named value, of who called it
             field = f"{self._open[-1][1]}.{field}".rstrip(".")

@@ -58,12 +58,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     lookups: dict[str, int]
 
 
-def check(settings: Settings) -> Check:
-    """Everything that can be told without asking anybody outside."""
+def check(settings: Settings, unread: Iterable[str] = ()) -> Check:
+    """Everything that can be told without asking anybody outside.
+
+    Args:
+        settings: The deployment, as far as it can be read.
+        unread: What hinders its being read.
+    """
     mappings, broken = _mappings(settings)
     return Check(
         deployment=settings.deployment,
         problems=(
+            *unread,
             *_pairs(settings),
             *(problem for each in settings.connections.values() for problem in _connection(each)),
             *_captures(settings),

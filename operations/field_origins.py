@@ -26,7 +26,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     field: str
     value: str
-    #: Places of the same value in the document it was made of: `SalesItems[0].Sku`.
+    #: Places of the same value in the document it was made of: `SalesItems[1].Sku`, counted from 1.
     source: tuple[str, ...]
     #: And in the document made of it.
     target: tuple[str, ...]
@@ -53,7 +53,7 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         for name, inner in value.items():
             yield from leaves(inner, f"{path}.{name}" if path else str(name))
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for number, inner in enumerate(value):
+        for number, inner in enumerate(value, 1):
             yield from leaves(inner, f"{path}[{number}]")
     elif value is not None and value != "":
         yield path, _text(value)
@@ -93,5 +93,5 @@ def _alike(text: str) -> str:
 
 
 def _words(path: str) -> set[str]:
-    """Of the last name of a path: `SalesItems[0].UnitPrice` has unit and price."""
+    """Of the last name of a path: `SalesItems[1].UnitPrice` has unit and price."""
     return {word.lower() for word in _WORD.findall(path.rsplit(".", 1)[-1]) if len(word) > 1}

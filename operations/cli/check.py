@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.deployment import settings
+from operations.cli.deployment import examined
 from operations.cli.filters import require_known
 from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
@@ -15,7 +15,7 @@ def check(as_json: AsJson = False) -> None:
     from delivery.promises import PAGE  # noqa: PLC0415  the routes bring every system's client
     from operations.check import check as checked  # noqa: PLC0415  the routes bring every system's client
 
-    found = checked(settings())
+    found = checked(*examined())
     if as_json:
         print_json(found)
     else:

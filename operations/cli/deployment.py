@@ -12,3 +12,17 @@ def settings() -> Settings:
     from bus.settings import current  # noqa: PLC0415  keeps `towpath --help` fast
 
     return current()
+
+
+def examined() -> tuple[Settings, tuple[str, ...]]:
+    """The same as far as it can be read, and all that is wrong with it.
+
+    Raises:
+        ConfigurationError: there is no such deployment, or its file is no TOML.
+    """
+    import os  # noqa: PLC0415
+
+    from bus.settings import ROOT  # noqa: PLC0415
+    from bus.settings import examined as read  # noqa: PLC0415
+
+    return read(os.environ, ROOT)

@@ -124,7 +124,7 @@ def explain(
     file: File,
     example: Annotated[str, typer.Option("--example", "-e", help="The case: its name, or an example's file.")],
     field: Annotated[
-        str, typer.Option("--field", "-f", help="Only what this field came of: `lines[0].sku`, `lines.sku` for all.")
+        str, typer.Option("--field", "-f", help="Only what this field came of: `lines[1].sku`, `lines.sku` for all.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

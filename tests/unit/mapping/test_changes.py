@@ -86,5 +86,5 @@ def test_differences_name_each_field() -> None:
 
     found = [str(each) for each in differences(before, after)]
 
-    assert found[0] == "lines[0].price: 22 -> 21"
-    assert found[1:3] == ['lines[1]: {"sku":"B","price":1} -> nothing there', f'note: "{"x" * 70}… -> ""']
+    assert found[0] == "lines[1].price: 22 -> 21"
+    assert found[1:3] == ['lines[2]: {"sku":"B","price":1} -> nothing there', f'note: "{"x" * 70}… -> ""']

@@ -62,20 +62,20 @@ def test_a_field_comes_of_its_named_values_and_of_what_had_to_hold() -> None:
     steps = explained().steps
 
     assert told(behind(steps, "amount")) == ["let off = 0", "field amount = 20.00"]
-    assert told(behind(steps, "lines[1]")) == [
-        "where lines[1] = false",
-        "where lines[1] = true",
-        "let lines[1].each_price = 1.00",
-        'field lines[1].item = "ITEM-A"',
-        "field lines[1].amount = 3.00",
+    assert told(behind(steps, "lines[2]")) == [
+        "where lines[2] = false",
+        "where lines[2] = true",
+        "let lines[2].each_price = 1.00",
+        'field lines[2].item = "ITEM-A"',
+        "field lines[2].amount = 3.00",
     ]
-    assert told(behind(steps, "lines.amount"))[-1] == "field lines[1].amount = 3.00"
+    assert told(behind(steps, "lines.amount"))[-1] == "field lines[2].amount = 3.00"
     assert "require lines = true" in told(behind(steps, "lines"))
     assert behind(steps, "linse") == ()
 
 
 def test_a_step_says_what_it_read_and_asked() -> None:
-    (step,) = [each for each in explained().steps if each.field == "lines[0].item"]
+    (step,) = [each for each in explained().steps if each.field == "lines[1].item"]
 
     assert [(read.path, read.value) for read in step.reads] == [("line.sku", '"A"')]
     assert [(asked.table, asked.key, asked.value) for asked in step.lookups] == [("items", "A", "ITEM-A")]
@@ -149,8 +149,8 @@ def test_each_block_of_a_list_is_explained_at_its_turn() -> None:
     steps = explained(LISTED).steps
 
     assert [step.field for step in steps if step.place.kind == Kind.FIELD and step.place.expression] == [
-        "texts[0]", "texts[1]", "lines[0].item", "lines[0].amount", "lines[1].item", "lines[1].amount",
-        "lines[2].item", "lines[2].amount", "key",
+        "texts[1]", "texts[2]", "lines[1].item", "lines[1].amount", "lines[2].item", "lines[2].amount",
+        "lines[3].item", "lines[3].amount", "key",
     ]  # fmt: skip
     assert [(step.field, step.place.expression) for step in steps if step.place.kind == Kind.LET][-2:] == [
         ("lines.total", "sum(each.price for each in group)")

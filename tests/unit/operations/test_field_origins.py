@@ -27,19 +27,19 @@ def test_each_field_stands_beside_its_value_at_both_ends() -> None:
         Origin(field="ordered_at", value="2026-03-02T14:00:00Z", source=("OrderedDate",), target=()),
         Origin(field="total", value="120.50000", source=("Totals.Total",), target=("DOCAMNT",)),
         Origin(field="currency", value="USD", source=(), target=()),
-        Origin(field="lines[0].sku", value="sku-77 ", source=("SalesItems[0].Sku",), target=("lines[0].ITEMNMBR",)),
-        Origin(
-            field="lines[0].quantity",
-            value="2.00000",
-            source=("SalesItems[0].Quantity",),
-            target=("lines[0].QUANTITY",),
-        ),
-        Origin(field="lines[1].sku", value="SKU-78", source=("SalesItems[1].Sku",), target=()),
+        Origin(field="lines[1].sku", value="sku-77 ", source=("SalesItems[1].Sku",), target=("lines[1].ITEMNMBR",)),
         Origin(
             field="lines[1].quantity",
             value="2.00000",
             source=("SalesItems[1].Quantity",),
-            target=("lines[0].QUANTITY",),
+            target=("lines[1].QUANTITY",),
+        ),
+        Origin(field="lines[2].sku", value="SKU-78", source=("SalesItems[2].Sku",), target=()),
+        Origin(
+            field="lines[2].quantity",
+            value="2.00000",
+            source=("SalesItems[2].Quantity",),
+            target=("lines[1].QUANTITY",),
         ),
     )
 

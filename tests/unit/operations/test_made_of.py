@@ -86,7 +86,7 @@ def test_each_field_is_told_with_its_source_and_its_document(given: Settings) ->
     assert found.targets[0].shown_with.startswith("consumers/dynamics_gp/sales_order@")
     assert fields["number"].source[:1] == ("ID",)
     assert fields["total"].source
-    assert fields["lines[0].sku"].source
+    assert fields["lines[1].sku"].source
     assert fields["number"].target == ("CSTPONBR",)
     assert found.missing == ()
     assert stamp(ORDER_FROM_CLARITY, given.lookups).startswith("streams/orders/from_clarity@")

@@ -29,7 +29,7 @@ def test_a_change_is_told_field_by_field_with_its_example(tmp_path: Path) -> Non
 
     (case,) = [case for case in found.cases if not case.right]
     assert case.example == "schemas/examples/canonical.orders.v1/full_order.json"
-    assert [str(each) for each in case.differences] == ["lines[0].unit_price: 22.50 -> 21.83333"]
+    assert [str(each) for each in case.differences] == ["lines[1].unit_price: 22.50 -> 21.83333"]
     assert not found.right
 
 
