@@ -233,14 +233,15 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
                     assert told(live) == [(TABLE, "1004"), ("connection:gp-two", "site"), (TABLE, "1001")]
             assert metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get() == 2
 
-            assert lookups.drop(given, "connection:gp-two", "site").why.startswith("it says it is row '1003'")
+            dropped = await asyncio.to_thread(lookups.drop, given, "connection:gp-two", "site")
+            assert dropped.why.startswith("it says it is row '1003'")
             await asyncio.to_thread(lay_over, given, "1004", "A-1004")
             await asyncio.to_thread(lay_over, given, "1001", "A-1009")
             await runs.catch_up()
             assert (told(runs), metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get()) == ([], 0)
             assert runs.current().find(TABLE, "1001") == "A-1009"
     with pytest.raises(NotFoundError, match="there are: none"):
-        lookups.drop(given, TABLE, "1001")
+        await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
 
 
 def test_whoever_only_looks_says_nothing_of_his_own(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def test_what_a_version_wrote_is_told_with_its_correction_and_mapped_once_more(w
     assert stands.differences[0].before == '"wrong"'
     assert (changed.key, changed.changed_by) == (f"{world.key}0", "streams/orders/from_clarity@11+aa.bb")
     assert (found.stand, found.changed_since, seen[-1]) == (1, 1, (1, 1))
-    assert "newer version" in found.not_held[0]
+    assert "A newer record" in found.not_held[0]
     assert "transferred to an invoice" in found.cannot_be_taken_back["gp-two: order"]
 
     (command,) = recalls.commands_of(world.settings, found, MARA, 0)
