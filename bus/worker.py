@@ -13,7 +13,7 @@ from bus.faust_app import BusApp
 from bus.laid_over import Faults
 from bus.live_lookups import LiveLookups
 from bus.logs import described
-from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async
+from bus.process import EXIT_FAILED, EXIT_STOPPED, run_async, spare_the_collector
 from bus.recreated import watch_topics
 from bus.settings import Settings
 
@@ -32,6 +32,7 @@ async def serve(build: Build) -> int:
     """Start the app, wait for a signal or its death, stop it; the exit code."""
     async with build() as app, _told_to_stop() as told:
         await app.start()
+        spare_the_collector()
         log.info("worker.ready", group=app.conf.id, agents=sorted(app.agents))
         dead = asyncio.create_task(app.wait_until_stopped())
         watching = asyncio.create_task(watch_topics(app))

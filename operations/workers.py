@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import cast
 
 from bus import logs, scrape
+from bus.process import spare_the_collector
 from bus.settings import Settings
 from operations import processes
 
@@ -31,6 +32,7 @@ def run_one(settings: Settings, name: str) -> int:
                 import_module("operations.gauges").keep_measuring(settings)
                 import_module("operations.census_rounds").keep_counting(settings)
             run = import_module(MODULES[process]).run
+            spare_the_collector()
             if process in processes.PER_CONNECTION:
                 return cast("Callable[[Settings, str | None], int]", run)(settings, connection or None)
             return cast("Callable[[Settings], int]", run)(settings)

@@ -11,7 +11,7 @@ import psutil
 
 from bus.settings import Settings
 from delivery.states import ENDS
-from errors import BusError, RetryableError
+from errors import RetryableError
 from operations.chaos.faults import Faults
 from operations.chaos.people import Counters, PatientStore
 from operations.chaos.plan import Fault
@@ -43,8 +43,13 @@ STORIES = {
     Story.WEBHOOK_NEVER: 2,
 }
 FATES = {Fate.LEAVE: 78, Fate.SHIP: 14, Fate.PART_THEN_REST: 3, Fate.PART: 3, Fate.VOID: 2}
-#: Orders on their way to GP at once: customers wait while there are more.
-WINDOW = 400
+#: Orders on their way to GP at once: customers wait while there are more. What stands still for half a minute leaves
+#: all others enough to do.
+WINDOW = 1500
+#: GP's user looks for what came in so often; each look reads all that changed.
+USER_LOOKS_EVERY_S = 2.0
+#: For an order to pass such a queue, and what goes wrong meanwhile.
+FOLLOW_UP_WITHIN_S = 900.0
 PER_SECOND = 60.0
 #: As long as anything moves; a key that failed often is tried again after a minute.
 STALL_S = 150.0
@@ -71,7 +76,6 @@ class Run:
         self._grip = Grip(settings)
         self._board = Board()
         self._began = datetime.now(UTC)
-        self._at_gp = 0
         self._doing = "beginning"
         self._user: ErpUser | None = None
         self._trouble: Faults | None = None
@@ -96,7 +100,7 @@ class Run:
             await erp.be_ready()
             self._board.known_customers = (await asyncio.to_thread(company.read, self._dsn, [])).customers
             last_before = await store.last_order()
-            user = ErpUser(erp, self._board, self._asked.seed)
+            user = ErpUser(erp, self._board, self._asked.seed, USER_LOOKS_EVERY_S)
             await user.begin()
             stock = Counters(erp, self._board, self._asked.seed)
             self._doing = "things go wrong"
@@ -133,7 +137,7 @@ class Run:
         buying = asyncio.Event()
         buying.set()
         self._user = user
-        shoppers = Shoppers(store, user, board, run=str(last_before + 1))
+        shoppers = Shoppers(store, user, board, run=str(last_before + 1), patience_s=FOLLOW_UP_WITHIN_S)
 
         def changes_due() -> int:
             return asked.stock_changes * len(board.orders) // asked.orders
@@ -263,12 +267,10 @@ class Run:
 
     async def _tell(self, trouble: Faults) -> None:
         while True:
-            board = self._board
-            with contextlib.suppress(BusError):
-                self._at_gp = (await asyncio.to_thread(company.counts, self._dsn, board.numbers()))[0]
             broken = ", ".join(sorted(trouble.current)) or "nothing"
+            at_gp = self._user.arrived() if self._user else 0
             self._watch(
-                f"{self._doing}: orders {len(board.orders)} of {self._asked.orders}, {self._at_gp} in GP, "
+                f"{self._doing}: orders {len(self._board.orders)} of {self._asked.orders}, {at_gp} in GP, "
                 f"{len(trouble.happened)} faults over, now: {broken}"
             )
             await asyncio.sleep(TELL_EVERY_S)

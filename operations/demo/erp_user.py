@@ -33,9 +33,10 @@ NOT_DONE = "could not be done"
 class ErpUser:
     """One person with a few windows open."""
 
-    def __init__(self, erp: Erp, board: Board, seed: int) -> None:
+    def __init__(self, erp: Erp, board: Board, seed: int, look_every_s: float = LOOK_EVERY_S) -> None:
         self._erp = erp
         self._board = board
+        self._look_every_s = look_every_s
         self._dice = random.Random(seed)  # noqa: S311  tracking numbers of a sandbox
         self._hands = asyncio.Semaphore(HANDS)
         self._arrived: dict[str, asyncio.Event] = {}
@@ -84,7 +85,7 @@ class ErpUser:
         async with asyncio.TaskGroup() as deeds:
             while buying.is_set() or self._undone():
                 await self._look(deeds)
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(self._look_every_s)
 
     async def count_stock(self) -> None:
         """Order what is short and correct what was miscounted, until cancelled."""
@@ -108,16 +109,19 @@ class ErpUser:
     async def _look(self, deeds: asyncio.TaskGroup) -> None:
         """Take what came in, and begin with what can be worked on."""
         try:
-            self._documents |= await self._erp.orders_since(self._looked_at - OVERLAP)
+            changed = await self._erp.orders_since(self._looked_at - OVERLAP)
         except RetryableError:
             return  # the database is away: a person would look again later, too
-        self._looked_at = max((each.changed_at for each in self._documents.values()), default=self._looked_at)
+        self._documents |= changed
+        self._looked_at = max([self._looked_at, *(each.changed_at for each in changed.values())])
         for order in list(self._board.orders):
             document = self._documents.get(order.number)
-            if document is None:
+            if document is None or order.number in self._taken:
                 continue
             self._arrived.setdefault(order.number, asyncio.Event()).set()
-            if order.fate != Fate.LEAVE and order.number not in self._taken and self._may_begin(order, document):
+            if order.fate == Fate.LEAVE:
+                self._taken.add(order.number)
+            elif self._may_begin(order, document):
                 self._taken.add(order.number)
                 deeds.create_task(self._carry_out(order, document))
 

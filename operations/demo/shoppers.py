@@ -27,12 +27,15 @@ FollowUp = Callable[["Shoppers", Placed, StoreOrder], Awaitable[None]]
 class Shoppers:
     """Everybody who buys in a run."""
 
-    def __init__(self, store: Store, erp_user: ErpUser, board: Board, run: str) -> None:
+    def __init__(
+        self, store: Store, erp_user: ErpUser, board: Board, run: str, patience_s: float = FOLLOW_UP_WITHIN_S
+    ) -> None:
         """`run` makes the guests' addresses new in every run."""
         self._store = store
         self._erp_user = erp_user
         self._board = board
         self._run = run
+        self._patience_s = patience_s
 
     async def shop(self, visits: Sequence[Visit], per_second: float) -> None:
         """Every visit at its time, and what follows from it."""
@@ -79,7 +82,7 @@ class Shoppers:
 
     async def _followed(self, follow_up: FollowUp, order: Placed, entry: StoreOrder) -> None:
         try:
-            async with asyncio.timeout(FOLLOW_UP_WITHIN_S):
+            async with asyncio.timeout(self._patience_s):
                 await follow_up(self, order, entry)
         except (BusError, TimeoutError) as error:
             reason = error.message if isinstance(error, BusError) else "what it waited for did not come"

@@ -1,6 +1,7 @@
 """Starts the simulated Clarity eCommerce store: `python -m sandbox.clarity --port 8085 --data DIR`."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -41,6 +42,8 @@ def main() -> None:
     # uvicorn raises the signal again once it has shut down in order; that is then a clean end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    # what is loaded stays: the garbage collector need not go over it again and again
+    gc.freeze()
     uvicorn.Server(config).run()
 
 

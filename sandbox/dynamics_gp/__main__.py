@@ -1,6 +1,7 @@
 """Starts the GP user beside his company database: `python -m sandbox.dynamics_gp --port 8090 --proxy-port 8091 …`."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ def main() -> None:
         log_level="info",
         timeout_graceful_shutdown=3,
     )
+    # what is loaded stays: the garbage collector need not go over it again and again
+    gc.freeze()
     uvicorn.Server(config).run()
 
 

@@ -22,6 +22,16 @@ _LINE = """
   "QTYPRINV", "QTYREMAI", "QTYTOINV", "ReqShipDate", "ACTLSHIP", "SHIPMTHD", "PRSTADCD", "ShipToName", "ADDRESS1",
   "ADDRESS2", "CITY", "STATE", "ZIPCODE", "COUNTRY", "ORGSEQNM"
 """
+_CONDITIONS = {
+    "type": '"SOPTYPE" = %(type)s',
+    "number": '"SOPNUMBE" = %(number)s::bpchar',
+    "since": '"DEX_ROW_TS" >= %(since)s',
+    "reference": """("SOPNUMBE", "SOPTYPE") IN (
+      SELECT "SOPNUMBE", "SOPTYPE" FROM "SOP10100" WHERE "CSTPONBR" = %(reference)s::bpchar UNION ALL
+      SELECT "SOPNUMBE", "SOPTYPE" FROM "SOP30200" WHERE "CSTPONBR" = %(reference)s::bpchar UNION ALL
+      SELECT "SOPNUMBE", "SOPTYPE" FROM "SOP10106" WHERE "USERDEF1" = %(reference)s::bpchar
+    )""",
+}
 #: rows of the chosen documents, whatever the table
 _CHOSEN = """
   JOIN unnest(%(types)s::smallint[], %(numbers)s::bpchar[]) AS chosen (kind, number)
@@ -33,21 +43,17 @@ async def find_documents(
     company: Company, *, kind: int | None, number: str | None, reference: str | None, since: datetime | None, limit: int
 ) -> dict[str, Any]:
     """Documents in work and history, oldest change first; `reference` is CSTPONBR or USERDEF1."""
+    given = {"type": kind, "number": number, "reference": reference, "since": since}
+    # only what is asked for: a condition on nothing would keep the database from its indexes
+    conditions = " AND ".join(_CONDITIONS[name] for name, value in given.items() if value is not None) or "true"
     headers = await company.query(
         f"""
         SELECT *, count(*) OVER () AS total FROM (
           SELECT 'work' AS state, {_HEADER} FROM "SOP10100" UNION ALL SELECT 'history', {_HEADER} FROM "SOP30200"
         ) AS document
-        WHERE (%(type)s::int IS NULL OR "SOPTYPE" = %(type)s)
-          AND (%(number)s::text IS NULL OR "SOPNUMBE" = %(number)s::bpchar)
-          AND (%(since)s::timestamp IS NULL OR "DEX_ROW_TS" >= %(since)s)
-          AND (%(reference)s::text IS NULL OR "CSTPONBR" = %(reference)s::bpchar OR EXISTS (
-            SELECT FROM "SOP10106" AS u WHERE u."SOPTYPE" = document."SOPTYPE" AND u."SOPNUMBE" = document."SOPNUMBE"
-              AND u."USERDEF1" = %(reference)s::bpchar
-          ))
-        ORDER BY "DEX_ROW_TS", "SOPTYPE", "SOPNUMBE" LIMIT %(limit)s
-        """,  # noqa: S608 - column names of this module
-        {"type": kind, "number": number, "reference": reference, "since": since, "limit": limit},
+        WHERE {conditions} ORDER BY "DEX_ROW_TS", "SOPTYPE", "SOPNUMBE" LIMIT %(limit)s
+        """,  # noqa: S608 - texts of this module
+        {**given, "limit": limit},
     )
     total = headers[0]["total"] if headers else 0
     return {"total": total, "documents": await _whole(company, headers)}

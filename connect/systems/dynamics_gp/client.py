@@ -148,10 +148,20 @@ class GpTransaction:
         return None
 
     def family(self, order: DocumentId, master_number: int) -> tuple[SalesDocument, ...]:
-        """Every document that came of an order, in work and history, without the order itself."""
+        """Every document that came of an order, in work and history, without the order itself.
+
+        Args:
+            order: Which.
+            master_number: Its MSTRNUMB, by which its whole family is found; 0 where it is gone: what came of it alone.
+        """
+        values: tuple[Parameter, ...]
+        if master_number:
+            texts, values = (statements.FAMILY_IN_WORK, statements.FAMILY_IN_HISTORY), (master_number,)
+        else:
+            texts, values = (statements.CAME_OF_IN_WORK, statements.CAME_OF_IN_HISTORY), (order.SOPTYPE, order.SOPNUMBE)
         found: dict[tuple[int, str], SalesDocument] = {}
-        for text, in_history in ((statements.FAMILY_IN_WORK, False), (statements.FAMILY_IN_HISTORY, True)):
-            for row in self._query(text, order.SOPTYPE, order.SOPNUMBE, master_number):
+        for text, in_history in zip(texts, (False, True), strict=True):
+            for row in self._query(text, *values):
                 document = self._whole(row, in_history=in_history)
                 found.setdefault((document.SOPTYPE, document.SOPNUMBE), document)
         found.pop((order.SOPTYPE, order.SOPNUMBE), None)

@@ -13,5 +13,7 @@ CREATE TABLE IF NOT EXISTS towpath."receipts" (
     UNIQUE ("reference", "operation")
 );
 CREATE INDEX IF NOT EXISTS "receipts_document" ON towpath."receipts" ("document_type", "document_number");
+-- Invoices of an order are looked for by its master number; GP has this index for work (SOP10100), not for history.
+CREATE INDEX IF NOT EXISTS "towpath_family" ON dbo."SOP30200" ("MSTRNUMB");
 GRANT USAGE ON SCHEMA towpath TO towpath;
 GRANT SELECT, INSERT ON towpath."receipts" TO towpath;

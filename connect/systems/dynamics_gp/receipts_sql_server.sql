@@ -14,5 +14,8 @@ CREATE TABLE towpath.receipts (
     CONSTRAINT UQ_towpath_receipts UNIQUE (reference, operation)
 );
 CREATE INDEX receipts_document ON towpath.receipts (document_type, document_number);
+-- Invoices of an order are looked for by its master number; GP has this index for work (SOP10100), not for history.
+-- Without it each changed order reads all of SOP30200; nothing else depends on it.
+CREATE INDEX towpath_family ON dbo.SOP30200 (MSTRNUMB);
 GRANT SELECT, INSERT ON towpath.receipts TO DYNGRP;
 GO

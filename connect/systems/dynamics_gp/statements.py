@@ -13,10 +13,13 @@ _RECEIPT = '"reference", "operation", "document_type", "document_number", "diges
 #: A document in work or history, by type and number.
 HEADER_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'  # noqa: S608
 HEADER_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'  # noqa: S608
-#: What came of a document: by origin, or second stages by the master number of its family.
-_FAMILY = '("ORIGTYPE" = ? AND "ORIGNUMB" = ?) OR ("MSTRNUMB" = ? AND "MSTRNUMB" <> 0)'
-FAMILY_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE {_FAMILY}'  # noqa: S608
-FAMILY_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE {_FAMILY}'  # noqa: S608
+#: What came of a document, second stages too, has its master number. GP has an index of it for work, and the script of
+#: receipts makes one for history: asked in one with the origin, both tables would be read whole.
+FAMILY_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE "MSTRNUMB" = ?'  # noqa: S608
+FAMILY_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE "MSTRNUMB" = ?'  # noqa: S608
+#: The same of a document that is gone, or has no master number.
+CAME_OF_IN_WORK = f'SELECT {_HEADER} FROM dbo."SOP10100" WHERE "ORIGTYPE" = ? AND "ORIGNUMB" = ?'  # noqa: S608
+CAME_OF_IN_HISTORY = f'SELECT {_HEADER} FROM dbo."SOP30200" WHERE "ORIGTYPE" = ? AND "ORIGNUMB" = ?'  # noqa: S608
 LINES_IN_WORK = f'SELECT {_LINE} FROM dbo."SOP10200" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
 LINES_IN_HISTORY = f'SELECT {_LINE} FROM dbo."SOP30300" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "LNITMSEQ"'  # noqa: S608
 TRACKING = 'SELECT "Tracking_Number" FROM dbo."SOP10107" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ? ORDER BY "DEX_ROW_ID"'

@@ -117,6 +117,13 @@ $$;
 
 -- Order -> invoice. ------------------------------------------------------------------------------------------------
 
+-- What these windows and the control API look documents up by; no statement of a client may lean on them.
+CREATE INDEX IF NOT EXISTS "sandbox_work_origin" ON dbo."SOP10100" ("ORIGNUMB");
+CREATE INDEX IF NOT EXISTS "sandbox_history_origin" ON dbo."SOP30200" ("ORIGNUMB");
+CREATE INDEX IF NOT EXISTS "sandbox_work_reference" ON dbo."SOP10100" ("CSTPONBR");
+CREATE INDEX IF NOT EXISTS "sandbox_history_reference" ON dbo."SOP30200" ("CSTPONBR");
+CREATE INDEX IF NOT EXISTS "sandbox_user_defined" ON dbo."SOP10106" ("USERDEF1");
+
 -- What an order's invoices have taken of it so far, voided ones apart.
 CREATE FUNCTION engine.invoiced(order_number bpchar, OUT invoices bigint, OUT subtotal numeric, OUT discount numeric)
 LANGUAGE sql STABLE AS $$

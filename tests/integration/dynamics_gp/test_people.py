@@ -6,6 +6,7 @@ import pytest
 
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from schemas.systems.dynamics_gp.receipt import Receipt
+from schemas.systems.dynamics_gp.sales_order import DocumentId
 from tests.integration.dynamics_gp.company import ITEM, OTHER_ITEM, Gp, Sandbox, eventually
 
 
@@ -37,6 +38,25 @@ def test_order_shipped_in_two_parts_adds_up(gp: Gp) -> None:
         assert sum(Decimal(invoice[amount]) for invoice in invoices) == Decimal(whole)
     owed = gp.sandbox.control.get("/control/receivables", params={"customer": "C1001"}).json()["receivables"]
     assert [row["CSPORNBR"] for row in owed] == ["1001", "1001"]
+
+
+async def test_family_of_an_order_is_in_work_and_history_and_known_without_its_number(gp: Gp, client: GpClient) -> None:
+    number, stranger = gp.order(), gp.order()
+    shipped = gp.user("ship", number=number, lines={ITEM: 1}, tracking=[])["invoice"]["number"]
+    open_one = gp.user("transfer", number=number, lines={ITEM: 1})["invoice"]["number"]
+    gp.user("ship", number=stranger, tracking=[])
+    order = DocumentId(SOPTYPE=2, SOPNUMBE=number)
+
+    def read(transaction: GpTransaction) -> list[list[tuple[str, bool]]]:
+        master = transaction.document(order)
+        assert master is not None
+        return [
+            [(one.SOPNUMBE, one.in_history) for one in transaction.family(order, number)]
+            for number in (master.MSTRNUMB, 0)
+        ]
+
+    wanted = sorted([(shipped, True), (open_one, False)])
+    assert await client.in_transaction(read) == [wanted, wanted]
 
 
 def test_both_stock_rows_move_together(gp: Gp) -> None:

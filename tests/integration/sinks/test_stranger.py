@@ -261,6 +261,7 @@ async def test_company_whose_server_crashed_is_the_same(store: Store, sandbox: S
     cluster = Cluster()
     try:
         with psycopg.connect(cluster.dsn, autocommit=True) as wire:
+            wire.execute('CREATE SCHEMA dbo; CREATE TABLE dbo."SOP30200" ("MSTRNUMB" integer)')
             wire.execute(RECEIPTS.read_bytes())
         where = conninfo_to_dict(cluster.dsn)
         server = f"Server=127.0.0.1;Port={where['port']};Database=postgres"

@@ -64,7 +64,7 @@ async def test_order_leaves_in_two_parts_and_whole_where_it_cannot_be_parted(
     board = Board(orders=[Placed(order_id=1, number="1", story=Story.PLAIN, fate=Fate.PART_THEN_REST)])
     erp = OneOrder(_quantities(lines))
 
-    await asyncio.wait_for(ErpUser(erp, board, seed=1).work(asyncio.Event()), WITHIN_S)
+    await asyncio.wait_for(ErpUser(erp, board, seed=1, look_every_s=0.0).work(asyncio.Event()), WITHIN_S)
 
     assert erp.shipments == [_quantities(each) for each in shipments]
     assert board.not_played == []
