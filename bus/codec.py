@@ -6,6 +6,7 @@ times are converted here and not by fastavro: exactly, or refused with the name 
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
@@ -31,6 +32,7 @@ Convert = Callable[[Any], Any]
 ZERO = Decimal(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_PLACE = re.compile(r"\[(\d+)\]")
 #: Wide enough that no product of ours is ever rounded; if one were, it would say so.
 _EXACT = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow])
 
@@ -276,7 +278,9 @@ def _misfit(record: msgspec.Struct, error: Exception) -> MappingError:
         msgspec.convert(msgspec.to_builtins(record, builtin_types=(Decimal, datetime, bytes)), type(record))
     except msgspec.ValidationError as found:
         reason, _, field = str(found).partition(" - at `$.")
-        return MappingError(field.rstrip("`") or type(record).__name__, reason)
+        # people count from 1
+        field = _PLACE.sub(lambda place: f"[{int(place[1]) + 1}]", field.rstrip("`"))
+        return MappingError(field or type(record).__name__, reason)
     except (TypeError, ValueError):
         pass
     return MappingError(type(record).__name__, f"cannot be written: {error}")

@@ -28,9 +28,15 @@ def own_mappings(files: Mapping[str, bytes], ours: Mapping[str, DataMapping], st
     """
     found: dict[str, DataMapping] = {}
     told: list[Message] = []
+    back = ways_back(files)
     for file, content in files.items():
         try:
             own = read(content, file)
+            if file in back and base_of(own) is None:
+                # it stands for nothing, and turns back what another one makes
+                told += _misplaced(own)
+                DataMapping(content, file).require_runnable()
+                continue
             name = _stands_for(own)
             if name.partition("/")[0] in STAGES - {stage}:
                 continue
@@ -49,6 +55,20 @@ def own_mappings(files: Mapping[str, bytes], ours: Mapping[str, DataMapping], st
     return found
 
 
+def ways_back(files: Mapping[str, bytes]) -> dict[str, Spec]:
+    """Files that others of them name as their way back; pure."""
+    specs = {file: spec for file, content in files.items() if (spec := _readable(content, file)) is not None}
+    by = {f"{spec.round_trip.by.text.strip()}.yaml" for spec in specs.values() if spec.round_trip is not None}
+    return {file: spec for file, spec in specs.items() if file in by}
+
+
+def _readable(content: bytes, file: str) -> Spec | None:
+    try:
+        return read(content, file)
+    except BrokenMappingError:
+        return None
+
+
 def _stands_for(own: Spec) -> str:
     base = base_of(own)
     if base is None:
@@ -58,13 +78,17 @@ def _stands_for(own: Spec) -> str:
 
 def _misfits(own: Spec, ours: Spec) -> Iterator[Message]:
     """It reads and makes what ours does, under the name of its own place."""
+    yield from _misplaced(own)
+    if own.extends is None and _types(own) != _types(ours):
+        yield own.document.message(0, f"it does not read and make what {ours.id} does", ", ".join(_types(ours)))
+
+
+def _misplaced(own: Spec) -> Iterator[Message]:
     stands = own.document.file.removesuffix(".yaml")
     if own.id != stands:
         node = own.document.root.get("mapping")
         at = node.start if node is not None else 0
         yield own.document.message(at, f"it says it is {own.id}, and stands elsewhere", f"mapping: {stands}")
-    if own.extends is None and _types(own) != _types(ours):
-        yield own.document.message(0, f"it does not read and make what {ours.id} does", ", ".join(_types(ours)))
 
 
 def _types(spec: Spec) -> list[str]:

@@ -1,6 +1,6 @@
 """Checks a deployment's connections and routes without touching a target; lists sinks, mappings and lookup tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ from consumers import routes as consumers
 from delivery.migrate import schema_of
 from delivery.promises import refused
 from errors import ConfigurationError
-from mapping import round_trip
+from mapping import overlay, round_trip
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
 from mapping.spec import Spec
@@ -113,14 +113,15 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
             for each in running
         )
         problems += _versions([each.mapping for each in mapping_files.own(settings)], own_files)
-        problems += _ways_back([each.mapping.spec for each in running])
+        back = {spec.id: spec for spec in overlay.ways_back(settings.mappings).values()}
+        problems += _ways_back([each.mapping.spec for each in running], back)
     except BrokenMappingError as error:
         return (), [*map(str, error.messages), *problems]
     return told, problems
 
 
-def _ways_back(specs: list[Spec]) -> Iterable[str]:
-    known = {spec.id: spec for spec in specs}
+def _ways_back(specs: list[Spec], besides: Mapping[str, Spec]) -> Iterable[str]:
+    known = {**besides, **{spec.id: spec for spec in specs}}
     return [str(message) for spec in specs for message in round_trip.misfits(spec, known)]
 
 

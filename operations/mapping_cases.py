@@ -234,7 +234,10 @@ def _lost(each: Known, case: Case, lookups: Lookups) -> tuple[Difference, ...]:
     declared = each.mapping.spec.round_trip
     if declared is None:
         return ()
-    back = named(declared.by.text.strip()).mapping
+    by = declared.by.text.strip()
+    # one of a deployment's own lies where its id says
+    own = each.folder / f"{by}.yaml" if each.folder is not None else None
+    back = named(str(own) if own is not None and own.is_file() else by).mapping
     try:
         return tuple(lost(each.mapping, back, case.record, lookups, NOW))
     except MappingError as error:

@@ -318,6 +318,11 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "echo": ("It is our own write coming back.", NOTHING),
     "cancelled_before_creation": ("The order was cancelled before it was ever created there.", NOTHING),
     "status_set": ("The order {order} was set to {status}.", NOTHING),
+    "status_otherwise": (
+        "The store's action {action} led the order {order} to {status}, not to {wanted}.",
+        "If it always does, say so in the lookup table clarity_status_keys: else the action is done again whenever the "
+        "ERP tells of the order.",
+    ),
     "shipment_written": ("The shipment {shipment} was written to the order {order}.", NOTHING),
     "stock_set": ("The stock of {product} was set to {quantity}.", NOTHING),
     "cancelled_at_store": ("The customer cancelled the order at the store, so its status was left alone.", NOTHING),

@@ -26,7 +26,7 @@ from delivery.ports import (
 )
 from delivery.states import Repeats, State
 from delivery.things import thing
-from errors import ConfigurationError, DependencyError, MappingError, RetryableError
+from errors import ConfigurationError, DependencyError, MappingError, RejectedError, RetryableError
 from mapping.port import Lookups, Tables, Unfit
 from schemas.canonical.order_status import OrderState, OrderStatus
 from schemas.systems.clarity.aspects import cancelled, own_aspect
@@ -59,8 +59,8 @@ class OrderStatusSink:
     """Sets an order's status where it differs; never twice, as each action may send a mail."""
 
     repeats = Repeats.REPEATABLE
-    #: The order; the order once more, and the action.
-    requests = Requests(look=1, write=2)
+    #: The order; the order once more, the action, and what came of it.
+    requests = Requests(look=1, write=3)
 
     def __init__(
         self, client: ClarityClient, decoder: Decoder[OrderStatus], documents: Documents, memory: Memory
@@ -103,11 +103,12 @@ class OrderStatusSink:
     async def deliver(self, intent: Intent) -> Settlement:
         """Look once more, then act: who stood still since he chose would have the customer mailed again."""
         work = msgspec.json.decode(intent.body, type=SetStatus)
-        done = self._done(work, await self._order(work.order_id, work.root_key))
+        before = await self._order(work.order_id, work.root_key)
+        done = self._done(work, before)
         if done is not None:
             return done
         await self._client.act(_action(work.action), work.order_id)
-        return _settlement(work)
+        return await self._led_to(work, before.status_key)
 
     async def find(self, intent: Intent) -> Finding:
         """The status tells; what stands there by now is looked at as it was before the action was chosen."""
@@ -129,6 +130,21 @@ class OrderStatusSink:
                 return _settlement(work)
             case _:
                 return left_alone(step)
+
+    async def _led_to(self, work: SetStatus, before: str) -> Settlement:
+        """The action is done; where it led elsewhere than the table says, each later status would do it again.
+
+        Nobody undoes it, and a site may move an order on by itself: it is told and holds up nothing. What the store
+        reads from may lag: the status from before says nothing, nor does a read that fails.
+        """
+        try:
+            order = await self._client.order(work.order_id)
+        except (RetryableError, RejectedError):
+            order = None
+        if order is None or order.status_key in {before, work.status_key}:
+            return _settlement(work)
+        values = {"order": work.order_id, "status": order.status_key, "wanted": work.status_key, "action": work.action}
+        return Settlement(state=State.DELIVERED, code="status_otherwise", values=values)
 
     async def _order(self, order_id: str, root_key: str) -> ClarityOrder:
         order = await self._client.order(order_id)

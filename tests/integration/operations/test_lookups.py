@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from bus import lookup_topic, metrics
+from bus import live_lookups, lookup_topic, metrics
 from bus.codec import Codecs
 from bus.headers import from_headers
 from bus.live_lookups import LiveLookups, lookups_now
@@ -28,31 +28,45 @@ from streams.agents import Way
 from tests.unit.streams.test_agents import decoded, event, route
 
 TABLE = "numbers"
+MOST_TESTS = 16
 MARA = By(who="mara", why="the shop has a new number", at=datetime.now(UTC))
 
 
+@pytest.fixture(scope="module")
+def some_topics(without_books: Settings) -> Iterator[list[Topic]]:
+    """Made and taken away all at once: one by one costs the broker more than most tests."""
+    mark = uuid.uuid4().hex[:8]
+    made = [msgspec.structs.replace(LOOKUPS, name=f"test-{mark}-{number}.lookups.v1") for number in range(MOST_TESTS)]
+    admin = admin_of(without_books.kafka)
+    asked = [NewTopic(each.name, 1, 1, config=topics.settings_of(each, 1)) for each in made]
+    for future in admin.create_topics(asked).values():
+        future.result()
+    try:
+        yield list(made)
+    finally:
+        for future in admin.delete_topics([each.name for each in made]).values():
+            future.result()
+
+
 @pytest.fixture
-def topic(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
+def topic(without_books: Settings, some_topics: list[Topic], monkeypatch: pytest.MonkeyPatch) -> Topic:
     """One of the test's own for what is laid over."""
-    topic = msgspec.structs.replace(LOOKUPS, name=f"test-{uuid.uuid4().hex[:8]}.lookups.v1")
+    topic = some_topics.pop()
     monkeypatch.setattr(lookup_topic, "LOOKUPS", topic)
     monkeypatch.setattr(lookups, "LOOKUPS", topic)
-    admin = admin_of(settings.kafka)
-    admin.create_topics([NewTopic(topic.name, 1, 1, config=topics.settings_of(topic, 1))])[topic.name].result()
-    with closing(Registry(settings.registry)) as registry:
+    # files are looked at so often that nobody waits for it; how often is no promise
+    monkeypatch.setattr(live_lookups, "FILES_EVERY_S", 0.05)
+    with closing(Registry(without_books.registry)) as registry:
         topics._register(registry, topic)
-    try:
-        yield topic
-    finally:
-        admin.delete_topics([topic.name])[topic.name].result()
+    return topic
 
 
 @pytest.fixture
-def given(settings: Settings, topic: Topic, tmp_path: Path) -> Settings:
+def given(without_books: Settings, topic: Topic, tmp_path: Path) -> Settings:
     """A deployment with a table."""
     (tmp_path / "lookups").mkdir()
     (tmp_path / "lookups" / f"{TABLE}.csv").write_text("key,value,note\n1002,A-1002,the second\n")
-    return msgspec.structs.replace(settings, folder=tmp_path)
+    return msgspec.structs.replace(without_books, folder=tmp_path)
 
 
 @asynccontextmanager
@@ -161,7 +175,11 @@ async def test_a_row_that_cannot_be_read_while_the_registry_is_away_is_waited_fo
             await following
 
 
-async def test_a_file_that_is_being_written_is_not_taken_by_half(given: Settings) -> None:
+async def test_a_file_that_is_being_written_is_not_taken_by_half(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # it must not rest for so long before the other half is there
+    monkeypatch.setattr(live_lookups, "FILES_EVERY_S", 1.0)
     path = given.folder / "lookups" / f"{TABLE}.csv"
     with closing(Registry(given.registry)) as registry, LiveLookups(given, Codecs(registry)) as live:
         path.write_text("key,value\n1003,A")
@@ -178,7 +196,7 @@ async def test_a_file_that_is_being_written_is_not_taken_by_half(given: Settings
 
 async def test_a_row_for_a_time_ends_by_itself_and_one_taken_away_hides_the_files(given: Settings) -> None:
     async with followed(given) as live:
-        ends = datetime.now(UTC) + timedelta(seconds=1)
+        ends = datetime.now(UTC) + timedelta(seconds=0.5)
         await asyncio.to_thread(lay_over, given, "1002", None, ends)
         await live.catch_up()
         assert live.current().find(TABLE, "1002") is None or datetime.now(UTC) > ends

@@ -89,8 +89,8 @@ class Shop:
         self.control = httpx.AsyncClient(base_url="http://store/control", transport=transport)
         self.sink = self.sink_of(ORDER_STATUS)
 
-    def sink_of(self, mapping: DataMapping) -> OrderStatusSink:
-        tables = PossibleTables(lookups(), self.client.site)
+    def sink_of(self, mapping: DataMapping, said: Lookups | None = None) -> OrderStatusSink:
+        tables = said or PossibleTables(lookups(), self.client.site)
         return OrderStatusSink(self.client, Statuses(), Documents(mapping, tables, lambda: AT), Nothing())
 
     async def place(self) -> str:
@@ -126,6 +126,19 @@ async def test_a_status_is_set_once(shop: Shop) -> None:
 
     assert intent.mapping.startswith("consumers/clarity/order_status@")
     assert await shop.left_alone("shipped", order_id) == "equal"
+
+
+async def test_an_action_that_leads_elsewhere_than_the_table_says_is_told_and_holds_up_nothing(shop: Shop) -> None:
+    sink = shop.sink_of(ORDER_STATUS, lookups(clarity_status_keys=KEYS | {"received": "Pending Approval"}))
+    shop.client.site = msgspec.structs.replace(CEF, open=CEF.open | {"Pending Approval"})
+    order_id = await shop.place()
+    intent = await sink.prepare(row("received", order_id))
+    assert isinstance(intent, Intent)
+
+    settled = await sink.deliver(intent)
+
+    assert (settled.state, settled.code) == (State.DELIVERED, "status_otherwise")
+    assert (settled.values["status"], settled.values["wanted"]) == ("Confirmed", "Pending Approval")
 
 
 @pytest.mark.parametrize("action", [Action.SHIP, Action.DROP_SHIP, Action.COMPLETE])

@@ -48,7 +48,7 @@ def test_the_how_to_s_change_of_one_field_can_be_made() -> None:
 
 
 def test_the_how_to_s_extensions_fit() -> None:
-    examples = [each for each in YAML.findall(HOW_TO) if "extends:" in each]
+    examples = [each for each in YAML.findall(HOW_TO) if "extends:" in each and "round trip:" not in each]
     # their numbers are those of the day they were written
     for example, ours in zip(examples, (ORDER_FROM_CLARITY, SALES_ORDER, SALES_ORDER), strict=True):
         text = re.sub(r"@\d+", f"@{ours.version}", example)

@@ -1,11 +1,13 @@
 """What is declared to come back comes back: status maps, lookup tables that invert, whole records."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.settings import ROOT
 from consumers.routes import STOCK_SECTION
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
@@ -18,29 +20,10 @@ from tests.doubles.made_up_records import records_of
 from tests.doubles.small_mappings import ORDER, mapping
 
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
-THERE = f"""
-mapping: mappings/stock
-extends: consumers/clarity/stock_section@{STOCK_SECTION.version}
-version: 1
-round trip:
-  by: mappings/stock_back
-  without: [id, source_version, occurred_at]
-"""
-BACK = """
-mapping: mappings/stock_back
-version: 1
-from: {section: systems.clarity.stock_section.UpsertStockSection}
-to: canonical.inventory_level.InventoryLevel
-lookups: {clarity_products: {inverts: true}, clarity_sections: {inverts: true}}
-fields:
-  id: section.custom_key
-  source_version: "0"
-  occurred_at: now
-  sku: lookup_back("clarity_products", section.product_key, section.product_key)
-  site: lookup_back("clarity_sections", section.inventory_location_section_key, section.inventory_location_section_key)
-  on_hand: section.quantity
-  allocated: default(section.quantity_allocated, 0)
-"""
+#: The how-to's example, whose number is that of the day it was written.
+_EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/write-a-mapping.md").read_text("utf-8"), re.DOTALL)
+THERE, BACK = (each for each in _EXAMPLES if each.startswith("mapping: mappings/stock"))
+THERE = re.sub(r"@\d+", f"@{STOCK_SECTION.version}", THERE)
 TABLES = Lookups({"clarity_products": {"TP-1": "pruner", "TP-2": "can"}, "clarity_sections": {"MAIN": "front"}})
 LEVELS = records_of(
     InventoryLevel,

@@ -267,3 +267,22 @@ def test_a_file_is_checked_with_the_tables_of_the_folder_it_lies_in(deploy: Depl
     (unreadable,) = mended.messages
     assert "lookups/sizes.csv: the first line must be" in unreadable.text
     assert [each.text for each in elsewhere.messages] == [unreadable.text]
+
+
+def test_a_declared_way_back_lies_beside_and_holds_every_example(deploy: Deploy) -> None:
+    page = (ROOT / "docs/how-to/write-a-mapping.md").read_text(encoding="utf-8")
+    there, back = re.findall(r"```yaml\n(mapping: mappings/stock.*?)```", page, re.DOTALL)
+    there = re.sub(r"@\d+", f"@{consumers.STOCK_SECTION.version}", there)
+
+    settings = deploy(stock=there, stock_back=back)
+    (stock,) = mapping_files.own(settings)
+    told = mapping_cases.tested(stock, settings.lookups)
+    wrong = deploy(stock_back=back.replace("section.quantity\n", "section.quantity + 1\n"))
+    forgetful = mapping_cases.tested(stock, wrong.lookups)
+
+    assert [each for each in check(settings).problems if "sealed" not in each] == []
+    assert told.cases
+    assert all(each.lost == () for each in told.cases)
+    assert {each.field for case in forgetful.cases for each in case.lost} == {"on_hand"}
+    alone = deploy(stock=there.replace("  by: mappings/stock_back", "  by: mappings/stock_bakc"))
+    assert any("stock_back.yaml:1:1: it says neither" in each for each in check(alone).problems)
