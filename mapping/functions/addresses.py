@@ -18,6 +18,9 @@ _POSTAL_LIMIT = 20
 #: Words of the longest postal code and of the longest name of a state.
 _POSTAL_WORDS = 3
 _STATE_WORDS = 6
+#: Letters of the longest abbreviation of a state, and of any in a postal code together.
+_ABBREVIATION = 3
+_POSTAL_LETTERS = 4
 #: Where a country's post asks for nothing more.
 _PLAIN_FORMAT = "%N%n%O%n%A%n%Z %C"
 
@@ -58,7 +61,7 @@ def parse_address(text: str, country: str) -> ParsedAddress:
     if not rest:
         raise FunctionError("the address has no city before its state and postal code")
     *lines, city = rest
-    if not lines and any("0" <= c <= "9" for c in city):
+    if not lines and _is_street(city):
         raise FunctionError("no comma or line end between street and city: they cannot be told apart")
     return ParsedAddress(lines=tuple(lines), city=city, state=state, postal_code=postal, country=code)
 
@@ -144,8 +147,17 @@ def _take_state(parts: list[str], country: str) -> tuple[list[str], str]:
         return parts, ""
     for head, tail in _splits(parts[-1]):
         if is_state(tail, country) and (head or len(parts) > 1):
-            return parts[:-1] + ([head] if head else []), state_code(tail, country)
+            city = head.rstrip(" -/")
+            # a city may be called as its state is, Madrid or New York, but not as that is abbreviated
+            called_so = not city and _is_street(parts[-2]) and len(tail) > _ABBREVIATION
+            before = [*parts[:-1], tail] if called_so else parts[:-1]
+            return before + ([city] if city else []), state_code(tail, country)
     return parts, ""
+
+
+def _is_street(part: str) -> bool:
+    """Whether a part has a number, as streets have and cities have not."""
+    return any("0" <= c <= "9" for c in part)
 
 
 def _splits(part: str) -> Iterator[tuple[str, str]]:
@@ -162,7 +174,7 @@ def _splits(part: str) -> Iterator[tuple[str, str]]:
 def _postal(text: str, country: str) -> str | None:
     plain = " ".join(text.upper().split())
     data = postal_data(country)
-    if not plain or len(plain) > _POSTAL_LIMIT:
+    if not plain or len(plain) > _POSTAL_LIMIT or re.search(rf"[A-Z]{{{_POSTAL_LETTERS + 1}}}", plain):
         return None
     if "zip" not in data:
         return plain

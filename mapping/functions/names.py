@@ -32,6 +32,8 @@ _PARTICLES = frozenset(
     ]
 )
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "v", "phd", "md", "esq"])
+#: Words before a name that are no part of it.
+_TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "mlle", "sra", "srta", "rev"])
 _EMAIL_LIMIT = 254
 _LOCAL_LIMIT = 64
 #: Of an address as shops take them; quoted local parts exist on paper.
@@ -45,6 +47,7 @@ class PersonName(msgspec.Struct, frozen=True):
     middle: str = ""
     last: str = ""
     suffix: str = ""
+    title: str = ""
 
 
 def full_name(first: str | None, last: str | None, middle: str | None = None) -> str:
@@ -58,7 +61,7 @@ def full_name(first: str | None, last: str | None, middle: str | None = None) ->
 
 
 def split_name(name: str) -> PersonName:
-    """A full name in parts: `First Middle Last` or `Last, First Middle`, with particles and a suffix such as Jr.
+    """A full name in parts: `First Middle Last` or `Last, First Middle`, with particles, a title and a suffix (Jr.).
 
     One word alone is a last name. Nobody can tell names apart for sure: where the source has parts, map those.
 
@@ -71,13 +74,23 @@ def split_name(name: str) -> PersonName:
         family, comma, given = f"{family} {given}", "", ""
     words, suffix = _suffix(family.split())
     if comma:
-        first, *middle = given.split() or [""]
-        return PersonName(first=first, middle=" ".join(middle), last=" ".join(words), suffix=suffix)
+        of_given, behind = _suffix(["", *given.split()])
+        title, names = _title(of_given[1:])
+        first, *middle = names or [""]
+        last = " ".join(words)
+        return PersonName(
+            first=first,
+            middle=" ".join(middle),
+            last=last,
+            suffix=" ".join(filter(None, [suffix, behind])),
+            title=title,
+        )
+    title, words = _title(words)
     start = max(len(words) - 1, 0)
     while start > 1 and words[start - 1].casefold() in _PARTICLES:
         start -= 1
     first, middle = "".join(words[:1] if start else []), words[1:start]
-    return PersonName(first=first, middle=" ".join(middle), last=" ".join(words[start:]), suffix=suffix)
+    return PersonName(first=first, middle=" ".join(middle), last=" ".join(words[start:]), suffix=suffix, title=title)
 
 
 def email(text: str) -> str:
@@ -116,6 +129,14 @@ def is_email(text: str) -> bool:
 
 def _is_label(label: str) -> bool:
     return bool(label) and label.replace("-", "a").isalnum() and not (label.startswith("-") or label.endswith("-"))
+
+
+def _title(words: list[str]) -> tuple[str, list[str]]:
+    """The titles before a name, and the rest, which is never nothing."""
+    count = 0
+    while count < len(words) - 1 and words[count].strip(".").casefold() in _TITLES:
+        count += 1
+    return " ".join(words[:count]), words[count:]
 
 
 def _suffix(words: list[str]) -> tuple[list[str], str]:

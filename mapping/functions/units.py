@@ -18,6 +18,9 @@ _FACTOR_DECIMALS = 10
 def unit_factor(lookups: Lookups, from_unit: str, to_unit: str, item: str = "", table: str = "units") -> Decimal:
     """How many of one unit another one is; rounded to 10 decimals where it does not end.
 
+    The row is `CASE:EACH`, or for one item `TP-1001:CASE:EACH`, which goes first: how many EACH one CASE is. Where no
+    such row is, the row `EACH:CASE` serves from the other side.
+
     Example:
         unit_factor("CASE", "EACH") == 12
     """

@@ -119,6 +119,10 @@ def test_a_refusal_shows_nothing_of_a_person(name: str, given: list[Any]) -> Non
         ("12 rue de Rivoli, 75001 Paris, France", "US", (("12 rue de Rivoli",), "Paris", "", "75001")),
         ("1 George St, Sydney NSW 2000", "AU", (("1 George St",), "Sydney", "NSW", "2000")),
         ("Av. Paulista 1000, São Paulo-SP, 01310-100", "BR", (("Av. Paulista 1000",), "São Paulo", "SP", "01310-100")),
+        ("Av. Paulista 1, São Paulo - SP, 01310-100", "BR", (("Av. Paulista 1",), "São Paulo", "SP", "01310-100")),
+        ("Calle Mayor 5, 28013 Madrid", "ES", (("Calle Mayor 5",), "Madrid", "M", "28013")),
+        ("5 Main St, New York", "US", (("5 Main St",), "New York", "NY", "")),
+        ("3 Abbey St, Dublin 2, D02 AF30", "IE", (("3 Abbey St",), "Dublin 2", "", "D02 AF30")),
     ],
 )
 def test_an_address_is_taken_apart_as_its_country_writes_it(text: str, country: str, parts: Any) -> None:
@@ -137,6 +141,11 @@ def test_an_address_is_taken_apart_as_its_country_writes_it(text: str, country: 
         ("Public, John Q.", "John", "Q.", "Public", ""),
         ("John Public, Jr.", "John", "", "Public", "Jr."),
         ("", "", "", "", ""),
+        ("SMITH, JOHN JR.", "JOHN", "", "SMITH", "JR."),
+        ("Dr. Anna-Lena von der Heide", "Anna-Lena", "", "von der Heide", ""),
+        ("Okonjo, Prof. Dr. Maren A.", "Maren", "A.", "Okonjo", ""),
+        ("Ms. Lee", "", "", "Lee", ""),
+        ("Dr", "", "", "Dr", ""),
     ],
 )
 def test_a_name_is_taken_apart(text: str, first: str, middle: str, last: str, suffix: str) -> None:
