@@ -27,6 +27,8 @@ class Body:
         self.told = told
         self.writer = writer
         self._taken: set[str] = set()
+        #: What `group` is in the blocks that have one.
+        self.groups: list[Type] = []
 
     def record(self, block: Block, made: Record, scope: Scope, path: str) -> Made:
         """The record a block makes; what it needs before is written."""

@@ -37,6 +37,8 @@ from mapping.shapes import (
 )
 from mapping.signatures import Function
 
+#: Of the decimals a part is given: name, digits after the point, whether it ends.
+Numbers = tuple[tuple[str, int | None, bool], ...]
 #: What a loop under `each:` is read behind.
 _LOOP = "[0 for "
 #: Enough for most mappings; what they take is bounded by so many times the record.
@@ -70,8 +72,8 @@ class Checker:
         self.reading = Reading()
         #: Names in the code of parts of the mapping.
         self.parts_called: set[str] = set()
-        #: Called for a part of the mapping: (name, in a loop) -> name in the code.
-        self.part_called: Callable[[str, bool], tuple[str, tuple[str, ...]]] = lambda part, _: (part, ())
+        #: Called for a part of the mapping: (name, in a loop, its numbers) -> name in the code.
+        self.part_called: Callable[[str, bool, Numbers], tuple[str, tuple[str, ...]]] = lambda part, *_: (part, ())
         #: Parts of expressions looked at, those of a part of the mapping at each of its calls.
         self.weight = 0
         #: Texts that may still be made without being paid, each being made once of each part of the record.
@@ -108,12 +110,16 @@ class Checker:
         try:
             parsed = Parsed(f"{_LOOP}{text}]")
             match parsed.tree:
-                case ast.ListComp(generators=[ast.comprehension(ifs=[]) as generator]):
-                    return loops.loop(Expression(self, parsed, scope, None, UNKNOWN), generator)
-                case ast.ListComp(generators=[ast.comprehension(ifs=[test, *_])]):
-                    raise parsed.wrong(
-                        test, "a loop has no condition of its own", f"write where: {parsed.source(test)}"
-                    )
+                case ast.ListComp(generators=generators) if not any(each.ifs for each in generators):
+                    runs: list[loops.Loop] = []
+                    for each in generators:
+                        inner = runs[-1].scope if runs else scope
+                        runs.append(loops.loop(Expression(self, parsed, inner, None, UNKNOWN), each))
+                    return loops.together(runs)
+                case ast.ListComp(generators=generators):
+                    test = next(test for each in generators for test in each.ifs)
+                    write = f"write where: {parsed.source(test)}"
+                    raise parsed.wrong(test, "a loop has no condition of its own", write)
                 case _:
                     raise WrongError("is no loop", "write `line in order.lines`", start=begun)
         except WrongError as error:
@@ -125,6 +131,8 @@ class Checker:
 
     def weighed(self, loop: loops.Loop) -> None:
         """What is in a loop under `each:` was looked at."""
+        for each in loop.around:
+            self.weighed(each)
         once = self.weight - loop.begun + 4
         if loop.turns is None:
             self.constants[loop.weight] = once

@@ -10,14 +10,14 @@ import msgspec
 
 from mapping import runtime
 from mapping.body import Body
-from mapping.checker import Checker
+from mapping.checker import Checker, Numbers
 from mapping.expressions import Parsed
 from mapping.messages import BrokenMappingError, WrongError, nearest
 from mapping.nodes import loops
 from mapping.nodes.forms import FORMS
 from mapping.records import Records
 from mapping.scope import Scope, code_of
-from mapping.shapes import Broken, Instant, Record, Type, narrowed
+from mapping.shapes import Broken, Instant, Optional, Record, Type, bare, narrowed, optional
 from mapping.signatures import Function, Parameter, function_of
 from mapping.spec import Block, Expr, Named, Part, Spec
 from mapping.statuses import say_rows, status_maps
@@ -84,9 +84,12 @@ class _Compiler:
         self.told = Told()
         self.writer = Writer()
         self.parts: dict[str, Part] = {}
-        self.written: dict[tuple[str, _Way], tuple[str, tuple[str, ...]]] = {}
+        #: By name, way and the digits of what it is given: name in the code, what it is handed on, what it gives.
+        self.written: dict[tuple[str, _Way, Numbers], tuple[str, tuple[str, ...], Type]] = {}
         self.frees: dict[tuple[str, _Way], int] = {}
         self.open: list[str] = []
+        #: What a part says it makes, by its name.
+        self._declared: dict[str, Type] = {}
         self.weights: dict[str, int] = {}
         self.functions = self._functions(functions, rules)
         self.checker = Checker(self.functions, frozenset(spec.lookups))
@@ -123,7 +126,7 @@ class _Compiler:
             function=space["mapped"],
             source=source,
             fields=dict(self.writer.fields),
-            parts={code: name for (name, _), (code, _) in self.written.items()},
+            parts={code: name for (name, *_), (code, *_) in self.written.items()},
             reads=frozenset(self.checker.reads),
             tables=frozenset(self.checker.asked_tables),
             given=given,
@@ -149,7 +152,7 @@ class _Compiler:
             parameters = tuple(
                 Parameter(name=named.text, type=given.get(named.text, Broken())) for named, _ in part.given
             )
-            result = self._type(part.to) or Broken()
+            result = self._declared[part.name.text] = self._type(part.to) or Broken()
             function = Function(name=part.name.text, call=None, parameters=parameters, result=result, work=0)
             self._declare(known, part.name, function)
             self.parts[part.name.text] = part
@@ -181,27 +184,30 @@ class _Compiler:
 
     # functions
 
-    def _part_called(self, name: str, looped: bool) -> tuple[str, tuple[str, ...]]:
+    def _part_called(self, name: str, looped: bool, numbers: Numbers) -> tuple[str, tuple[str, ...]]:
         """Write a part the first time it is called; for loops apart, as its own loops are charged there."""
         if name in self.open:
             raise WrongError(f"{name} calls itself", "a part can only call others")
         way = self._way(name, looped)
-        if (name, way) not in self.written:
+        if (name, way, numbers) not in self.written:
             part = self.parts[name]
             begun, free = self.checker.weight, self.checker.free
             if way is _Way.PAID:
                 self.checker.free = 0
             self.open.append(name)
-            made = self.checker.functions[name].result
             # in front, where no part's name can be
-            code = f"_{way}_{name}"
-            function = self._function(code, self._given(part.given), made, part.block, looped=looped, value=part.value)
+            others = sum((each, its) == (name, way) for each, its, _ in self.written)
+            code = f"_{way}_{name}" + (f"_of{others + 1}" if others else "")
+            while others and code.removeprefix(f"_{way}_") in self.parts:
+                code += "_"
+            given = _with_digits(self._given(part.given), numbers)
+            function = self._function(code, given, self._declared[name], part.block, looped=looped, value=part.value)
             self.open.pop()
             body = "\n".join(function.lines[1:])
             takes = tuple(each for each in _HANDED_ON if _reads(body, each))
             self.writer.append(function)
             self.writer.line("\n")
-            self.written[name, way] = (code, takes)
+            self.written[name, way, numbers] = (code, takes, self.checker.functions[name].result)
             self.weights[name] = self.checker.weight - begun
             self.frees[name, way] = free - self.checker.free
             if way is _Way.PAID:
@@ -210,7 +216,9 @@ class _Compiler:
             # as much is worked out again
             self.checker.weight += self.weights[name]
             self.checker.free -= self.frees[name, way] if way is _Way.ONCE else 0
-        return self.written[name, way]
+        code, takes, result = self.written[name, way, numbers]
+        self._gives(name, result)
+        return code, takes
 
     def _way(self, name: str, looped: bool) -> "_Way":
         if looped:
@@ -226,7 +234,7 @@ class _Compiler:
         for name, part in self.parts.items():
             # what calls it may be wrong in itself
             meant = self.told.messages and re.search(rf"\b{name}\(", self.spec.document.text)
-            if not meant and name not in {each for each, _ in self.written}:
+            if not meant and name not in {each for each, *_ in self.written}:
                 self.told.say(part.name, f"nobody calls {name}", "leave the part out")
 
     def _function(
@@ -272,6 +280,15 @@ class _Compiler:
         with self.told.about(unmapped):
             record, self.checker.constants["_unread"] = keep(record, self.spec, given, made, self.checker.reading)
         return record
+
+
+def _with_digits(given: dict[str, Type], numbers: Numbers) -> dict[str, Type]:
+    """What a part is given, its decimals with the digits they have at a call."""
+    for name, scale, exact in numbers:
+        declared = given[name]
+        number = msgspec.structs.replace(bare(declared), scale=scale, exact=exact)
+        given[name] = optional(number) if isinstance(declared, Optional) else number
+    return given
 
 
 def _reads(text: str, name: str) -> bool:

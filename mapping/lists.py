@@ -110,6 +110,10 @@ def _turns(body: "Body", block: Block, made: str, wanted: Record, scope: Scope, 
     with body.told.about(block.each):
         loop = body.checker.loop(block.each.text, scope)
         inner, head, where = loop.scope, (code_of(loop.target), code_of(loop.over)), block.where
+        # a group within a group is called as that is
+        outer = body.fresh("group") if block.group_by and "group" in scope.variables else ""
+        if outer:
+            body.writer.line(f"{outer} = group")
         if block.group_by:
             inner, head, block = _grouped(body, block, loop, scope, path)
             where = block.having
@@ -122,6 +126,8 @@ def _turns(body: "Body", block: Block, made: str, wanted: Record, scope: Scope, 
             inner, block = _filtered(body, block, where, inner, inside)
         _add_record(body, block, made, wanted, inner, inside)
         body.writer.without()
+        if outer:
+            body.writer.line(f"group = {outer}")
         body.checker.weighed(loop)
 
 
@@ -184,10 +190,11 @@ def _grouped(
     turn = loop.names[0] if len(loop.names) == 1 else f"({', '.join(loop.names)})"
     body.writer.line(f"{groups}.setdefault({key_code}, []).append({turn})", path)
     body.writer.without()
-    if "group" in scope.variables:
+    if "group" in scope.variables and scope.variables["group"] not in body.groups:
         body.told.say(block.group_by[0][1], "group is something else already, and groups use it", "choose another name")
     types = tuple(loop.scope.variables[each] for each in loop.names)
     names["group"] = ListOf(types[0] if len(types) == 1 else Several(types))
+    body.groups.append(names["group"])
     places = loop.scope.places.get(loop.names[0], NOWHERE) if len(types) == 1 else NOWHERE
     inside = scope.naming(names, {"group": around(places)})
     return (

@@ -31,7 +31,7 @@ FILE_KEYS = {
     "round trip": "The mapping that turns the result back; or `by:` it, and `without:` fields that do not come back.",
 }
 BLOCK_KEYS = {
-    "each": "The list it is repeated for: `line in order.lines`.",
+    "each": "The list it is repeated for: `line in order.lines`; with what is in its turns `… for part in line.parts`.",
     "where": "Which turns count.",
     "group by": "One for each value of this: `key` is the value, `group` the list of turns; or `{name: …, name: …}`.",
     "having": "Which groups count.",

@@ -60,6 +60,8 @@ lines:
 
 What `where:`, `group by:` and `order by:` ask for may stand under the block's `let:`. With `group by:`, its other named
 values are the group's: `sum(line.tax for line in group)`; with `each: a, b in …` the group is run over in the same way.
+A list may be made of what is in the turns of another, such as the parts of kits, `each: line in order.lines for part in
+line.parts`, and a block within groups may group again.
 
 ## Types of what is handed to a part
 

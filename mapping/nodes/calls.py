@@ -11,14 +11,30 @@ from mapping.nodes import forms, texts
 from mapping.nodes.forms import FORMS
 from mapping.runtime import STEP
 from mapping.scope import UNKNOWN, Typed, method, name
-from mapping.shapes import Anything, Broken, Integer, ListOf, MapOf, Nothing, Optional, Record, Text, Type, bare
+from mapping.shapes import (
+    Anything,
+    Broken,
+    Integer,
+    ListOf,
+    MapOf,
+    Nothing,
+    Number,
+    Optional,
+    Record,
+    Text,
+    Type,
+    as_number,
+    bare,
+)
 from mapping.signatures import Function, bound, result_of
 
 if TYPE_CHECKING:
     from mapping.nodes.expression import Expression
 
-#: Of functions that are one method of a text in Python, when called with one argument.
-_METHODS = {"trim": "strip", "upper": "upper", "lower": "lower"}
+#: Of functions that are one method of a text in Python, when called with one argument, and take no time for a long one.
+_METHODS = {"trim": "strip"}
+#: Functions that make no more of a text than it is.
+_PLAIN = frozenset({"trim", "upper", "lower"})
 #: Of functions that read a table the other way.
 _READS_BACK = "lookup_back"
 
@@ -108,12 +124,12 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
             expression.checker.whole(typed)
     if function.call is not None and not function.work:
         expression.checker.asked.setdefault(function.name, []).extend(codes.values())
-    if expression.scope.depth and function.work and function.name not in _METHODS:
+    if expression.scope.depth and function.work and function.name not in _PLAIN:
         # at each turn; outside of loops the mapping's own size bounds it
         expression.checker.weight += function.price // STEP
     free = not function.work or _is_free(expression, function, codes)
     arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
-    code = _called(expression, function, arguments_)
+    code = _called(expression, function, arguments_, _numbers(function, given))
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
     # what a function takes long for was paid more than what comes of it
@@ -149,7 +165,7 @@ def _is_free(expression: "Expression", function: Function, given: Mapping[str, T
         return False
     if not expression.scope.depth:
         return expression.checker.is_free()
-    return function.name in _METHODS and list(given) == ["text"] and texts.is_free(expression, given["text"])
+    return function.name in _PLAIN and list(given) == ["text"] and texts.is_free(expression, given["text"])
 
 
 def _paid(expression: "Expression", function: Function, parameter: str, given: Typed) -> ast.expr:
@@ -194,13 +210,31 @@ def _known_table(
                 )
 
 
-def _called(expression: "Expression", function: Function, codes: dict[str, ast.expr]) -> ast.expr:
+def _numbers(
+    function: Function, given: Mapping[str, tuple[ast.expr, Typed]]
+) -> tuple[tuple[str, int | None, bool], ...]:
+    """Of the decimals a part is given how many digits they have: what it makes of them has more."""
+    found = []
+    for parameter in function.parameters if function.call is None else ():
+        type_ = bare(given[parameter.name][1].type)
+        if isinstance(bare(parameter.type), Number) and isinstance(type_, Number | Integer):
+            number = as_number(type_)
+            found.append((parameter.name, number.scale, number.exact))
+    return tuple(found)
+
+
+def _called(
+    expression: "Expression",
+    function: Function,
+    codes: dict[str, ast.expr],
+    numbers: tuple[tuple[str, int | None, bool], ...],
+) -> ast.expr:
     simple = _METHODS.get(function.name)
     if simple is not None and list(codes) == ["text"]:
         return method(codes["text"], simple)
     code, takes, order = function.code, function.takes, function.order
     if function.call is None:
-        code, takes = expression.checker.part_called(function.name, expression.scope.depth > 0)
+        code, takes = expression.checker.part_called(function.name, expression.scope.depth > 0, numbers)
         order = (*codes, *takes)
         expression.checker.parts_called.add(code)
     expression.checker.called[code] = function

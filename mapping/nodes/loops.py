@@ -36,6 +36,8 @@ class Loop(msgspec.Struct, frozen=True):
     begun: int
     #: How often it runs where that is written down.
     turns: int | None = None
+    #: Those around it that were written with it: `line in order.lines for part in line.parts`.
+    around: "tuple[Loop, ...]" = ()
 
 
 def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
@@ -63,6 +65,19 @@ def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     made = [ast.Name(each, ast.Store()) for each in names]
     target: ast.expr = made[0] if len(made) == 1 else ast.Tuple(list(made), ast.Store())
     return Loop(target, over, names, inner, weight, expression.checker.weight, written)
+
+
+def together(runs: list[Loop]) -> Loop:
+    """Several loops as one over the turns of all of them."""
+    if len(runs) == 1:
+        return runs[0]
+    names = tuple(called for run in runs for called in run.names)
+    over = ast.GeneratorExp(
+        ast.Tuple([name(each) for each in names], ast.Load()),
+        [ast.comprehension(run.target, run.over, [], 0) for run in runs],
+    )
+    target = ast.Tuple([ast.Name(each, ast.Store()) for each in names], ast.Store())
+    return msgspec.structs.replace(runs[-1], target=target, over=over, names=names, around=tuple(runs[:-1]))
 
 
 def comprehension(

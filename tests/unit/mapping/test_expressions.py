@@ -9,10 +9,10 @@ import pytest
 from errors import MappingError
 from mapping.checker import Checker
 from mapping.expressions import Parsed
-from mapping.messages import WrongError
+from mapping.messages import BrokenMappingError, WrongError
 from mapping.port import Lookups
 from mapping.shapes import Number, Text, Type
-from tests.doubles.small_mappings import FUNCTIONS, NOW, scope, worth
+from tests.doubles.small_mappings import FUNCTIONS, NOW, mapping, scope, worth
 
 D = Decimal
 
@@ -163,6 +163,30 @@ def test_what_does_not_fit_a_field_is_said(expression: str, wanted: Type, said: 
         Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope(), wanted)
 
     assert said in f"{caught.value.text}: {caught.value.write}"
+
+
+@pytest.mark.parametrize(
+    ("value", "called", "said"),
+    [
+        ("x * x", "p(order.total, none)", "may have 10 decimals, and the field keeps 2: write round(p(order.total"),
+        ("x", "p(order.total, none)", "may have 5 decimals"),
+        ("x", "p(order.total / 3, none)", "is a quotient"),
+        ("default(y, x)", "p(1.25, order.discount)", "may have 5 decimals"),
+        ("x * x", "p(0.5, none)", ""),
+        ("x", "p(order.id, none) + round(p(order.total, none), 2)", ""),
+        ("round(x * x, 2)", "p(order.total, order.discount)", ""),
+    ],
+)
+def test_what_a_part_makes_of_a_number_has_the_decimals_of_what_it_was_given(
+    value: str, called: str, said: str
+) -> None:
+    part = f"parts:\n  p: {{from: {{x: decimal, y: 'decimal?'}}, to: decimal, value: '{value}'}}\n"
+    try:
+        told = str(not mapping(f"{part}fields: {{amount: '{called}'}}\n").digest)
+    except BrokenMappingError as error:
+        told = error.message
+
+    assert said in told if said else told == "False"
 
 
 @pytest.mark.parametrize("expression", ["order.total", "round(order.total / 3, 2)", "order.id", "0.10", "5"])

@@ -232,6 +232,7 @@ PARTS = "parts:\n  p0: {from: {x: text}, to: text, value: x}\n" + "".join(
         "let:\n  a: '[order.note or \"\" for l in order.lines]'\nfields:\n  note: replace(order.note or '', 'n', order.note or '')\n",  # noqa: E501
         "let:\n  a: '[[l.sku for l in order.lines] for m in order.lines]'\nfields: {}\n",
         "fields:\n  lines:\n    each: a in order.lines\n    let: {t: 'sum(b.price * c.price for b in order.lines for c in order.lines for d in a.tags)'}\n    fields: {item: a.sku, amount: 'round(sum(b.price for b in order.lines), 2)'}\n",  # noqa: E501
+        "fields:\n  lines:\n    each: a in order.lines for b in order.lines for c in order.lines\n    fields: {item: a.sku, amount: '1'}\n",  # noqa: E501
         "parts:\n  p: {from: {x: text, o: shop.Order}, to: text, value: 'join([trim(x) for l in o.lines])'}\nfields:\n  texts: '[p(a.sku, order) for a in order.lines]'\n",  # noqa: E501
     ],
     ids=lambda text: text[-60:].strip(),
@@ -332,6 +333,14 @@ def test_what_is_made_or_looked_at_is_paid(text: str, monkeypatch: pytest.Monkey
     with bounded(100 * 1024 * 1024, 3.0), pytest.raises(MappingError, match=r"too long|characters") as refused:
         made(LONG, Lookups({}), NOW)
     assert refused.value.field
+
+
+@pytest.mark.parametrize("name", ["upper", "lower"])
+def test_what_is_for_nothing_is_no_longer_than_a_text_may_be(name: str) -> None:
+    made = mapping("let:\n" + "".join(f"  a{n}: {name}(order.number)\n" for n in range(99)) + "fields: {}\n")
+
+    with pytest.raises(MappingError, match="more than 65536"):
+        made({**ORDER, "number": "\ufb03" * 200_000}, Lookups({}), NOW)
 
 
 def test_ten_thousand_ordinary_lines_are_not_too_much() -> None:

@@ -7,11 +7,14 @@ import msgspec
 import pytest
 
 from errors import MappingError
+from mapping.avro import from_avro
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
+from mapping.records import Records
+from mapping.shapes import Record
 from schemas.canonical.order import Order
-from tests.doubles.small_mappings import NOW, mapped, mapping, worth
+from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping, records, worth
 
 D = Decimal
 
@@ -188,6 +191,63 @@ def test_turns_are_grouped_by_several_values_and_by_what_may_be_absent() -> None
 
     assert lines(text) == [("A false 1", D(5)), ("B false 1", D(8))]
     assert lines(absent) == [(" W-7 ", D(1)), ("-", D(1))]
+
+
+def test_a_list_runs_over_what_is_in_its_turns() -> None:
+    text = """fields:
+  lines:
+    each: line in order.lines for tag in line.tags
+    where: line.quantity > 0
+    order by: [tag, line.sku descending, line.quantity]
+    number: n
+    fields: {item: 'f"{n} {tag} {line.sku}"', amount: line.quantity}
+"""
+
+    found = mapped(text)["lines"]
+
+    assert [(line["item"], line["amount"]) for line in found] == [("1 x A", D(2)), ("2 x A", D(3)), ("3 y A", D(2))]
+
+
+def test_groups_stand_within_groups() -> None:
+    nested = """mapping: try/it
+version: 1
+from: {order: shop.Order}
+to: packs
+fields:
+  packs:
+    each: line in order.lines
+    group by: line.sku
+    fields:
+      parts:
+        each: line in group for tag in line.tags
+        group by: {tag: tag}
+        fields: {name: tag, count: count(group)}
+      name: key
+      count: count(group)
+"""
+    pack: dict[str, Any] = {
+        "type": "record",
+        "name": "Pack",
+        "fields": [
+            {"name": "name", "type": "string"},
+            {"name": "count", "type": "long"},
+            {"name": "parts", "type": {"type": "array", "items": "Pack"}, "default": []},
+        ],
+    }
+    packs = from_avro(
+        {"type": "record", "name": "Packs", "fields": [{"name": "packs", "type": {"type": "array", "items": pack}}]}
+    )
+    shop = records().type_named("shop.Order")
+    assert isinstance(packs, Record)
+    assert isinstance(shop, Record)
+
+    found = DataMapping(nested.encode(), "it.yaml", records=Records({"shop.Order": shop, "packs": packs}))(
+        ORDER, Lookups({}), NOW
+    )["packs"]
+
+    # behind the inner group the outer one is there again
+    assert [(one["name"], one["count"]) for one in found] == [("A", 2), ("B", 1)]
+    assert [[(part["name"], part["count"]) for part in one["parts"]] for one in found] == [[("x", 2), ("y", 1)], []]
 
 
 def test_turns_with_two_names_are_grouped_together() -> None:
