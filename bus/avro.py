@@ -1,19 +1,18 @@
-"""Avro schemas as our codecs need them: without logical types, and cut down to what a writer wrote."""
+"""What Avro schemas say: their named types, what may be read as what, and where they mean more than bytes."""
 
 from typing import Any
 
 #: A parsed JSON schema: a name, a list of alternatives, or an object.
 Schema = Any
 
-
-def without_meaning(schema: Schema) -> Schema:
-    """The schema without logical types, so that fastavro leaves those values to us."""
-    if isinstance(schema, list):
-        return [without_meaning(part) for part in schema]
-    if isinstance(schema, dict):
-        meaning = ("logicalType", "precision", "scale")
-        return {key: without_meaning(value) for key, value in schema.items() if key not in meaning}
-    return schema
+#: What a type can be read as besides itself.
+_PROMOTED = {
+    "int": ("long", "float", "double"),
+    "long": ("float", "double"),
+    "float": ("double",),
+    "string": ("bytes",),
+    "bytes": ("string",),
+}
 
 
 def meanings(schema: Schema, path: str = "") -> dict[str, str]:
@@ -32,74 +31,47 @@ def meanings(schema: Schema, path: str = "") -> dict[str, str]:
     return found
 
 
-def cut_to(ours: Schema, theirs: Schema) -> Schema:
-    """Our schema without the fields the writer did not know; those take the record's own defaults.
-
-    fastavro would fill them from the schema, a decimal as text and a record as one dict shared by all.
-    """
-    return _Cut(ours, theirs).cut(ours, theirs)
-
-
-class _Cut:
-    """Knows the named types of both sides: whichever field of a type survives first must carry its definition."""
-
-    def __init__(self, ours: Schema, theirs: Schema) -> None:
-        self._ours = _named(ours)
-        self._theirs = _named(theirs)
-        self._written: set[str] = set()
-
-    def cut(self, ours: Schema, theirs: Schema) -> Schema:
-        if isinstance(ours, list):
-            return [self.cut(part, _alternative(theirs, part, self._theirs)) for part in ours]
-        if isinstance(ours, str) and ours in self._ours and ours not in self._written:
-            ours = self._ours[ours]
-        if not isinstance(ours, dict):
-            return ours
-        theirs = _alternative(theirs, ours, self._theirs)
-        if not isinstance(theirs, dict):
-            theirs = {}
-        if ours["type"] == "record":
-            return self._record(ours, theirs)
-        inner = {"array": "items", "map": "values"}.get(ours["type"])
-        return ours if inner is None else {**ours, inner: self.cut(ours[inner], theirs.get(inner))}
-
-    def _record(self, ours: dict[str, Any], theirs: dict[str, Any]) -> Schema:
-        name = _full_name(ours)
-        if name in self._written:
-            return name
-        self._written.add(name)
-        known = {field["name"]: field["type"] for field in theirs.get("fields", ())}
-        fields = [
-            {"name": field["name"], "type": self.cut(field["type"], known[field["name"]])}
-            for field in ours["fields"]
-            if field["name"] in known
-        ]
-        return {**ours, "fields": fields}
+def type_of(schema: Schema) -> str:
+    """Of anything but a union: `string`, `record`, or the full name of a type defined elsewhere."""
+    while isinstance(schema, dict):
+        schema = schema["type"]
+    return str(schema)
 
 
-def _named(schema: Schema) -> dict[str, Schema]:
-    """Every record definition in the schema by its full name."""
+def name_of(schema: Schema) -> str:
+    """What people call it."""
     if isinstance(schema, list):
-        return {name: found for part in schema for name, found in _named(part).items()}
+        return " or ".join(map(name_of, schema))
+    return str(schema["name"]) if isinstance(schema, dict) and "name" in schema else type_of(schema)
+
+
+def named(schema: Schema) -> dict[str, Schema]:
+    """Every record, enum and fixed that is defined in a parsed schema, by its full name."""
+    if isinstance(schema, list):
+        return {name: found for part in schema for name, found in named(part).items()}
     if not isinstance(schema, dict):
         return {}
-    found = {_full_name(schema): schema} if schema.get("type") == "record" else {}
-    for field in schema.get("fields", ()):
-        found |= _named(field["type"])
-    for inner in ("items", "values"):
-        found |= _named(schema.get(inner))
+    found = {schema["name"]: schema} if "name" in schema else {}
+    for inner in (*(each["type"] for each in schema.get("fields", ())), schema.get("items"), schema.get("values")):
+        found |= named(inner)
     return found
 
 
-def _full_name(record: dict[str, Any]) -> str:
-    return ".".join(part for part in (record.get("namespace"), record["name"]) if part)
+def alternatives(schema: Schema, known: dict[str, Schema]) -> list[Schema]:
+    """The parts of a union, or the one type it is; each with its definition."""
+    parts = schema if isinstance(schema, list) else [schema]
+    return [known.get(part, part) if isinstance(part, str) else part for part in parts]
 
 
-def _alternative(theirs: Schema, ours: Schema, named: dict[str, Schema]) -> Schema:
-    """Which of the writer's alternatives ours is read from."""
-    kind = ours.get("type") if isinstance(ours, dict) else ours
-    for part in theirs if isinstance(theirs, list) else [theirs]:
-        found = named.get(part, part) if isinstance(part, str) else part
-        if isinstance(found, dict) and found.get("type") == kind:
-            return found
-    return theirs
+def is_read_as(theirs: Schema, ours: Schema) -> bool:
+    """Whether what was written as one type, with its definition, can be read as another; what they hold is not asked.
+
+    Records, enums and fixed by their own names, without the namespace.
+    """
+    wire, read_as = type_of(theirs), type_of(ours)
+    if wire != read_as:
+        return read_as in _PROMOTED.get(wire, ())
+    if wire not in {"record", "enum", "fixed"}:
+        return True
+    names = {each.rpartition(".")[2] for each in (ours["name"], *ours.get("aliases", ()))}
+    return theirs["name"].rpartition(".")[2] in names and theirs.get("size") == ours.get("size")

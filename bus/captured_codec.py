@@ -4,7 +4,6 @@ How a column is told apart from its wire type is in the writer's schema (`connec
 together once for each schema, as a table that gains a column only brings another schema id.
 """
 
-import io
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +14,10 @@ import fastavro
 import msgspec
 from msgspec import inspect as types
 
+from bus.avro import Schema, type_of
+from bus.avro_read import Read, Reading, read_whole
 from bus.registry import Schemas
-from bus.wire import HEADER, id_of
+from bus.wire import id_of
 from errors import DecodeError
 from schemas.systems.captured import Captured
 
@@ -28,6 +29,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_DATE = date(1900, 1, 1)
 #: What stands for a value the database did not log.
 UNAVAILABLE = "__debezium_unavailable_value"
+#: What is read of a change's source; the rest is the connector's own.
+_SOURCE = ("name", "table", "ts_us", "ts_ms", "snapshot", "lsn", "commit_lsn")
 
 
 class CapturedCodec(Generic[Row]):
@@ -37,7 +40,7 @@ class CapturedCodec(Generic[Row]):
         self._topic = topic
         self._row = row
         self._registry = registry
-        self._readers: dict[int, tuple[Any, Callable[[dict[str, Any]], Row]]] = {}
+        self._readers: dict[int, Read] = {}
 
     def decode(self, data: bytes | None) -> Captured[Row] | None:
         """The change; None for a tombstone, which only says that a key is gone.
@@ -51,90 +54,144 @@ class CapturedCodec(Generic[Row]):
         schema_id = id_of(data)
         if schema_id not in self._readers:
             self._readers[schema_id] = self._reader(schema_id)
-        schema, to_row = self._readers[schema_id]
-        body = io.BytesIO(data)
-        body.seek(HEADER)
-        try:
-            envelope: Any = fastavro.schemaless_reader(body, schema, None)
-            captured = _captured(envelope, to_row)
-        except DecodeError:
-            raise
-        except Exception as error:  # whatever bytes from outside make fastavro raise
-            raise DecodeError(f"no envelope of {self._topic}: {type(error).__name__}: {error}") from error
-        if body.tell() != len(data):
-            raise DecodeError(f"bytes are left after the envelope of {self._topic}")
+        captured: Captured[Row] = read_whole(self._readers[schema_id], data, f"envelope of {self._topic}")
         return captured
 
-    def _reader(self, schema_id: int) -> tuple[Any, Callable[[dict[str, Any]], Row]]:
+    def _reader(self, schema_id: int) -> Read:
         text = self._registry.schema_of(schema_id)
         if text is None:
             raise DecodeError(f"schema id {schema_id} is unknown to the registry", schema_id=schema_id)
         try:
-            schema = json.loads(text)
-            return fastavro.parse_schema(schema), _row_reader(_columns(schema), self._row)
+            return _envelope_reader(fastavro.parse_schema(json.loads(text)), self._row)
         except DecodeError:
             raise
         except Exception as error:
             raise DecodeError(f"schema id {schema_id} is no envelope", schema_id=schema_id) from error
 
 
-def _captured(envelope: dict[str, Any], to_row: Callable[[dict[str, Any]], Row]) -> Captured[Row]:
-    source = envelope["source"]
-    ts_us = source.get("ts_us") or source["ts_ms"] * 1000
-    before, after = envelope.get("before"), envelope.get("after")
+def _envelope_reader(envelope: Any, row: type[Row]) -> Read:
+    reading = Reading(envelope)
+    given = {"before": "None", "after": "None"} | dict.fromkeys(_SOURCE, "None")
+    for field in envelope["fields"]:
+        name = field["name"]
+        match name:
+            case "before" | "after":
+                given[name] = reading.new(name)
+                _read_row(reading, field["type"], row, given[name])
+            case "source":
+                for each in reading.defined(field["type"])["fields"]:
+                    if each["name"] in _SOURCE:
+                        given[each["name"]] = reading.new("source")
+                        reading.plain(each["type"], given[each["name"]])
+                    else:
+                        reading.skip(each["type"])
+            case "op":
+                given["op"] = "op"
+                reading.plain(field["type"], "op")
+            case _:
+                reading.skip(field["type"])
+    for needed in ("before", "op", "name"):
+        if given.get(needed, "None") == "None":
+            raise DecodeError(f"the schema has no field `{needed}`: no envelope")
+    told = ", ".join(given[each] for each in ("before", "after", "op", *_SOURCE))
+    return reading.function(f"{reading.keep('captured', _captured)}({told})")
+
+
+def _captured(
+    before: Any,
+    after: Any,
+    op: str,
+    name: str,
+    table: Any,
+    ts_us: Any,
+    ts_ms: Any,
+    snapshot: Any,
+    lsn: Any,
+    commit: Any,
+) -> Captured[Any]:
     return Captured(
-        before=None if before is None else to_row(before),
-        after=None if after is None else to_row(after),
-        op=envelope["op"],
-        connection=source["name"],
-        table=source.get("table") or "",
-        at=EPOCH + timedelta(microseconds=ts_us),
-        snapshot=source.get("snapshot") not in {None, "false", "", False},
-        lsn=str(source.get("lsn") or source.get("commit_lsn") or ""),
+        before=before,
+        after=after,
+        op=op,
+        connection=name,
+        table=table or "",
+        at=EPOCH + timedelta(microseconds=ts_us or ts_ms * 1000),
+        snapshot=snapshot not in {None, "false", "", False},
+        lsn=str(lsn or commit or ""),
     )
 
 
-def _columns(envelope: Any) -> dict[str, Any]:
-    """The row's columns in the writer's schema: name -> type without null."""
-    for field in envelope["fields"]:
-        if field["name"] == "before":
-            row = next(part for part in field["type"] if isinstance(part, dict))
-            return {column["name"]: _without_null(column["type"]) for column in row["fields"]}
-    raise DecodeError("the schema has no field `before`: no envelope")
+def _read_row(reading: Reading, image: Schema, row: type[Row], into: str) -> None:
+    def read(part: Schema) -> None:
+        part = reading.defined(part)
+        if part == "null":
+            reading.line(f"{into} = None")
+        else:
+            _read_columns(reading, part["fields"], row, into)
+
+    if isinstance(image, list):
+        reading.either(image, read)
+    else:
+        read(image)
+
+
+def _read_columns(reading: Reading, columns: list[dict[str, Any]], row: type[Row], into: str) -> None:
+    known = {field.encode_name: field for field in msgspec.structs.fields(row)}
+    there = {column["name"] for column in columns}
+    missing = [name for name, field in known.items() if field.required and name not in there]
+    if missing:
+        raise DecodeError(f"the table no longer has what {row.__name__} needs: {', '.join(missing)}")
+    given = {}
+    for column in columns:
+        name, kind = column["name"], column["type"]
+        if name not in known:
+            reading.skip(kind)
+            continue
+        field, value = known[name], reading.new("v")
+        _read_column(reading, kind, types.type_info(field.type), value)
+        if not _may_be_none(field.type):
+            if field.required:
+                absent = f"{reading.keep('absent', _absent)}({name!r}, {row.__name__!r})"
+            else:
+                default = reading.keep("default", field)
+                absent = f"{reading.keep('otherwise', _otherwise)}({default})"
+            reading.line(f"if {value} is None: {value} = {absent}")
+        given[field.name] = value
+    reading.made(row, given, into)
+
+
+def _read_column(reading: Reading, wire: Schema, kind: types.Type, into: str) -> None:
+    inner = _without_null(wire)
+    if isinstance(wire, list):
+
+        def read(part: Schema) -> None:
+            if part == "null":
+                reading.line(f"{into} = None")
+            else:
+                _read_column(reading, part, kind, into)
+
+        reading.either(wire, read)
+        return
+    reading.plain(wire, into)
+    if type_of(inner) == "string" and _column(inner, kind) is _text:
+        # char(n) comes padded
+        reading.line(f"{into} = {into}.rstrip(' ')\nif {into} == {UNAVAILABLE!r}: {into} = None")
+    else:
+        reading.line(f"if {into} is not None: {into} = {reading.keep('column', _column(inner, kind))}({into})")
+
+
+def _otherwise(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def _absent(column: str, row: str) -> None:
+    raise DecodeError(f"column {column} is null, {row} needs it")
 
 
 def _without_null(kind: Any) -> Any:
     if isinstance(kind, list):
         return next((part for part in kind if part != "null"), "null")
     return kind
-
-
-def _row_reader(columns: dict[str, Any], row: type[Row]) -> Callable[[dict[str, Any]], Row]:
-    known = {field.encode_name: field for field in msgspec.structs.fields(row)}
-    missing = [name for name, field in known.items() if field.required and name not in columns]
-    if missing:
-        raise DecodeError(f"the table no longer has what {row.__name__} needs: {', '.join(missing)}")
-    converts = [
-        (field.encode_name, field.name, _column(columns[name], types.type_info(field.type)), _may_be_none(field.type))
-        for name, field in known.items()
-        if name in columns
-    ]
-    defaulted = {field.name for field in known.values() if not field.required}
-
-    def read(values: dict[str, Any]) -> Row:
-        made: dict[str, Any] = {}
-        for column, field, convert, may_be_none in converts:
-            value = values[column]
-            if value is not None:
-                value = convert(value)
-            if value is None and not may_be_none:
-                if field in defaulted:
-                    continue
-                raise DecodeError(f"column {column} is null, {row.__name__} needs it")
-            made[field] = value
-        return row(**made)
-
-    return read
 
 
 def _may_be_none(annotation: Any) -> bool:

@@ -1,40 +1,31 @@
 """Records to and from Avro in the Confluent wire format: byte 0, the schema's id in four bytes, the body.
 
-Converters between a Struct and what fastavro reads and writes are put together once for each topic. Decimals and
-times are converted here and not by fastavro: exactly, or refused with the name of the field.
+What reads and writes a record is written out as Python, once for each schema (`avro_read`, `avro_write`).
 """
 
-import io
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import fastavro
 import msgspec
-from msgspec import inspect as types
 
-from bus.avro import Schema, cut_to, meanings, without_meaning
+from bus.avro import meanings
+from bus.avro_read import Read, read_whole, reader
+from bus.avro_write import writer
 from bus.captured_codec import CapturedCodec
 from bus.registry import Schemas
-from bus.wire import HEADER, id_of, with_id
+from bus.wire import id_of, with_id
 from errors import ConfigurationError, DecodeError, MappingError
 from schemas.topics import Topic, avro_schema
 
 R = TypeVar("R", bound=msgspec.Struct)
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-#: A value on its way between a Struct's field and fastavro; None: it goes as it is.
-Convert = Callable[[Any], Any]
-
-ZERO = Decimal(0)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PLACE = re.compile(r"\[(\d+)\]")
-#: Wide enough that no product of ours is ever rounded; if one were, it would say so.
-_EXACT = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow])
 
 
 class Codecs:
@@ -78,13 +69,11 @@ class Codec(Generic[R]):
         self.record = record
         self._registry = registry
         self._schema_text = schema
-        self._plain = _parsed(json.loads(schema))
-        self._id = registry.id_of(subject, schema)
-        self._header = with_id(self._id)
-        self._to_avro = _struct_to_avro(record)
-        self._from_avro = _struct_from_avro(record)
-        #: By id: the writer's schema, and ours cut to it; None where it is ours.
-        self._writers: dict[int, tuple[Schema, Schema | None]] = {self._id: (self._plain, None)}
+        self._schema = fastavro.parse_schema(json.loads(schema))
+        written_as = registry.id_of(subject, schema)
+        self._write = writer(self._schema, record, with_id(written_as))
+        #: By the id of the writer's schema.
+        self._readers: dict[int, Read] = {written_as: reader(self._schema, self._schema, record)}
 
     def encode(self, record: R) -> bytes:
         """The record as it lies on its topic.
@@ -92,15 +81,12 @@ class Codec(Generic[R]):
         Raises:
             MappingError: a value does not fit its field exactly; names the field.
         """
-        out = io.BytesIO()
-        out.write(self._header)
         try:
-            fastavro.schemaless_writer(out, self._plain, self._to_avro(record))
+            return self._write(record)
         except MappingError:
             raise
         except Exception as error:
             raise _misfit(record, error) from error
-        return out.getvalue()
 
     def decode(self, data: bytes | None) -> R:
         """The record, read with its writer's schema into ours.
@@ -109,167 +95,27 @@ class Codec(Generic[R]):
             DecodeError: whatever else it is, it is not this record.
             RetryableError: its schema was never seen before and the registry is away.
         """
-        written, reading = self._writer(id_of(data))
-        body = io.BytesIO(data or b"")
-        body.seek(HEADER)
-        try:
-            record: R = self._from_avro(fastavro.schemaless_reader(body, written, reading))
-        except Exception as error:  # whatever bytes from outside make fastavro raise
-            raise DecodeError(f"no {self.record.__name__}: {type(error).__name__}: {error}") from error
-        if body.tell() != len(data or b""):
-            raise DecodeError(f"bytes are left after the {self.record.__name__}")
+        schema_id = id_of(data)
+        read = self._readers.get(schema_id) or self._reader(schema_id)
+        record: R = read_whole(read, data or b"", self.record.__name__)
         return record
 
-    def _writer(self, schema_id: int) -> tuple[Schema, Schema | None]:
-        if schema_id not in self._writers:
-            text = self._registry.schema_of(schema_id)
-            if text is None:
-                raise DecodeError(f"schema id {schema_id} is unknown to the registry", schema_id=schema_id)
-            self._writers[schema_id] = self._readable(text, schema_id)
-        return self._writers[schema_id]
-
-    def _readable(self, text: str, schema_id: int) -> tuple[Schema, Schema | None]:
+    def _reader(self, schema_id: int) -> Read:
+        text = self._registry.schema_of(schema_id)
+        if text is None:
+            raise DecodeError(f"schema id {schema_id} is unknown to the registry", schema_id=schema_id)
         try:
-            theirs, ours = json.loads(text), json.loads(self._schema_text)
-            if theirs == ours:
-                return self._plain, None
-            said, meant = meanings(theirs), meanings(ours)
+            theirs = json.loads(text)
+            said, meant = meanings(theirs), meanings(json.loads(self._schema_text))
             for path in said.keys() & meant.keys():
                 if said[path] != meant[path]:
                     raise DecodeError(f"schema id {schema_id}: {path} is {said[path]}, ours {meant[path]}")
-            return _parsed(theirs), _parsed(cut_to(ours, theirs))
+            made = self._readers[schema_id] = reader(fastavro.parse_schema(theirs), self._schema, self.record)
         except DecodeError:
             raise
         except Exception as error:
             raise DecodeError(f"schema id {schema_id} is no Avro schema", schema_id=schema_id) from error
-
-
-def _parsed(schema: Schema) -> Schema:
-    return fastavro.parse_schema(without_meaning(schema))
-
-
-def _struct_to_avro(record: type[msgspec.Struct]) -> Convert:
-    """Struct -> dict; only fields that need it are touched, the rest is one call in C."""
-    converts = [
-        (field.name, convert)
-        for field in msgspec.structs.fields(record)
-        if (convert := _to_avro(types.type_info(field.type), field.name)) is not None
-    ]
-    asdict = msgspec.structs.asdict
-
-    def to_avro(value: msgspec.Struct) -> dict[str, Any]:
-        out = asdict(value)
-        for name, convert in converts:
-            out[name] = convert(out[name])
-        return out
-
-    return to_avro
-
-
-def _to_avro(kind: types.Type, field: str) -> Convert | None:
-    match kind:
-        case types.Metadata(type=types.DecimalType(), extra={"precision": int(precision), "scale": int(scale)}):
-            return _decimal_to_avro(field, precision, scale)
-        case types.DateTimeType():
-            return _time_to_avro(field)
-        case types.StructType():
-            return _struct_to_avro(kind.cls)
-        case types.VarTupleType() | types.ListType():
-            item = _to_avro(kind.item_type, field)
-            return None if item is None else lambda values: [item(value) for value in values]
-        case types.UnionType():
-            inner = _to_avro(_only(kind), field)
-            return None if inner is None else lambda value: None if value is None else inner(value)
-        case _:
-            return None
-
-
-def _struct_from_avro(record: type[msgspec.Struct]) -> Convert:
-    """Dict -> Struct; fastavro has seen to the types of what is not touched here."""
-    converts = [
-        (field.name, convert)
-        for field in msgspec.structs.fields(record)
-        if (convert := _from_avro(types.type_info(field.type), field.name)) is not None
-    ]
-
-    def from_avro(value: dict[str, Any]) -> msgspec.Struct:
-        for name, convert in converts:
-            if name in value:
-                value[name] = convert(value[name])
-        return record(**value)
-
-    return from_avro
-
-
-def _from_avro(kind: types.Type, field: str) -> Convert | None:  # noqa: PLR0911 - one for each type
-    match kind:
-        case types.Metadata(type=types.DecimalType(), extra={"precision": int(precision), "scale": int(scale)}):
-            return _decimal_from_avro(field, precision, scale)
-        case types.DateTimeType():
-            return lambda micros: EPOCH + timedelta(microseconds=micros)
-        case types.StructType():
-            return _struct_from_avro(kind.cls)
-        case types.EnumType():
-            return kind.cls
-        case types.VarTupleType():
-            item = _from_avro(kind.item_type, field)
-            return tuple if item is None else lambda values: tuple([item(value) for value in values])
-        case types.UnionType():
-            inner = _from_avro(_only(kind), field)
-            return None if inner is None else lambda value: None if value is None else inner(value)
-        case _:
-            return None
-
-
-def _only(union: types.UnionType) -> types.Type:
-    """What an optional field holds when it holds something."""
-    (inner,) = (part for part in union.types if not isinstance(part, types.NoneType))
-    return inner
-
-
-def _decimal_to_avro(field: str, precision: int, scale: int) -> Convert:
-    limit, multiply, unit = 10**precision, _EXACT.multiply, Decimal(10) ** scale
-
-    def convert(value: Decimal) -> bytes:
-        if value == 0:  # most amounts of most records
-            return b"\0"
-        try:
-            exact = multiply(value, unit)
-            number = int(exact)
-        except (DecimalException, ValueError, OverflowError, TypeError) as error:
-            raise MappingError(field, f"{value!r} is not a number with {scale} decimals") from error
-        if number != exact:
-            raise MappingError(field, f"{value} has more than {scale} decimals")
-        if not -limit < number < limit:
-            raise MappingError(field, f"{value} has more than {precision - scale} digits before the point")
-        return number.to_bytes((number.bit_length() + 8) // 8, "big", signed=True)
-
-    return convert
-
-
-def _decimal_from_avro(field: str, precision: int, scale: int) -> Convert:
-    limit, from_bytes, scaleb = 10**precision, int.from_bytes, _EXACT.scaleb
-
-    def convert(value: bytes) -> Decimal:
-        if value == b"\0":
-            return ZERO
-        number = from_bytes(value, "big", signed=True)
-        if not -limit < number < limit:
-            raise ValueError(f"{field} is beyond {precision} digits")
-        return scaleb(Decimal(number), -scale)
-
-    return convert
-
-
-def _time_to_avro(field: str) -> Convert:
-    def convert(value: datetime) -> int:
-        try:
-            since = value - EPOCH
-        except TypeError as error:
-            raise MappingError(field, "a time without its zone") from error
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-    return convert
+        return made
 
 
 def _misfit(record: msgspec.Struct, error: Exception) -> MappingError:

@@ -167,3 +167,43 @@ def test_bytes_of_strangers_are_undecodable_and_nothing_worse(data: bytes) -> No
             codec.decode(bytes_)
         except DecodeError:
             continue
+
+
+def test_columns_of_every_kind_are_what_fastavro_reads(registry: MemoryRegistry) -> None:
+    scaled = {"type": "record", "name": "Scaled", "fields": [{"name": "scale", "type": "int"}]}
+    kinds: dict[str, tuple[Any, Any]] = {
+        "amount": ({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, Decimal("0.00")),
+        "other": ({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, Decimal("-1.50")),
+        "day": ({"type": "int", "logicalType": "date"}, date(2026, 3, 2)),
+        "at": ({"type": "long", "logicalType": "timestamp-millis"}, datetime(2026, 3, 2, 16, tzinfo=UTC)),
+        "parts": ({"type": "array", "items": ["null", scaled]}, [None, {"scale": 3}]),
+        "by_name": ({"type": "map", "values": "double"}, {"a": 0.5}),
+        "kind": ({"type": "enum", "name": "Kind", "symbols": ["A", "B"]}, "B"),
+        "some": (["null", "boolean"], True),
+    }
+    columns = [{"name": name, "type": kind} for name, (kind, _) in kinds.items()]
+    values = {name: value for name, (_, value) in kinds.items()}
+    row_type = msgspec.defstruct("AnyRow", [(name, Any) for name in kinds])
+
+    change = CapturedCodec("t", row_type, registry).decode(written(registry, envelope(columns), after=values))
+
+    assert change is not None
+    assert repr(msgspec.structs.asdict(change.after)) == repr(values)  # type: ignore[arg-type]  # made up here
+
+
+def test_decimal_of_more_bytes_than_its_type_has_digits_is_undecodable(registry: MemoryRegistry) -> None:
+    wire = json.loads(json.dumps(envelope()).replace('"logicalType": "decimal", ', ""))
+    long = written(registry, wire, after=row(SUBTOTAL=b"\1" * 20))
+    said = registry.id_of("y", json.dumps(envelope()))
+
+    with pytest.raises(DecodeError, match="beyond 19 digits"):
+        CapturedCodec("t", Row, registry).decode(b"\0" + said.to_bytes(4, "big") + long[5:])
+
+
+def test_envelope_that_does_not_tell_its_connection_is_none(registry: MemoryRegistry) -> None:
+    whole = envelope()
+    nameless = json.loads(json.dumps(whole).replace('{"name": "name", "type": "string"}, ', "", 1))
+    assert nameless != whole
+
+    with pytest.raises(DecodeError, match="no field `name`"):
+        CapturedCodec("t", Row, registry).decode(written(registry, nameless))

@@ -149,6 +149,9 @@ def test_amount_at_the_edge_fits(codecs: Codecs, amount: str) -> None:
 
 
 def test_amount_that_is_no_decimal_is_refused(codecs: Codecs) -> None:
+    # remembered, and equal to one of the wrong ones
+    codecs.of(topics.ORDERS).encode(order(total=Decimal("1.5")))
+
     for wrong in (None, "", "12", 1.5):
         with pytest.raises(MappingError):
             codecs.of(topics.ORDERS).encode(order(total=wrong))
