@@ -5,7 +5,7 @@ value comes from a field that says the same.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any
 
 from errors import MappingError
@@ -13,6 +13,10 @@ from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number
 
 Guard = Callable[[Any], Any]
 _SHOWN = 40
+#: Wide enough that amount times rate times factor loses no digit; far below what costs time.
+CONTEXT = Context(
+    prec=60, Emin=-200, Emax=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
 
 
 def guard(given: Type, wanted: Type) -> tuple[str, Guard] | None:  # noqa: PLR0911 - one for each kind
@@ -70,11 +74,11 @@ def _fits(given: Text, least: int, most: int | None) -> bool:
 
 
 def _amount(scale: int, precision: int | None) -> Guard:
-    smallest, digits = Decimal(1).scaleb(-scale), (precision or 100) - scale
+    smallest, digits, remainder = Decimal(1).scaleb(-scale), (precision or 100) - scale, CONTEXT.remainder
 
     def amount(number: Decimal | None) -> Decimal | None:
         # a remainder of the smallest unit tells too many decimals and NaN at once; this runs for every amount
-        if number is None or (not number % smallest and number.adjusted() < digits):
+        if number is None or (not remainder(number, smallest) and number.adjusted() < digits):
             return number
         if finite(number) and number.adjusted() >= digits:
             raise MappingError("", f"{_shown(number)} has more than {digits} digits before the point")

@@ -53,6 +53,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     tables: frozenset[str]
     #: What it reads, under its name.
     given: tuple[str, Type]
+    #: Whether it works out numbers, for which their bounds are set.
+    counts: bool = True
 
 
 def compiled(
@@ -130,6 +132,7 @@ class _Compiler:
             reads=frozenset(self.checker.reads),
             tables=frozenset(self.checker.asked_tables),
             given=given,
+            counts=self.checker.counts,
         )
 
     # what the file declares

@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from errors import BusError, MappingError
-from mapping import runtime
+from mapping.bounds import CONTEXT
 from mapping.compile import Compiled, compiled
 from mapping.extend import collisions, extended
 from mapping.kinds import strange
@@ -103,6 +103,11 @@ class DataMapping:
         functions = self._functions if self._functions is not None else library()
         return compiled(self.spec, self._records, functions, self.rules)
 
+    @cached_property
+    def _counts(self) -> bool:
+        """Setting the bounds of numbers takes as long as a small mapping does."""
+        return self.compiled.counts
+
     def require_runnable(self) -> None:
         """Compile it now, and not with the first record.
 
@@ -165,8 +170,9 @@ class DataMapping:
         Raises:
             MappingError: a field cannot be turned into the target's; names it.
         """
-        before = decimal.getcontext()
-        decimal.setcontext(runtime.CONTEXT)
+        before = decimal.getcontext() if self._counts else None
+        if before is not None:
+            decimal.setcontext(CONTEXT)
         try:
             return function(record, lookups, now)
         except MappingError as error:
@@ -179,7 +185,8 @@ class DataMapping:
             reason = _said(error) or strange(record, type_, name) or f"cannot be worked out ({type(error).__name__})"
             raise self._named(MappingError("", reason), error) from error
         finally:
-            decimal.setcontext(before)
+            if before is not None:
+                decimal.setcontext(before)
 
     def _named(self, error: MappingError, raised: Exception) -> MappingError:
         """The error with the field whose line failed, unless it names its own."""

@@ -1,14 +1,14 @@
 """What compiled mappings call besides functions of the language: bounds, rounding, and what is said of a fault."""
 
 from collections.abc import Callable, Iterable, Mapping, Sized
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import Decimal
 from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 
 from errors import MappingError
-from mapping.bounds import finite
+from mapping.bounds import CONTEXT, finite
 from mapping.functions.conversions import to_text
 
 T = TypeVar("T")
@@ -21,10 +21,6 @@ STEPS_LIMIT = 5_000_000
 STEP = 100
 #: Digits of a whole number, in bits.
 _BITS_LIMIT = 128
-#: Wide enough that amount times rate times factor loses no digit; far below what costs time.
-CONTEXT = Context(
-    prec=60, Emin=-200, Emax=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
-)
 _SHORTER = "give what a turn works out anew, such as a sum of all lines, a name under `let:` outside of the loop"
 ZERO = Decimal(0)
 _PLACES = tuple(Decimal(1).scaleb(-places) for places in range(16))

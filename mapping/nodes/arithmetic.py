@@ -45,6 +45,7 @@ def binop(expression: "Expression", node: ast.BinOp) -> Typed:  # noqa: PLR0911 
                 reading(given.type, expression.parsed.source(side), Number()) or _arithmetic_hint(sign, given.type),
             )
     code = ast.BinOp(left.code, node.op, right.code)
+    expression.checker.counts = True
     if isinstance(left.type, Integer) and isinstance(right.type, Integer):
         return _whole(node, code, left, right)
     first, second = as_number(left.type), as_number(right.type)
@@ -108,4 +109,5 @@ def unaryop(expression: "Expression", node: ast.UnaryOp) -> Typed:
         type_ = Integer(values=frozenset({constant})) if isinstance(constant, int) else given.type
         return Typed(expression.checker.constant(constant), type_, constant)
     type_ = given.type if isinstance(given.type, Number) else Integer()
+    expression.checker.counts = True
     return Typed(ast.UnaryOp(ast.USub(), given.code), type_)

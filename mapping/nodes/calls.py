@@ -13,7 +13,10 @@ from mapping.runtime import STEP
 from mapping.scope import UNKNOWN, Typed, method, name
 from mapping.shapes import (
     Anything,
+    Boolean,
     Broken,
+    Date,
+    Instant,
     Integer,
     ListOf,
     MapOf,
@@ -129,6 +132,7 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         expression.checker.weight += function.price // STEP
     free = not function.work or _is_free(expression, function, codes)
     arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
+    expression.checker.counts |= function.call is not None and not _has_no_numbers(function)
     code = _called(expression, function, arguments_, _numbers(function, given))
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
@@ -208,6 +212,13 @@ def _known_table(
                     f"the table {called} is not said to invert",
                     f"write lookups: {{{called}: {{inverts: true}}}}, so that check tells two rows of one value",
                 )
+
+
+def _has_no_numbers(function: Function) -> bool:
+    """Whether a function neither takes nor gives what may hold a decimal."""
+    types = (function.result, *(each.type for each in function.parameters))
+    inner = (each.item if isinstance(each, ListOf) else each for each in map(bare, types))
+    return all(isinstance(bare(each), Text | Integer | Boolean | Date | Instant) for each in inner)
 
 
 def _numbers(

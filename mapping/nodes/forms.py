@@ -48,6 +48,7 @@ def _sum(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) ->
         write = f"sum(…) adds numbers: write sum(each.{like[0]} for each in {of})" if like else "sum(…) adds numbers"
         raise expression.wrong(node, f"a sum of {item}", reading(item) or write)
     made = Number(scale=item.scale, exact=item.exact, finite=item.finite)
+    expression.checker.counts = True
     return Typed(call("_sum", code, name("_ZERO")), made)
 
 
@@ -311,6 +312,7 @@ def _abs(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) ->
     given = _only(expression, node, arguments, "abs(line.discount)")
     if not isinstance(given.type, Number | Integer):
         raise expression.wrong(node, f"is {given.type}, and abs(…) takes a number")
+    expression.checker.counts = True
     return Typed(call("_abs", given.code), given.type if isinstance(given.type, Number) else Integer())
 
 

@@ -1,6 +1,6 @@
 """What fields say of their values beyond the kind: asked when a mapping is loaded, else of each record."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, getcontext, localcontext
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
 from mapping.records import Records, type_of
 from mapping.shapes import Record, Unreadable
-from tests.doubles.small_mappings import NOW
+from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping
 
 D = Decimal
 
@@ -193,3 +193,42 @@ def test_from_a_field_that_says_the_same_nothing_is_asked() -> None:
     source = DataMapping(text.encode(), "it.yaml", records=Records({"Avro": AVRO})).compiled.source
 
     assert "_whole" not in source
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fields: {amount: 'round(order.total / 3, 2)'}",
+        "fields: {amount: 'round(-order.total, 2)'}",
+        "fields: {amount: 'round(abs(order.total), 2)'}",
+        "fields: {amount: 'round(sum(line.price for line in order.lines), 2)'}",
+        "fields: {amount: 'percent_of(order.total, 8.25)'}",
+        "fields: {texts: '[to_text(line.price) for line in order.lines if line.price * 3 > 5]'}",
+        "fields: {note: 'f\"{order.total} {-order.total}\"'}",
+        "fields: {whole: 'whole(order.total)'}",
+        "parts:\n  p: {from: {x: decimal}, to: decimal, value: 'round(x * 2, 2)'}\nfields: {amount: p(order.total)}",
+        "require: [{that: order.total + 0.00001 > order.total, say: no}]\nfields: {}",
+        "fields: {amount: 'round(order.total, 2)', note: trim(order.number)}",
+        "unmapped: keep in more\nfields: {more: '{}'}",
+    ],
+)
+def test_numbers_are_worked_out_the_same_whoever_calls(text: str) -> None:
+    order = {"total": D("1234567.00000"), "lines": [{**ORDER["lines"][0], "price": D("123456.78901")}] * 2}
+    usual = mapped(f"{text}\n", order)
+
+    with localcontext(Context(prec=3)) as narrow:
+        found = mapped(f"{text}\n", order)
+        assert getcontext() is narrow
+
+    assert found == usual
+
+
+def test_a_rule_counts_within_the_same_bounds() -> None:
+    def third(amount: Decimal) -> Decimal:
+        return amount / 3
+
+    run = mapping("rules: [third]\nfields: {amount: 'round(third(order.total), 2)'}\n", third=third)
+
+    with localcontext(Context(prec=3)):
+        assert run(ORDER, Lookups({}), NOW)["amount"] == D("6.67")
+        assert run({**ORDER, "total": D("12345.6")}, Lookups({}), NOW)["amount"] == D("4115.20")
