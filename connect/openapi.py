@@ -13,8 +13,12 @@ from errors import DecodeError
 
 OF_TYPES = {"integer": Kind.WHOLE, "number": Kind.DECIMAL, "boolean": Kind.FLAG}
 OF_FORMATS = {"date-time": Kind.MOMENT, "date": Kind.MOMENT, "byte": Kind.BYTES, "binary": Kind.BYTES}
+_OF_VALUES = {str: Kind.TEXT, int: Kind.WHOLE, float: Kind.DECIMAL, bool: Kind.FLAG}
+_EITHER = ("oneOf", "anyOf")
 #: A schema within a schema, as deep as anybody reads.
 _DEEPEST = 30
+#: Parts of schemas looked at; those that are each twice another one would double without end.
+_MOST = 500_000
 
 
 def records(document: bytes) -> tuple[Record, ...]:
@@ -37,6 +41,7 @@ class _Reader:
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self._schemas = schemas
         self._made: dict[str, Record] = {}
+        self._looked = 0
 
     def read(self) -> tuple[Record, ...]:
         for name, schema in self._schemas.items():
@@ -58,12 +63,17 @@ class _Reader:
         """Its own, and those of what it is all of."""
         found: dict[str, Any] = {}
         required: set[str] = set()
-        if depth > _DEEPEST:
+        self._looked += 1
+        if depth > _DEEPEST or self._looked > _MOST:
             return found, required
         for part in _list(schema.get("allOf")):
             inner, needed = self._properties(self._followed(_table(part)), depth + 1)
             found |= inner
             required |= needed
+        for part in (each for way in _EITHER for each in _list(schema.get(way))):
+            # one or the other: each field may be missing, and what two call alike may be either
+            inner, _ = self._properties(self._followed(_table(part)), depth + 1)
+            found |= {name: {} if found.get(name, each) != each else each for name, each in inner.items()}
         return found | _table(schema.get("properties")), required | {
             str(each) for each in _list(schema.get("required"))
         }
@@ -76,11 +86,14 @@ class _Reader:
         items = schema.get("items")
         if isinstance(items, dict):
             inner = self._field(outer, name, items, False, depth + 1)
+            if inner.repeated:
+                # no record has lists of lists
+                inner = Field(name=name, kind=Kind.ANY)
             return msgspec.structs.replace(inner, repeated=True, required=required, nullable=False)
         kind, record = self._kind(outer, name, schema, depth)
         types = schema.get("type")
-        nullable = bool(schema.get("nullable")) or (isinstance(types, list) and "null" in types)
-        length = schema.get("maxLength")
+        nullable = bool(schema.get("nullable")) or _may_be_null(schema)
+        length = next((each["maxLength"] for each in (schema, *_parts(schema)) if "maxLength" in each), None)
         return Field(
             name=name,
             kind=kind,
@@ -99,11 +112,11 @@ class _Reader:
             target = self._followed(schema)
             properties, _ = self._properties(target, depth)
             return (Kind.RECORD, of) if properties else self._kind(outer, name, _without_ref(target), depth + 1)
-        for way in ("allOf", "oneOf", "anyOf"):
+        for way in ("allOf", *_EITHER):
             parts = [each for each in _list(schema.get(way)) if _table(each).get("type") != "null"]
             if len(parts) == 1 and not schema.get("properties"):
                 return self._kind(outer, name, _table(parts[0]), depth + 1)
-        simple = _simple(schema)
+        simple = _simple(schema) or next((kind for each in _parts(schema) if (kind := _simple(each)) is not None), None)
         if simple is not None:
             return simple, ""
         inner = f"{outer}_{name}"
@@ -112,10 +125,26 @@ class _Reader:
         return (Kind.MAP if "additionalProperties" in schema else Kind.ANY), ""
 
 
+def _parts(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those it is all of."""
+    return [_table(each) for each in _list(schema.get("allOf"))]
+
+
+def _may_be_null(schema: Mapping[str, Any]) -> bool:
+    types = schema.get("type")
+    either = [_table(each).get("type") for way in _EITHER for each in _list(schema.get(way))]
+    return types == "null" or (isinstance(types, list) and "null" in types) or "null" in either
+
+
 def _simple(schema: Mapping[str, Any]) -> Kind | None:
     """What a value without parts is."""
     types = schema.get("type")
     type_ = next((each for each in types if each != "null"), "") if isinstance(types, list) else types
+    values = [schema["const"]] if "const" in schema else _list(schema.get("enum"))
+    if type_ is None and values:
+        # the values of a list are not kept, their type is
+        kinds = {_OF_VALUES.get(type(each)) for each in values if each is not None}
+        return kinds.pop() if len(kinds) == 1 else None
     if type_ == "string":
         return OF_FORMATS.get(str(schema.get("format")), Kind.TEXT)
     return OF_TYPES.get(str(type_))

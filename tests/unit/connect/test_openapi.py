@@ -72,6 +72,43 @@ def test_the_older_form_is_read_as_well() -> None:
     )
 
 
+def test_what_is_one_or_the_other_is_known_by_the_fields_of_both() -> None:
+    card = {"type": "object", "required": ["last4"], "properties": {"last4": {"type": "string"}, "at": {"const": 1}}}
+    wire = {"type": "object", "properties": {"iban": {"type": "string"}, "at": {"type": "string"}}}
+    order = {
+        "payment": {"oneOf": [{"$ref": "#/components/schemas/Card"}, wire]},
+        "ship": {"anyOf": [{"$ref": "#/components/schemas/Card"}, {"type": "null"}]},
+        "title": {"allOf": [{"type": "string"}, {"maxLength": 20}]},
+        "kind": {"enum": ["web", "shop", None]},
+        "mixed": {"enum": ["web", 1]},
+        "matrix": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+    }
+    schemas = {"Card": card, "Order": {"properties": order}}
+
+    found = {
+        each.name: each
+        for each in records(msgspec.json.encode({"openapi": "3.1.0", "components": {"schemas": schemas}}))
+    }
+
+    fields = {field.name: field for field in found["Order"].fields}
+    assert fields["payment"] == Field(name="payment", kind=Kind.RECORD, record="Order_payment")
+    assert fields["ship"] == Field(name="ship", kind=Kind.RECORD, record="Card", nullable=True)
+    assert fields["title"] == Field(name="title", kind=Kind.TEXT, length=20)
+    assert [fields[name].kind for name in ("kind", "mixed", "matrix")] == [Kind.TEXT, Kind.ANY, Kind.ANY]
+    assert [(each.name, each.kind, each.required) for each in found["Order_payment"].fields] == [
+        ("last4", Kind.TEXT, False),
+        ("at", Kind.ANY, False),
+        ("iban", Kind.TEXT, False),
+    ]
+
+
+def test_schemas_that_double_end() -> None:
+    twice = {"oneOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/A"}]}
+    document = {"openapi": "3.1.0", "components": {"schemas": {"A": twice, "B": {"allOf": twice["oneOf"]}}}}
+
+    assert records(msgspec.json.encode(document)) == ()
+
+
 def test_a_document_without_schemas_names_no_record() -> None:
     assert records(b'{"openapi": "3.1.0", "paths": {}}') == ()
 
