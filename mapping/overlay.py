@@ -34,7 +34,7 @@ def own_mappings(files: Mapping[str, bytes], ours: Mapping[str, DataMapping], st
             own = read(content, file)
             if file in back and base_of(own) is None:
                 # it stands for nothing, and turns back what another one makes
-                told += _misplaced(own)
+                told += misplaced(own, file.removesuffix(".yaml"))
                 DataMapping(content, file).require_runnable()
                 continue
             name = _stands_for(own)
@@ -78,13 +78,13 @@ def _stands_for(own: Spec) -> str:
 
 def _misfits(own: Spec, ours: Spec) -> Iterator[Message]:
     """It reads and makes what ours does, under the name of its own place."""
-    yield from _misplaced(own)
+    yield from misplaced(own, own.document.file.removesuffix(".yaml"))
     if own.extends is None and _types(own) != _types(ours):
         yield own.document.message(0, f"it does not read and make what {ours.id} does", ", ".join(_types(ours)))
 
 
-def _misplaced(own: Spec) -> Iterator[Message]:
-    stands = own.document.file.removesuffix(".yaml")
+def misplaced(own: Spec, stands: str) -> Iterator[Message]:
+    """One of a deployment's is called as its file stands below its folder, without the ending; pure."""
     if own.id != stands:
         node = own.document.root.get("mapping")
         at = node.start if node is not None else 0

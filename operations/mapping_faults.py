@@ -1,11 +1,14 @@
 """What is wrong with a mapping's file, and what in it nobody needs, held against the tables of its deployment."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 
 from bus.settings import ROOT, Settings, tables_in
 from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError, Message
-from mapping.overlay import FOLDER
+from mapping.overlay import FOLDER, misplaced
 from mapping.port import Lookups
 from mapping.tables import doubled, missing
 from mapping.unused import unused
@@ -30,19 +33,36 @@ def look(name: str, settings: Settings) -> Looked:
         known = named(name, settings)
         known.mapping.require_runnable()
         told = _of_tables(known.mapping, *_tables(known, settings))
-        return Looked(messages=tuple(told), warnings=tuple(unused(known.mapping)))
+        return Looked(messages=(*_of_place(known), *told), warnings=tuple(unused(known.mapping)))
     except BrokenMappingError as error:
         return Looked(messages=error.messages)
 
 
 def _tables(known: Known, settings: Settings) -> tuple[Lookups, tuple[str, ...]]:
     """Those it would run with, and what is wrong with their files: of the deployment in whose folder its file lies."""
-    file = ROOT / known.file
-    folder = next((each.parent for each in file.parents if each.name == FOLDER), settings.folder)
-    if folder == settings.folder or not (folder / "towpath.toml").is_file():
+    folder = _folder(known)
+    if folder is None or folder == settings.folder:
         return settings.lookups, settings.lookup_faults
     tables, faults = tables_in(folder)
     return Lookups(tables), faults
+
+
+def _folder(known: Known) -> Path | None:
+    """The deployment in whose folder of mappings its file lies; None: it lies in none."""
+    folders = [each.parent for each in _file(known).parents if each.name == FOLDER]
+    return next((each for each in folders if (each / "towpath.toml").is_file()), None)
+
+
+def _file(known: Known) -> Path:
+    below_root = ROOT / known.file
+    return below_root if below_root.is_file() else known.file.resolve()
+
+
+def _of_place(known: Known) -> Iterator[Message]:
+    folder = _folder(known)
+    if folder is not None:
+        stands = _file(known).relative_to(folder).with_suffix("").as_posix()
+        yield from misplaced(known.mapping.own, stands)
 
 
 def _of_tables(mapping: DataMapping, lookups: Lookups, faults: tuple[str, ...]) -> list[Message]:

@@ -225,10 +225,14 @@ def test_an_own_mapping_in_a_folder_of_its_own_is_known_by_its_place(deploy: Dep
 
     wrong = deploy()
     (told,) = [each for each in check(wrong).problems if each.startswith("mappings/shop/gifts.yaml")]
+    file = str(folder / "shop" / "gifts.yaml")
+    (by_itself,) = look(file, demo()).messages
     (folder / "shop" / "gifts.yaml").write_text(text.replace("mappings/orders", "mappings/shop/gifts"), "utf-8")
 
     said = "mappings/shop/gifts.yaml:1:10: it says it is mappings/orders, and stands elsewhere: "
     assert told == f"{said}mapping: mappings/shop/gifts"
+    assert str(by_itself).endswith(told.removeprefix("mappings/shop/gifts.yaml"))
+    assert look(file, deploy()).messages == ()
     assert [each.mapping.id for each in mapping_files.own(deploy())] == ["mappings/shop/gifts"]
 
 
