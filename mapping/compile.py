@@ -236,7 +236,7 @@ class _Compiler:
     def _unused_parts(self) -> None:
         for name, part in self.parts.items():
             # what calls it may be wrong in itself
-            meant = self.told.messages and re.search(rf"\b{name}\(", self.spec.document.text)
+            meant = self.told.messages and re.search(rf"\b{re.escape(name)}\(", self.spec.document.text)
             if not meant and name not in {each for each, *_ in self.written}:
                 self.told.say(part.name, f"nobody calls {name}", "leave the part out")
 

@@ -77,6 +77,9 @@ def _quoted(text: str, begun: int, at: int, problem: str) -> tuple[int, str, str
 
 
 def _flow(text: str, begun: int, at: int) -> tuple[int, str, str]:
+    if begun >= len(text):
+        # the file ends within it: YAML names its end
+        begun = max(text.rfind("{"), text.rfind("["))
     closing = {"{": "}", "[": "]"}.get(text[begun], "}")
     if "\n" in text[begun:at] or at >= len(text.rstrip()):
         return begun, f"the {text[begun]} is never closed", f"write {closing} at its end"

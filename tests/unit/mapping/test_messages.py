@@ -183,6 +183,9 @@ def test_what_is_wrong_with_a_file_is_said_once_where_it_stands(text: str, place
 def test_a_part_that_is_called_wrongly_is_not_said_to_be_called_by_nobody() -> None:
     assert told(PART + "fields: {}\n") == ["6:3: nobody calls p: leave the part out"]
     assert len(told(PART + "fields: {note: p(order.id), nte: p(order.number)}\n")) == 2
+    assert any(
+        "cannot be a name" in each for each in told(PART.replace(" p:", " '\\p(':") + "fields: {note: order.id}\n")
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Mapping files keep their bytes: what is edited changes, and nothing else."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,6 +175,9 @@ def test_every_character_is_found_where_it_is_written(words: list[str], style: s
         (b"a:\n    b: c\n  d: e", "f:3:3: is indented as nothing above it is"),
         (b"a: {b: c\nd: e", "f:1:4: the { is never closed: write } at its end"),
         (b"a: [b, c", "f:1:4: the [ is never closed: write ] at its end"),
+        (b"a: {", "f:1:4: the { is never closed: write } at its end"),
+        (b"a: {b: c, ", "f:1:4: the { is never closed"),
+        (b"a: {b: [", "f:1:8: the [ is never closed"),
         (b"a: {b: c d: e}", "f:1:11: a comma or } is missing"),
         (b"a: 'b\nc: d", "f:1:4: the quote is never closed: write ' at the end of the text"),
         (b'a: "b\nc: d', 'f:1:4: the quote is never closed: write " at the end'),
@@ -195,3 +200,12 @@ def test_what_no_mapping_file_needs_is_refused(text: bytes, said: str) -> None:
         Document(text, "f")
 
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "whole", ["a: {b: [c, 'd e'], f: \"g\"}\nh:\n  - i: |-\n      j\n  - {k: l}\n", "a: &b !c [*d]\n? e\n: f\n"]
+)
+def test_a_file_that_ends_anywhere_is_read_or_refused(whole: str) -> None:
+    for end in range(len(whole)):
+        with suppress(BrokenMappingError):
+            Document(whole[:end].encode(), "f")
