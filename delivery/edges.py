@@ -31,13 +31,13 @@ class Edges:
 
     # ---- webhooks
 
-    async def seen_webhook(self, id_: str) -> bool:
-        """Was a webhook of this id accepted before?"""
-        return bool(await self._database.fetch(statements.SEEN_WEBHOOK, {"id": id_}))
+    async def seen_webhooks(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these webhooks were accepted before."""
+        return frozenset(row[0] for row in await self._database.fetch(statements.SEEN_WEBHOOKS, {"ids": list(ids)}))
 
-    async def remember_webhook(self, id_: str) -> bool:
-        """Remember an accepted webhook, after the broker has what it said; False if it was remembered before."""
-        return await self._database.execute(statements.REMEMBER_WEBHOOK, {"id": id_}) == 1
+    async def remember_webhooks(self, ids: Sequence[str]) -> int:
+        """Remember accepted webhooks, after the broker has what they said; how many were not remembered before."""
+        return await self._database.execute(statements.REMEMBER_WEBHOOKS, {"ids": list(ids)})
 
     async def forget_webhooks(self, older_than_s: float) -> int:
         """Drop ids no sender repeats any more."""

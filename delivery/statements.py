@@ -682,9 +682,12 @@ KNOWN_AS = """
 SELECT id_there FROM cross_references WHERE canonical_id = %(canonical_id)s AND record = %(record)s
 ORDER BY since DESC, id_there LIMIT 1
 """
-SEEN_WEBHOOK = "SELECT 1 FROM webhook_ids WHERE id = %(id)s"
-REMEMBER_WEBHOOK = """
-INSERT INTO webhook_ids (id, first_seen) VALUES (%(id)s, statement_timestamp()) ON CONFLICT DO NOTHING
+SEEN_WEBHOOKS = "SELECT id FROM webhook_ids WHERE id = ANY (%(ids)s)"
+# in one order, so that two gateways never wait for each other
+REMEMBER_WEBHOOKS = """
+INSERT INTO webhook_ids (id, first_seen)
+SELECT id, statement_timestamp() FROM unnest(%(ids)s::text[]) AS id ORDER BY id
+ON CONFLICT DO NOTHING
 """
 FORGET_WEBHOOKS = """
 DELETE FROM webhook_ids WHERE first_seen < statement_timestamp() - make_interval(secs => %(older_than_s)s)

@@ -1,6 +1,7 @@
 """Every topic: name, value, key, keeping and its one writing stage; the page to keep a finger in while reading."""
 
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -270,6 +271,7 @@ TO_COME: tuple[Topic, ...] = (
 )
 
 
+@cache
 def by_name(name: str) -> Topic:
     """The topic of that name; KeyError for a stranger."""
     return {topic.name: topic for topic in TOPICS}[name]

@@ -38,6 +38,22 @@ def check_shape(body: bytes) -> None:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DecodeError("not UTF-8", at=error.start) from None
+    if _may_hurt(body):
+        _check_tokens(body)
+    try:
+        _ANY.decode(body)
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"no JSON: {error}") from error
+
+
+def _may_hurt(body: bytes) -> bool:
+    """Whether its tokens have to be counted: with few brackets, be they in strings, and few bytes it is neither deep
+    nor of many parts.
+    """
+    return body.count(b"[") + body.count(b"{") > DEEPEST or len(body) > MOST_TOKENS
+
+
+def _check_tokens(body: bytes) -> None:
     depth = 0
     for count, token in enumerate(_TOKEN.finditer(body)):
         first = body[token.start()]
@@ -46,7 +62,3 @@ def check_shape(body: bytes) -> None:
             raise DecodeError(f"nested deeper than {DEEPEST}")
         if count >= MOST_TOKENS:
             raise DecodeError(f"more than {MOST_TOKENS} parts")
-    try:
-        _ANY.decode(body)
-    except msgspec.DecodeError as error:
-        raise DecodeError(f"no JSON: {error}") from error

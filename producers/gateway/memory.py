@@ -1,7 +1,8 @@
 """Remembers accepted webhooks in the connections' stores, and does without while PostgreSQL is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from bus import metrics
 from delivery.database import Database
 from delivery.edges import Edges
+from delivery.gathering import Gathering
 from errors import BusError
 from producers.gateway.repeats import Key
 
@@ -22,6 +24,10 @@ _PATIENCE_S = 0.5
 _REST_S = 5.0
 #: The longest span of retries a sender is known for, and one day more.
 KEPT_S = 4 * 86_400.0
+#: Ids in one question.
+_AT_ONCE = 500
+#: What was accepted so shortly before a crash is forgotten: a repeat is stored again, which the next stage notices.
+_COMPANY_S = 0.01
 
 BuildDatabase = Callable[[], Database]
 
@@ -31,32 +37,66 @@ class StoreMemory:
 
     def __init__(self, stores: Mapping[str, BuildDatabase]) -> None:
         """`stores`: how to build the database of each connection's store."""
-        self._stores = {connection: _Lenient(connection, build) for connection, build in stores.items()}
-        self._remembering: set[asyncio.Task[object]] = set()
+        self._stores = {connection: _Store(_Lenient(connection, build)) for connection, build in stores.items()}
 
     async def knows(self, key: Key) -> bool:
         """As in `Memory`."""
         store = self._stores.get(key[0])
-        return store is not None and bool(await store.ask(lambda edges: edges.seen_webhook(key[1])))
+        return store is not None and await store.seen.put(key[1])
 
     async def remember(self, key: Key) -> None:
         """As in `Memory`: begun, as the sender's answer may not wait for it."""
         store = self._stores.get(key[0])
         if store is not None:
-            task = asyncio.create_task(store.ask(lambda edges: edges.remember_webhook(key[1])))
-            self._remembering.add(task)
-            task.add_done_callback(self._remembering.discard)
+            store.accept(key[1])
 
     async def forget_old(self) -> None:
         """Drop what no sender repeats any more."""
         for store in self._stores.values():
-            await store.ask(lambda edges: edges.forget_webhooks(KEPT_S))
+            await store.lenient.ask(lambda edges: edges.forget_webhooks(KEPT_S))
 
     async def close(self) -> None:
         """Give the connections back, once what is being remembered is, or takes too long."""
-        await asyncio.gather(*self._remembering)
         for store in self._stores.values():
             await store.close()
+
+
+class _Store:
+    """What is asked of one store at the same time makes one question: a lone webhook waits for nobody."""
+
+    def __init__(self, lenient: "_Lenient") -> None:
+        self.lenient = lenient
+        self.seen: Gathering[str, bool] = Gathering(self._seen, largest=_AT_ONCE)
+        self._accepted: list[str] = []
+        self._remembering: asyncio.Task[None] | None = None
+
+    def accept(self, delivery_id: str) -> None:
+        """Have it remembered with those of the moment."""
+        self._accepted.append(delivery_id)
+        if self._remembering is None:
+            self._remembering = asyncio.create_task(self._remember())
+
+    async def close(self) -> None:
+        if self._remembering is not None:
+            await self._remembering
+        await self.seen.close()
+        await self.lenient.close()
+
+    async def _remember(self) -> None:
+        while self._accepted:
+            # nobody waits for it, so there may be company
+            await asyncio.sleep(_COMPANY_S)
+            ids, self._accepted = self._accepted[:_AT_ONCE], self._accepted[_AT_ONCE:]
+            await self.lenient.ask(partial(_remember, ids))
+        self._remembering = None
+
+    async def _seen(self, ids: Sequence[str]) -> list[bool]:
+        known = await self.lenient.ask(lambda edges: edges.seen_webhooks(ids)) or frozenset()
+        return [each in known for each in ids]
+
+
+async def _remember(ids: Sequence[str], edges: Edges) -> int:
+    return await edges.remember_webhooks(ids)
 
 
 class _Lenient:

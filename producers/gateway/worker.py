@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from bus import clock, logs
 from bus.codec import Codecs
-from bus.process import run_async
+from bus.process import run_async, spare_the_collector
 from bus.producer import BusProducer, Publisher
 from bus.registry import Registry
 from bus.settings import Settings
@@ -160,6 +160,7 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        spare_the_collector()
         log.info("gateway.ready", host=host, port=port, connections=connections)
         try:
             if self.died_of is None:

@@ -55,13 +55,13 @@ async def test_cursor_of_a_dead_reader_is_taken_over(edges: Edges) -> None:
 
 
 async def test_webhook_is_remembered_once(edges: Edges) -> None:
-    assert not await edges.seen_webhook("msg_1")
-    assert await edges.remember_webhook("msg_1")
-    assert await edges.seen_webhook("msg_1")
-    assert not await edges.remember_webhook("msg_1")
+    assert await edges.seen_webhooks(["msg_1"]) == frozenset()
+    assert await edges.remember_webhooks(["msg_1", "msg_2"]) == 2
+    assert await edges.seen_webhooks(["msg_1", "msg_3"]) == {"msg_1"}
+    assert await edges.remember_webhooks(["msg_3", "msg_1"]) == 1
     assert await edges.forget_webhooks(3600) == 0
-    assert await edges.forget_webhooks(-1) == 1
-    assert not await edges.seen_webhook("msg_1")
+    assert await edges.forget_webhooks(-1) == 3
+    assert await edges.seen_webhooks(["msg_1"]) == frozenset()
 
 
 async def test_days_of_history_come_and_go(store: Store, bus_dsn: str) -> None:

@@ -1,11 +1,12 @@
 """Lineage beside a record: repeats are recognisable, strangers do no harm."""
 
+import uuid
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.headers import Lineage, descend, event_id, from_headers, new_trace, to_headers
+from bus.headers import NAMESPACE, Lineage, descend, event_id, from_headers, new_trace, to_headers
 from schemas.types import Root
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -64,3 +65,10 @@ def test_headers_of_strangers_do_no_harm(headers: list[tuple[str, bytes | None]]
 
 def test_trace_that_begins_here_has_the_form_of_w3c() -> None:
     assert new_trace(b"\1" * 16, b"\2" * 8) == f"00-{'01' * 16}-{'02' * 8}-01"
+
+
+@given(st.text(), st.text(), st.integers(), st.text())
+def test_ids_are_those_of_the_standard_library(root: str, route: str, ordinal: int, digest: str) -> None:
+    name = "\n".join((root, route, str(ordinal), digest))
+
+    assert event_id(root, route, ordinal, digest) == str(uuid.uuid5(NAMESPACE, name))

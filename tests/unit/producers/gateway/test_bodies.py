@@ -95,3 +95,18 @@ def test_the_worst_bodies_take_little_time(body: bytes) -> None:
         check_shape(body + b"!")
 
     assert time.thread_time() - started < 0.25
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_depth_is_bounded_exactly(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+
+    check_shape(opening * DEEPEST + b"1" + closing * DEEPEST)
+
+    with pytest.raises(DecodeError, match="deeper"):
+        check_shape(opening * (DEEPEST + 1) + b"1" + closing * (DEEPEST + 1))
+
+
+def test_parts_are_counted_in_a_body_without_depth() -> None:
+    with pytest.raises(DecodeError, match="parts"):
+        check_shape(b"[" + b'"",' * MOST_TOKENS + b"1]")

@@ -1,10 +1,15 @@
 """The gateway's memory in the connections' stores: it helps, and nobody waits for it."""
 
 import asyncio
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
 
 from delivery.database import Database, Parameters
+from producers.gateway import memory as at
 from producers.gateway.memory import StoreMemory
+from producers.gateway.repeats import Key
 
 KEY = ("clarity-main", "msg_1")
 
@@ -13,7 +18,8 @@ class SlowDatabase:
     """A database whose answer takes until somebody lets it."""
 
     def __init__(self) -> None:
-        self.remembered: list[object] = []
+        self.remembered: list[str] = []
+        self.asked: list[list[str]] = []
         self.answers = asyncio.Event()
 
     async def open(self) -> None:
@@ -24,17 +30,61 @@ class SlowDatabase:
 
     async def execute(self, _statement: str, parameters: Parameters) -> int:
         await self.answers.wait()
-        self.remembered.append(parameters["id"])
-        return 1
+        ids = cast("list[str]", parameters["ids"])
+        self.remembered += ids
+        return len(ids)
+
+    async def fetch(self, _statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        ids = cast("list[str]", parameters["ids"])
+        self.asked.append(ids)
+        await self.answers.wait()
+        return [(each,) for each in ids if each in self.remembered]
 
 
-async def test_the_sender_does_not_wait_until_a_webhook_is_remembered() -> None:
-    store = SlowDatabase()
-    memory = StoreMemory({"clarity-main": lambda: cast("Database", store)})
+@pytest.fixture
+def store() -> SlowDatabase:
+    return SlowDatabase()
 
+
+@pytest.fixture
+def memory(store: SlowDatabase) -> StoreMemory:
+    return StoreMemory({"clarity-main": lambda: cast("Database", store)})
+
+
+def keys(count: int) -> Iterator[Key]:
+    return (("clarity-main", f"msg_{number}") for number in range(1, count + 1))
+
+
+async def test_the_sender_does_not_wait_until_a_webhook_is_remembered(memory: StoreMemory, store: SlowDatabase) -> None:
     await memory.remember(KEY)
 
     assert store.remembered == []
     store.answers.set()
     await memory.close()
     assert store.remembered == ["msg_1"]
+
+
+async def test_webhooks_that_come_together_are_one_question(memory: StoreMemory, store: SlowDatabase) -> None:
+    store.answers.set()
+    store.remembered = ["msg_3"]
+
+    known = await asyncio.gather(*(memory.knows(key) for key in keys(100)))
+
+    assert [number for number, each in enumerate(known, 1) if each] == [3]
+    assert len(store.asked) == 1
+    await memory.close()
+
+
+async def test_whoever_waits_behind_a_question_that_hangs_is_let_through_with_it(
+    memory: StoreMemory, store: SlowDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at, "_PATIENCE_S", 0.01)
+    first = asyncio.create_task(memory.knows(KEY))
+    while not store.asked:
+        await asyncio.sleep(0)
+
+    known = await asyncio.gather(first, *(memory.knows(key) for key in keys(20)))
+
+    assert known == [False] * 21
+    assert store.asked == [["msg_1"]]
+    await memory.close()

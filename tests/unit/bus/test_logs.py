@@ -1,0 +1,68 @@
+"""One JSON object a line, whoever logs; nothing of what variables held."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from bus import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """What a process of that name wrote."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.set_up("streams", level="INFO", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_says_process_level_and_time(stream: io.StringIO) -> None:
+    structlog.get_logger("bus.worker").info("worker.ready", agents=["a"])
+
+    [line] = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "worker.ready", "level": "info", "process": "streams", "agents": ["a"]}
+
+
+def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
+    log = structlog.get_logger("bus.pipe")
+
+    log.debug("pipe.batch")
+    log.warning("event.dead")
+
+    assert [line["event"] for line in lines(stream)] == ["event.dead"]
+
+
+def test_libraries_log_the_same_way(stream: io.StringIO) -> None:
+    logging.getLogger("confluent").warning("broker %s is away", 1)
+    logging.getLogger("httpx").info("GET")
+
+    [line] = lines(stream)
+    assert (line["event"], line["logger"], line["process"]) == ("broker 1 is away", "confluent", "streams")
+
+
+def test_a_traceback_tells_places_and_no_values(stream: io.StringIO) -> None:
+    try:
+        secret = "4711"
+        raise ValueError(len(secret))
+    except ValueError:
+        structlog.get_logger("bus.worker").exception("worker.died")
+
+    [line] = lines(stream)
+    assert line["level"] == "error"
+    assert line["exception"][0]["exc_type"] == "ValueError"
+    assert "4711" not in stream.getvalue()
