@@ -8,7 +8,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from operations.offsets import TopicPlaces, admin_of, committed, describe, ends, starts
+from benchmarks.harness.processes import wait_until
+from errors import RetryableError
+from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
 
 
 class Topics:
@@ -20,12 +22,13 @@ class Topics:
         self._made: list[str] = []
         self._places: dict[str, TopicPlaces] = {}
 
-    def make(self, what: str, partitions: int = 12, **config: str) -> str:
-        """A new, empty topic; its name."""
+    def make(self, what: str, partitions: int = 12, config: Mapping[str, str] | None = None) -> str:
+        """A new, empty topic whose partitions all have their leader; its name."""
         name = f"benchmark.{what}.{uuid.uuid4().hex[:8]}"
-        settings = {"message.timestamp.type": "LogAppendTime", **config}
+        settings = {"message.timestamp.type": "LogAppendTime", **(config or {})}
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result()
         self._made.append(name)
+        wait_until(lambda: self._has_leaders(name), f"leaders of {name}", within_s=60)
         return name
 
     def drop(self, *names: str) -> None:
@@ -41,10 +44,8 @@ class Topics:
         self.drop(*self._made)
 
     def count(self, *names: str) -> int:
-        """Records in some topics now, by the ends of their partitions."""
-        places = {name: self._place(name) for name in names}
-        first, last = starts(self.admin, places), ends(self.admin, places)
-        return sum(last[place] - first[place] for place in last)
+        """Records ever written to some topics, by the ends of their partitions."""
+        return sum(ends(self.admin, {name: self._place(name) for name in names}).values())
 
     def committed(self, group: str) -> int:
         """Sum of a group's committed offsets, over all topics."""
@@ -55,6 +56,12 @@ class Topics:
         for future in self.admin.delete_consumer_groups([group]).values():
             with contextlib.suppress(Exception):
                 future.result()
+
+    def _has_leaders(self, name: str) -> bool:
+        try:
+            return len(ends(self.admin, {name: self._place(name)})) > 0
+        except (RetryableError, KeyError):  # it is known, and not yet everywhere
+            return False
 
     def _place(self, name: str) -> TopicPlaces:
         if name not in self._places:
