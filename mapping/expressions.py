@@ -37,7 +37,7 @@ _SAID = {
         'names stand without them: order.number; within a text as f"{order.number}"; a list is [a, b]',
     ),
     ast.SetComp: ("mappings know no sets", "write distinct(…)"),
-    ast.BitOr: ("mappings know no `|`", "write `or`"),
+    ast.BitOr: ("mappings know no `|`", "write `or`, or a function around its value: upper(order.number)"),
     ast.BitAnd: ("mappings know no `&`", 'write `and`; texts are put together as f"{a}{b}"'),
     ast.BitXor: ("mappings know no `^`, and no powers", "multiply"),
     ast.Invert: ("mappings know no `~`", "write `not`, or none"),
@@ -167,6 +167,8 @@ class Parsed:
         if foreign is not None:
             raise WrongError(foreign.text, foreign.write, start=foreign.at)
         # with brackets of its own it begins behind the one that was put around it
+        if isinstance(self.tree, ast.Tuple) and self.tree.col_offset == 0 and not self.tree.elts and not self._template:
+            raise WrongError("is a comment and nothing else", "write an expression, or leave the line out")
         if isinstance(self.tree, ast.Tuple) and self.tree.col_offset == 0:
             write = "a decimal has a point: 1.50; a list stands in brackets: [a, b]"
             raise WrongError("a comma outside of brackets", write, start=self.span(self.tree.elts[0])[1])
@@ -268,6 +270,8 @@ def _own_hint(text: str, problem: str) -> str:
 def _hint(text: str, problem: str) -> str:
     if "never closed" in problem or "unmatched" in problem or "does not match" in problem:
         return "close each bracket that is opened"
+    if "Generator" in problem:
+        return "put the list in brackets: [line.sku for line in order.lines]"
     if "expecting '}'" in problem:
         return "write } behind the expression"
     if "unterminated" in problem:

@@ -20,6 +20,9 @@ NOTE = "lookups: [items]\nfields:\n  note: "
 EXPRESSIONS = [
     ('f"{default(order.note, "")}"', 4, "write default(order.note, '')"),
     ('f"{order.number} {order.id"', 18, "write } behind the expression"),
+    ('"#{order.number}"', 2, "is a comment and nothing else"),
+    ("join(line.sku for line in order.lines, ', ')", 6, "put the list in brackets: [line.sku for line in order.lines]"),
+    ("order.number | upper", 1, "upper(order.number)"),
     ('"{order.number}"', 2, 'within a text as f"{order.number}"'),
     ("{order.number}", 1, "names stand without braces: order.number"),
     ("{{order.number}}", 2, "names stand without braces: order.number"),
