@@ -17,7 +17,7 @@ from bus.acks import OrderedAcks, Written
 from bus.events import Incoming, Outgoing, check_size
 from bus.faust_app import BusApp, BusStream
 from bus.patience import GivenUpError, patiently
-from errors import FatalError, RejectedError
+from errors import FatalError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
 
@@ -126,10 +126,14 @@ async def _pipe(
             if look_up is not None:
                 await patiently(partial(look_up, incoming), name, wanted)
             for event in incoming:
-                # it may wait for a schema never seen before, and the registry away
                 turn = partial(outputs, event, name, transform, bury, limit)
-                caused = await patiently(turn, name, wanted)
+                try:
+                    caused = turn()
+                except RetryableError:  # it waits for a schema never seen before, and the registry away
+                    caused = await patiently(partial(_later, turn), name, wanted)
                 futures.extend([await send(app, outgoing) for outgoing in caused])
+                if not wanted():
+                    break  # given up while a full producer kept us waiting
         except GivenUpError:
             pass  # what is sent already comes again; the rest is for the next owner alone: it would come too late
         metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
@@ -142,9 +146,11 @@ def _is_now(acks: OrderedAcks, epoch: int) -> bool:
     return epoch == acks.epoch
 
 
-async def outputs(
-    incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit
-) -> list[Outgoing]:
+async def _later(turn: Callable[[], list[Outgoing]]) -> list[Outgoing]:
+    return turn()
+
+
+def outputs(incoming: Incoming, name: str, transform: Transform, bury: Bury, limit: DeadLetterLimit) -> list[Outgoing]:
     """Everything an event causes, checked before any of it is sent: it is written whole or buried whole."""
     try:
         made = list(transform(incoming))

@@ -14,7 +14,7 @@ from faust.transport import base, producer
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, RecordMetadata
 
-from bus.faust_app import SETTINGS, NothingSkipped
+from bus.faust_app import SETTINGS, NothingSkipped, StraightConductor
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -268,6 +268,7 @@ def transport_of(broker: Broker) -> type[base.Transport]:
     """A Faust transport to that broker."""
 
     class MemoryTransport(base.Transport):
+        Conductor = StraightConductor
         Consumer = MemoryConsumer
         Producer = MemoryProducer
         driver_version = "memory"
