@@ -2,7 +2,8 @@
 
 Runs before any package of ours is there, so it uses the standard library alone. Repeated, it does nothing; interrupted,
 it begins anew. What it makes: `.venv`, from the locked requirements, and the ODBC libraries that pyodbc loads.
-With the argument `lock` (`make lock`) it chooses the versions of those requirements anew.
+With the argument `lock` (`make lock`) it chooses the versions of those requirements anew; with `bench` it makes the
+environment of the benchmarks' peers instead.
 """
 
 # ruff: noqa: S603, S607  every command here is written here, and is found on the path of whoever sets up
@@ -23,7 +24,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-STAMP = VENV / "towpath-stamp"
+STAMP = "towpath-stamp"
+#: The libraries we are measured beside, which do not fit into one environment with ours (`make bench`).
+BENCH = ROOT / ".cache" / "bench"
+BENCH_LOCK = ROOT / "requirements" / "bench.txt"
 ODBC_LINK = VENV / "odbc"
 LOCK = ROOT / "requirements" / "dev.txt"
 UV_LOCK = ROOT / "requirements" / "uv.txt"
@@ -59,8 +63,10 @@ def main() -> int:
         with _only_one():
             if sys.argv[1:] == ["lock"]:
                 _lock_requirements()
+            elif sys.argv[1:] == ["bench"]:
+                _set_up_packages(BENCH, BENCH_LOCK)
             else:
-                _set_up_packages()
+                _set_up_packages(VENV, LOCK)
                 _set_up_odbc()
     except SetupError as error:
         sys.stderr.write(f"setup: {error}\n")
@@ -92,33 +98,35 @@ class _only_one:  # noqa: N801 reads as the words it stands for
 # --- Python packages ---
 
 
-def _set_up_packages() -> None:
-    usable = _is_usable()
-    if usable and STAMP.read_text() == _stamp():
+def _set_up_packages(venv: Path, lock: Path) -> None:
+    usable, stamp = _is_usable(venv, lock), venv / STAMP
+    if usable and stamp.read_text() == _stamp(lock):
         return
     uv, environment = _uv(), _uv_environment(_pip_settings())
     # until the end of this there is no finished environment, whatever interrupts it
-    STAMP.unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
     if not usable:
-        _say("making .venv")
+        _say(f"making {venv.name}")
         # a half-made environment may have packages without their files: begin anew
-        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], environment)
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], environment)
     _say("installing the locked packages")
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    python = str(VENV / "bin" / "python")
-    _run([uv, "pip", "sync", *quiet, "--require-hashes", "--python", python, str(LOCK)], environment)
-    STAMP.write_text(_stamp())
+    python = str(venv / "bin" / "python")
+    _run([uv, "pip", "sync", *quiet, "--require-hashes", "--python", python, str(lock)], environment)
+    stamp.write_text(_stamp(lock))
 
 
-def _is_usable() -> bool:
+def _is_usable(venv: Path, lock: Path) -> bool:
     """Whether an earlier set-up finished here, and none of its files has gone; its packages may be of another lock."""
     try:
         # a link to a Python that was removed is no Python
-        if not (VENV / "bin" / "python").exists() or STAMP.read_text().split("\n")[0] != _stamp().split("\n")[0]:
+        if not (venv / "bin" / "python").exists():
+            return False
+        if (venv / STAMP).read_text().split("\n")[0] != _stamp(lock).split("\n")[0]:
             return False
     except FileNotFoundError:
         return False
-    places = list((VENV / "lib").glob("python3.*/site-packages"))
+    places = list((venv / "lib").glob("python3.*/site-packages"))
     return bool(places) and all(_files_are_there(record) for record in places[0].glob("*.dist-info/RECORD"))
 
 
@@ -129,10 +137,10 @@ def _files_are_there(record: Path) -> bool:
         return all(name.endswith(".pyc") or os.path.lexists(f"{place}/{name}") for name in names)
 
 
-def _stamp() -> str:
+def _stamp(lock: Path) -> str:
     """What the environment is made of: on the first line what can only be made anew, on the second what can change."""
     base = [sys.version.encode(), os.fsencode(Path(sys.executable).resolve()), os.fsencode(ROOT)]
-    return f"{hashlib.sha256(b'|'.join(base)).hexdigest()}\n{hashlib.sha256(LOCK.read_bytes()).hexdigest()}\n"
+    return f"{hashlib.sha256(b'|'.join(base)).hexdigest()}\n{hashlib.sha256(lock.read_bytes()).hexdigest()}\n"
 
 
 def _uv() -> str:
@@ -160,12 +168,14 @@ def _lock_requirements() -> None:
     """Choose versions within `pyproject.toml` and write them down with their hashes; no host's name is among it."""
     uv, environment = _uv(), _uv_environment(_pip_settings())
     style = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"]
-    for groups, lock in (([], "run.txt"), (["--group", "dev"], "dev.txt")):
-        target = str(LOCK.with_name(lock))
-        _run(
-            [uv, "pip", "compile", str(ROOT / "pyproject.toml"), *groups, *style, "--upgrade", "-o", target],
-            environment,
-        )
+    project = str(ROOT / "pyproject.toml")
+    chosen = {
+        "run.txt": [project],
+        "dev.txt": [project, "--group", "dev"],
+        BENCH_LOCK.name: ["--group", f"{project}:bench"],
+    }
+    for lock, of in chosen.items():
+        _run([uv, "pip", "compile", *of, *style, "--upgrade", "-o", str(LOCK.with_name(lock))], environment)
 
 
 def _pip_settings() -> dict[str, str]:

@@ -171,7 +171,7 @@ class Way:
         return self._burial.filtered(event, code, source)
 
 
-def _source(event: Incoming, decoded: Fetched | Captured[Any]) -> Source:
+def _source(event: Incoming, decoded: Any) -> Source:
     match decoded:
         case Fetched():
             return Source(
@@ -181,3 +181,5 @@ def _source(event: Incoming, decoded: Fetched | Captured[Any]) -> Source:
             )
         case Captured():
             return Source(connection=decoded.connection, source_version=event.timestamp_ms * 1000)
+        case _:  # a record of ours says both itself
+            return Source(connection=decoded.connection, source_version=decoded.source_version)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -28,7 +29,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     quick: bool
     repeats: int
-    #: Contenders whose names begin so, and nothing else; empty: all.
+    #: Contenders whose names begin as this pattern says, and nothing else; empty: all.
     only: str
     started: datetime
 
@@ -39,7 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def wants(self, name: str) -> bool:
         """Whether a contender is to run."""
-        return name.startswith(self.only)
+        return re.match(self.only, name) is not None
 
 
 def ask(about: str | None, arguments: list[str] | None = None) -> Asked:
@@ -53,7 +54,7 @@ def parser_of(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="well under a minute; the kept result stays as it is")
     parser.add_argument("--repeats", type=int, help=f"rounds; {REPEATS}, with --quick {QUICK_REPEATS}")
-    parser.add_argument("--only", default="", help="contenders whose names begin so; the kept result stays as it is")
+    parser.add_argument("--only", default="", help="contenders whose names begin so, a|b; the kept result stays")
     return parser
 
 

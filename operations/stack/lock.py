@@ -47,12 +47,12 @@ def resolve(repository: Path) -> Iterator[Artifact]:
     for artifact in _closure(context, Purpose.KAFKA, KAFKA_ROOTS):
         yield artifact
         if artifact.name == "log4j-core":
-            yield _measured(context, Purpose.KAFKA, artifact.coordinate.replace(artifact.name, LOG_BINDING), "", "jar")
+            yield measured(context, Purpose.KAFKA, artifact.coordinate.replace(artifact.name, LOG_BINDING), "", "jar")
     for artifact in _closure(context, Purpose.CONVERTER, CONVERTER_ROOTS):
         if artifact.name not in FROM_THE_WORKER:
             yield artifact
     for purpose, coordinate, classifier in ARCHIVES:
-        yield _measured(context, purpose, coordinate, classifier, "tar.gz")
+        yield measured(context, purpose, coordinate, classifier, "tar.gz")
 
 
 def _closure(context: MavenContext, purpose: Purpose, roots: tuple[str, ...]) -> Iterator[Artifact]:
@@ -60,10 +60,11 @@ def _closure(context: MavenContext, purpose: Purpose, roots: tuple[str, ...]) ->
     for dependency in [*given, *needed]:
         if not dependency.optional:
             coordinate = f"{dependency.groupId}:{dependency.artifactId}:{dependency.version}"
-            yield _measured(context, purpose, coordinate, dependency.classifier, dependency.type)
+            yield measured(context, purpose, coordinate, dependency.classifier, dependency.type)
 
 
-def _measured(context: MavenContext, purpose: Purpose, coordinate: str, classifier: str, packaging: str) -> Artifact:
+def measured(context: MavenContext, purpose: Purpose, coordinate: str, classifier: str, packaging: str) -> Artifact:
+    """One file, downloaded, with its size and digest."""
     group, name, version = coordinate.split(":")
     file: Path = context.project(group, name).at_version(version).artifact(classifier, packaging).resolve()
     content = file.read_bytes()

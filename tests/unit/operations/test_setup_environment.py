@@ -24,21 +24,18 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (venv / "bin").mkdir()
     (venv / "bin" / "python").symlink_to(sys.executable)
     (tmp_path / "dev.txt").write_text("bridge==1.0")
-    monkeypatch.setattr(setup_environment, "VENV", venv)
-    monkeypatch.setattr(setup_environment, "STAMP", venv / "towpath-stamp")
-    monkeypatch.setattr(setup_environment, "LOCK", tmp_path / "dev.txt")
-    (venv / "towpath-stamp").write_text(setup_environment._stamp())
+    (venv / "towpath-stamp").write_text(setup_environment._stamp(tmp_path / "dev.txt"))
     return venv
 
 
 def test_a_finished_environment_is_left_alone(environment: Path) -> None:
-    assert setup_environment._is_usable()
+    assert setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_an_unfinished_environment_is_made_anew(environment: Path) -> None:
     (environment / "towpath-stamp").unlink()
 
-    assert not setup_environment._is_usable()
+    assert not setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_an_environment_of_another_lock_is_brought_to_this_one(
@@ -50,8 +47,8 @@ def test_an_environment_of_another_lock_is_brought_to_this_one(
     monkeypatch.setattr(setup_environment, "_run", lambda command, _: ran.append(" ".join(command[1:3])))
     (environment.parent / "dev.txt").write_text("bridge==1.1")
 
-    setup_environment._set_up_packages()
-    setup_environment._set_up_packages()
+    setup_environment._set_up_packages(environment, environment.parent / "dev.txt")
+    setup_environment._set_up_packages(environment, environment.parent / "dev.txt")
 
     assert ran == ["pip sync"]
 
@@ -65,28 +62,28 @@ def test_an_interrupted_update_is_begun_anew(environment: Path, monkeypatch: pyt
     (environment.parent / "dev.txt").write_text("bridge==1.1")
 
     with pytest.raises(KeyboardInterrupt):
-        setup_environment._set_up_packages()
+        setup_environment._set_up_packages(environment, environment.parent / "dev.txt")
 
-    assert not setup_environment._is_usable()
+    assert not setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_an_environment_of_a_moved_checkout_is_made_anew(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup_environment, "ROOT", Path("/elsewhere"))
 
-    assert not setup_environment._is_usable()
+    assert not setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_an_environment_without_its_python_is_made_anew(environment: Path) -> None:
     (environment / "bin" / "python").unlink()
     (environment / "bin" / "python").symlink_to("/usr/bin/python-that-was-removed")
 
-    assert not setup_environment._is_usable()
+    assert not setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_an_environment_with_a_file_gone_is_made_anew(environment: Path) -> None:
     (environment / "lib" / "python3.11" / "site-packages" / "bridge.py").unlink()
 
-    assert not setup_environment._is_usable()
+    assert not setup_environment._is_usable(environment, environment.parent / "dev.txt")
 
 
 def test_settings_of_pip_reach_uv(monkeypatch: pytest.MonkeyPatch) -> None:
