@@ -1,13 +1,16 @@
-"""How long each mapping takes beside the same one written by hand, the record decoded already.
+"""How long a mapping takes beside the same one written by hand, and beside JSONata and JMESPath, the record decoded.
 
-.venv/bin/python -m benchmarks.mapping
+python -m benchmarks.mapping [--quick] [--repeats 5] [--only order]
+
+The peers' languages are timed in their own environment, on the order of `benchmarks.transform`, in which JSONata can
+say all our mapping says and JMESPath a part of it; what comes out is held against ours.
 """
 
-import json
-import statistics
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +21,10 @@ from benchmarks.by_hand.order_from_clarity import order_by_hand
 from benchmarks.by_hand.order_status_from_dynamics_gp import order_status_by_hand
 from benchmarks.by_hand.sales_order_for_dynamics_gp import sales_order_by_hand
 from benchmarks.by_hand.shipment_from_dynamics_gp import shipment_by_hand
+from benchmarks.elsewhere import ours as elsewhere
+from benchmarks.harness import peers, question
+from benchmarks.harness.result import CPU_US_PER_EVENT, EVENTS_PER_S, Figures, Result, ratio, spreads, tell
+from benchmarks.harness.rounds import Run, rounds
 from consumers.routes import SALES_ORDER
 from mapping.data import DataMapping
 from mapping.port import Lookups
@@ -39,8 +46,10 @@ FILE = ROOT / "streams" / "orders" / "from_clarity.yaml"
 EXAMPLES = ROOT / "schemas" / "examples"
 NOW = datetime(2026, 3, 2, 16, tzinfo=UTC)
 LOOKUPS = Lookups({"connection:clarity-main": {"currency": "USD"}})
-ROUNDS = 21
-CALLS = 400
+CALLS = 5_000
+#: Ours to by hand, and theirs to ours.
+MOST_OF_BY_HAND = 1.5
+LEAST_OF_PEERS = 20
 
 
 class Pair(NamedTuple):
@@ -51,20 +60,38 @@ class Pair(NamedTuple):
     by_hand: Callable[[], object]
 
 
-def main() -> None:
-    """Print the medians of both and how often one takes the other, in turns, so that a busy machine slows both."""
-    ratios = {}
+def main() -> int:
+    """Measure in turns, so that a busy machine slows all; 1 where a ratio is not what is wanted."""
+    asked = question.ask(__doc__)
+    calls = CALLS // 5 if asked.quick else CALLS
+    runs: dict[str, Run] = {}
+    ratios: dict[str, tuple[str, str]] = {}
     for pair in (order(), order_status(), shipment(), inventory_level(), sales_order()):
         assert pair.data() == pair.by_hand()
-        by_data, by_hand = [], []
-        for _ in range(ROUNDS):
-            by_data.append(measured(pair.data))
-            by_hand.append(measured(pair.by_hand))
-        ratio = statistics.median(one / other for one, other in zip(by_data, by_hand, strict=True))
-        data_us, hand_us = statistics.median(by_data), statistics.median(by_hand)
-        print(f"{pair.name}: data {data_us:.1f} us, by hand {hand_us:.1f} us: {ratio:.2f} times")
-        ratios[pair.name] = {"data_us": min(by_data), "by_hand_us": min(by_hand), "ratio": ratio}
-    print(json.dumps(ratios))
+        runs |= {
+            pair.name: partial(timed, pair.data, calls),
+            f"{pair.name}, by hand": partial(timed, pair.by_hand, calls),
+        }
+        ratios[f"{pair.name}: ours/by hand"] = (pair.name, f"{pair.name}, by hand")
+    python = peers.python()
+    for peer in elsewhere.PEERS:
+        ours, theirs = peer.name, f"{peer.name}, {peer.language}"
+        runs |= {ours: partial(timed, peer.ours, calls), theirs: partial(elsewhere.timed, peer, python, calls // 20)}
+        ratios[f"{peer.name}: {peer.language}/ours"] = (theirs, ours)
+    wanted = {name: (-MOST_OF_BY_HAND if name.endswith("by hand") else LEAST_OF_PEERS) for name in ratios}
+    chosen = {name: run for name, run in runs.items() if asked.wants(name)}
+    found = rounds(chosen, asked.repeats)
+    result = Result(
+        environment=question.environment("mapping", asked, "msgspec"),
+        contenders=spreads(found),
+        ratios={
+            name: ratio(found, one, other, CPU_US_PER_EVENT)
+            for name, (one, other) in ratios.items()
+            if one in found and other in found
+        },
+        wanted=wanted,
+    )
+    return tell("mapping", result, kept=asked.kept)
 
 
 def order() -> Pair:
@@ -145,13 +172,14 @@ def three_lines() -> ClarityOrder:
     return msgspec.structs.replace(order, sales_items=lines, totals=msgspec.structs.replace(given, total=total))
 
 
-def measured(function: Callable[[], object]) -> float:
-    """Microseconds a call."""
-    begun = time.perf_counter()
-    for _ in range(CALLS):
-        function()
-    return (time.perf_counter() - begun) / CALLS * 1e6
+def timed(call: Callable[[], object], calls: int) -> Figures:
+    """Calls a second, and microseconds of processor time for one."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    for _ in range(calls):
+        call()
+    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return {EVENTS_PER_S: calls / took, CPU_US_PER_EVENT: cpu / calls * 1e6}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
