@@ -8,7 +8,7 @@ SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 CODE := bus connect consumers delivery errors.py mapping operations producers sandbox schemas streams tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup stack up down demo test check test-integration e2e bench chaos chaos-guards format reference lock lock-stack clean
+.PHONY: help setup stack up down demo test check test-integration e2e bench bench-quick chaos chaos-guards format reference lock lock-stack clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ test-integration: setup ## single parts on the real stack
 e2e: setup ## webhook in, document in the ERP simulator out, on the real stack
 	@$(PYTEST) -q tests/end_to_end
 
-bench: stack ## the benchmarks; each prints its result
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script" && $(RUN) python -m benchmarks.$$(basename $$script .py) || exit 1; done
+bench: stack ## the benchmarks beside their peers, and the page that tells them (QUESTION=transform: one of them)
+	@$(RUN) python -m benchmarks $(QUESTION)
+
+bench-quick: stack ## all of them in minutes; the kept results stay as they are
+	@$(RUN) python -m benchmarks --quick $(QUESTION)
 
 chaos: setup ## real traffic while everything is killed, stopped and troubled (SEED=, ORDERS=)
 	@$(RUN) python -m operations.chaos $(if $(SEED),--seed $(SEED)) $(if $(ORDERS),--orders $(ORDERS))
@@ -64,7 +67,7 @@ lock: setup ## choose versions anew within pyproject.toml, with hashes
 	@$(PYTHON) operations/setup_environment.py lock
 
 lock-stack: setup ## resolve the stack's Java artifacts anew
-	@$(RUN) python -m operations.stack.lock
+	@$(RUN) python -m operations.stack.lock && $(RUN) python -m benchmarks.transforming.jvm
 
 clean: ## stop everything here and drop its data, the environment and the caches of tools
 	@# what is not stopped now could never be found again
