@@ -11,6 +11,8 @@ from schemas.bus.lookup_row import LookupRow
 
 #: Table and key to the row that stands; what was taken off the topic is missing.
 Rows = dict[tuple[str, str], LookupRow]
+#: By table and key, the rows that stood before the newest, oldest first.
+Former = dict[tuple[str, str], list[LookupRow]]
 #: What cannot be mapped by in tables as they would stand.
 Faults = Callable[[Lookups], Iterable[Unfit]]
 
@@ -46,6 +48,33 @@ def apply(rows: Rows, message_key: str, row: LookupRow | None) -> None:
         rows.pop(place_of(message_key), None)
     else:
         rows[row.table, row.key] = row
+
+
+class Laid:
+    """The rows of the topic as far as it was read, and of former ones what may have to stand once more."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = {}
+        self.former: Former = {}
+        self._unfit: set[tuple[str, str]] = set()
+
+    def take(self, message_key: str, row: LookupRow | None) -> None:
+        """As `apply`; the row that is replaced is kept, unless it was seen not to fit."""
+        place = place_of(message_key)
+        before = self.rows.get(place)
+        apply(self.rows, message_key, row)
+        if row is None:
+            self.former.pop(place, None)
+        elif before is not None and place not in self._unfit:
+            self.former.setdefault(place, []).append(before)
+        self._unfit.discard(place)
+
+    def settle(self, at_work: Rows) -> None:
+        """Forget former rows, but for the one at work of each place, or the last where the newest is or none is."""
+        self._unfit = {place for place, row in self.rows.items() if at_work.get(place) != row}
+        for place, older in self.former.items():
+            stands = at_work.get(place)
+            self.former[place] = [stands] if place in self._unfit and stands in older else older[-1:]
 
 
 def misplaced(key: str, row: LookupRow) -> str:
@@ -92,9 +121,9 @@ def laid_over(
 
 
 def fitting(
-    tables: Mapping[str, Mapping[str, str]], rows: Rows, former: Rows, now: datetime, faults: Faults
+    tables: Mapping[str, Mapping[str, str]], rows: Rows, former: Former, now: datetime, faults: Faults
 ) -> tuple[Rows, tuple[Aside, ...]]:
-    """The rows that can be mapped by, and those put aside: in their place stands what stood before them.
+    """The rows that can be mapped by, and those put aside: in the place of each stands the last before it that fits.
 
     Of several rows that do not fit together the newest is put aside. What the files say wrong by themselves is no
     row's fault.
@@ -102,14 +131,15 @@ def fitting(
     Args:
         tables: As `laid_over`.
         rows: The newest of each key.
-        former: The one before it, where it was seen; missing: the file speaks.
+        former: Those before it, where they were seen; none of them fits: the file speaks.
         now: As `laid_over`.
         faults: Of tables as they would stand.
     """
     kept = {row.place: row for row in standing(rows.values(), now)}
     if not kept:
         return dict(rows), ()
-    over, before = {place: row for place, row in rows.items() if place not in kept}, dict(former)
+    over = {place: row for place, row in rows.items() if place not in kept}
+    before = {place: list(older) for place, older in former.items()}
     of_files = {each.why for each in faults(Lookups(tables))}
     aside: list[Aside] = []
     while True:
@@ -120,8 +150,8 @@ def fitting(
         row, why = max(blamed, key=lambda each: each[0].at)
         del kept[row.place]
         aside.append(Aside(table=row.table, key=row.key, why=why))
-        if row.place in before:
-            kept[row.place] = before.pop(row.place)
+        if before.get(row.place):
+            kept[row.place] = before[row.place].pop()
     # told once, by what is wrong with the newest
     told = {(each.table, each.key): each for each in reversed(aside)}
     return {**over, **kept}, tuple(told[place] for place in sorted(told))

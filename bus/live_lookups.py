@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -130,7 +131,8 @@ class LiveLookups:
             came = self.topic.poll(0.0)
             # what is taken off the topic went into its file just before, whole
             read = [self._files.read_now(self.topic.taken_off()), self._look()]
-            ends = next_end([*self.topic.rows.values(), *self.topic.former.values()], self._at)
+            laid = self.topic.laid
+            ends = next_end(chain(laid.rows.values(), *laid.former.values()), self._at)
             if came or any(read) or (ends is not None and ends <= now()):
                 self._exchange_and_tell()
             self._tell_held()
@@ -156,7 +158,9 @@ class LiveLookups:
         """Put the tables in place as they are now, if they are others."""
         self._at = now()
         tables = {**self._files.tables, **self._options}
-        rows, aside = fitting(tables, self.topic.rows, self.topic.former, self._at, self._faults)
+        laid = self.topic.laid
+        rows, aside = fitting(tables, laid.rows, laid.former, self._at, self._faults)
+        laid.settle(rows)
         self.aside = (*self.topic.aside.values(), *aside)
         found = Lookups(laid_over(tables, rows.values(), self._at))
         if found.digest == self._current.digest:

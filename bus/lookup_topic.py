@@ -7,9 +7,8 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.codec import Codecs
-from bus.laid_over import Aside, Rows, apply, misplaced, place_of
+from bus.laid_over import Aside, Laid, misplaced, place_of
 from errors import RejectedError, RetryableError
-from schemas.bus.lookup_row import LookupRow
 from schemas.topics import LOOKUPS
 
 WITHIN_S = 15.0
@@ -40,9 +39,7 @@ class LookupTopic:
             }
         )
         self._consumer.assign([TopicPartition(LOOKUPS.name, 0, 0)])
-        self.rows: Rows = {}
-        #: The row that stood before the newest of its key, where that was read.
-        self.former: Rows = {}
+        self.laid = Laid()
         #: By message key, what no table can have: a record that is none of ours, or says another place than its key.
         self.aside: dict[str, Aside] = {}
         #: Offset of the first record not read yet.
@@ -145,19 +142,11 @@ class LookupTopic:
             table, own = place_of(key)
             self.aside[key] = Aside(table=table, key=own, why=why)
             return True
-        self._stand(key, row)
-        return True
-
-    def _stand(self, key: str, row: LookupRow | None) -> None:
         self.aside.pop(key, None)
-        place = place_of(key)
-        before = self.rows.get(place)
-        apply(self.rows, key, row)
+        self.laid.take(key, row)
         if row is None:
-            self.former.pop(place, None)
-            self._taken_off.add(place[0])
-        elif before is not None:
-            self.former[place] = before
+            self._taken_off.add(place_of(key)[0])
+        return True
 
 
 def _away(why: str) -> RetryableError:

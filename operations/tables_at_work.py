@@ -50,8 +50,9 @@ def on_topic(settings: Settings) -> OnTopic:
     with closing(Registry(settings.registry)) as registry, LookupTopic(settings.kafka, Codecs(registry)) as topic:
         topic.read_to(topic.end())
     files, now = settings.lookups.rows(), datetime.now(UTC)
-    rows, aside = fitting(files, topic.rows, topic.former, now, lambda tables: unfit(settings, tables))
-    return OnTopic(rows=topic.rows, at_work=rows, aside=(*topic.aside.values(), *aside))
+    laid = topic.laid
+    rows, aside = fitting(files, laid.rows, laid.former, now, lambda tables: unfit(settings, tables))
+    return OnTopic(rows=laid.rows, at_work=rows, aside=(*topic.aside.values(), *aside))
 
 
 def with_lookups_now(settings: Settings) -> Settings:

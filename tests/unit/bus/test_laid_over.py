@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from bus.laid_over import Aside, Rows, apply, fitting, laid_over, message_key, misplaced, next_end
+from bus.laid_over import Aside, Laid, Rows, apply, fitting, laid_over, message_key, misplaced, next_end
 from mapping.port import Lookups, Unfit
 from schemas.bus.lookup_row import LookupRow
 
@@ -78,7 +78,7 @@ def by_place(*rows: LookupRow) -> Rows:
 def test_a_row_nobody_can_map_by_is_put_aside_and_what_stood_before_it_stands() -> None:
     rows = by_place(at(1, "west", "WEST"), at(3, "north", "SOUTH"), at(2, "east", "EAST"))
 
-    kept, aside = fitting(FILES, rows, by_place(at(0, "north", "N0")), NOON, twice)
+    kept, aside = fitting(FILES, rows, {("sites", "north"): [at(0, "north", "N0")]}, NOON, twice)
     of_file, _ = fitting(FILES, rows, {}, NOON, twice)
 
     assert aside == (Aside(table="sites", key="north", why="north and south are SOUTH"),)
@@ -116,11 +116,43 @@ def test_what_a_file_says_wrong_by_itself_is_no_rows_fault() -> None:
 
 
 def test_a_row_that_was_worse_before_leaves_the_file_and_one_that_is_over_is_nobodys_trouble() -> None:
-    worse = by_place(at(1, "north", "SOUTH"))
+    worse = {("sites", "north"): [at(1, "north", "SOUTH")]}
     over = by_place(at(1, "north", "SOUTH", until=NOON))
 
     assert fitting(FILES, by_place(at(2, "north", "SOUTH")), worse, NOON, twice)[0] == {}
     assert fitting(FILES, over, {}, NOON, twice) == (over, ())
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_the_last_row_that_fits_stands_however_many_do_not_after_it(settled: bool) -> None:
+    laid = Laid()
+    for hour, value in enumerate(["N0", "N1", "SOUTH", "SOUTH", "SOUTH"]):
+        laid.take("sites/north", at(hour, "north", value))
+        if settled:
+            laid.settle(fitting(FILES, laid.rows, laid.former, NOON, twice)[0])
+
+    kept, aside = fitting(FILES, laid.rows, laid.former, NOON, twice)
+    laid.settle(kept)
+
+    assert [each.value for each in kept.values()] == ["N1"]
+    assert [each.key for each in aside] == ["north"]
+    # a flood of such rows takes no memory
+    assert laid.former == {("sites", "north"): [at(1, "north", "N1")]}
+
+
+def test_a_row_that_did_not_fit_is_not_what_stood_before_the_next() -> None:
+    laid = Laid()
+    for hour, value in enumerate(["N0", "SOUTH", "N2"]):
+        laid.take("sites/north", at(hour, "north", value))
+        laid.settle(fitting(FILES, laid.rows, laid.former, NOON, twice)[0])
+    assert laid.former == {("sites", "north"): [at(0, "north", "N0")]}
+
+    laid.take("sites/north", at(3, "north", "N3"))
+    laid.settle(fitting(FILES, laid.rows, laid.former, NOON, twice)[0])
+    assert laid.former == {("sites", "north"): [at(2, "north", "N2")]}
+
+    laid.take("sites/north", None)
+    assert (laid.rows, laid.former) == ({}, {})
 
 
 @pytest.mark.parametrize(
