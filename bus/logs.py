@@ -9,6 +9,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
+from bus import metrics
 from errors import BusError
 
 _ROOT = Path(__file__).parents[1]
@@ -48,6 +49,20 @@ def described(failure: BaseException) -> dict[str, str]:
     }
 
 
+class _Lines(structlog.WriteLogger):
+    """Writes a line where there is a reader; where there is none or no room, work goes on without it."""
+
+    def msg(self, message: str) -> None:
+        """Write and flush; what cannot be written is counted."""
+        try:
+            super().msg(message)
+        except (OSError, ValueError):
+            metrics.LOG_LINES_LOST.inc()
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
 def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Log to `stream` (stderr): coloured lines on a terminal, JSON elsewhere; other libraries' logs the same way.
 
@@ -61,7 +76,7 @@ def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -
     render: list[Processor] = (
         [structlog.dev.ConsoleRenderer()] if on_terminal else [_TRACEBACKS, structlog.processors.JSONRenderer()]
     )
-    lines = structlog.WriteLogger(stream)
+    lines = _Lines(stream)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -15,6 +15,9 @@ PARTITIONS_LOST = Counter(
 )
 COMMIT_SECONDS = Histogram("towpath_take_in_seconds", "Duration of a take-in transaction.", ["agent"])
 PRODUCE_FAILURES = Counter("towpath_produce_failures_total", "Records the broker did not confirm.", ["topic"])
+LOG_LINES_LOST = Counter(
+    "towpath_log_lines_lost_total", "Log lines that could not be written: nobody reads them, or there is no room."
+)
 
 WEBHOOKS = Counter(
     "towpath_webhooks_total",
@@ -112,6 +115,7 @@ CATALOGUE = (
     PARTITIONS_LOST,
     COMMIT_SECONDS,
     PRODUCE_FAILURES,
+    LOG_LINES_LOST,
     WEBHOOKS,
     WEBHOOK_SECONDS,
     WEBHOOK_AGE_SECONDS,

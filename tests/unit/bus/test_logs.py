@@ -1,13 +1,16 @@
 """One JSON object a line, whoever logs; nothing of what variables held."""
 
+import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from bus import logs
 
@@ -28,6 +31,10 @@ def stream() -> Iterator[io.StringIO]:
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def lines_lost() -> float:
+    return REGISTRY.get_sample_value("towpath_log_lines_lost_total") or 0.0
 
 
 def test_a_line_says_process_level_and_time(stream: io.StringIO) -> None:
@@ -53,6 +60,25 @@ def test_libraries_log_the_same_way(stream: io.StringIO) -> None:
 
     [line] = lines(stream)
     assert (line["event"], line["logger"], line["process"]) == ("broker 1 is away", "confluent", "streams")
+
+
+def test_a_line_nobody_reads_is_lost_and_counted_and_its_caller_goes_on(stream: io.StringIO) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    before = lines_lost()
+
+    no_reader, no_room = os.fdopen(writes, "w", buffering=1), os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
+    for broken in (no_reader, no_room, stream):
+        logs.set_up("streams", stream=broken)
+        if broken is stream:
+            stream.close()
+        log = structlog.get_logger("bus.pipe")
+        for tell in (log.info, log.warning, log.error, log.critical, log.exception):
+            tell("event.dead")
+        with contextlib.suppress(OSError):
+            broken.close()
+
+    assert lines_lost() - before == 15
 
 
 def test_a_traceback_tells_places_and_no_values(stream: io.StringIO) -> None:
