@@ -121,9 +121,12 @@ class Gateway:
             result, status, response = "defect", 503, answer(Refusal.not_stored(_RETRY_AFTER_S))
         duration_s = asyncio.get_running_loop().time() - started_s
         _counted(connection, result).inc()
-        log.info("gateway.webhook", result=result, status=status, duration_ms=round(duration_s * 1000, 1), **facts)
-        if response is not None:
-            await response(scope, receive, send)
+        try:
+            if response is not None:
+                await response(scope, receive, send)
+        finally:
+            # after the answer: what is stored is answered, whatever becomes of the line
+            log.info("gateway.webhook", result=result, status=status, duration_ms=round(duration_s * 1000, 1), **facts)
 
     async def _receive(
         self, scope: Scope, receive: Receive, source: Source | None, started_s: float, facts: dict[str, object]

@@ -1,6 +1,7 @@
 """Remembers accepted webhooks in the connections' stores, and does without while PostgreSQL is away."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -28,6 +29,9 @@ KEPT_S = 4 * 86_400.0
 _AT_ONCE = 500
 #: What was accepted so shortly before a crash is forgotten: a repeat is stored again, which the next stage notices.
 _COMPANY_S = 0.01
+#: As are the oldest of more than that wait for a slow store, and what it has not taken so long after the end.
+_MOST_WAITING = 20_000
+_FAREWELL_S = 1.0
 
 BuildDatabase = Callable[[], Database]
 
@@ -57,8 +61,7 @@ class StoreMemory:
 
     async def close(self) -> None:
         """Give the connections back, once what is being remembered is, or takes too long."""
-        for store in self._stores.values():
-            await store.close()
+        await asyncio.gather(*(store.close() for store in self._stores.values()))
 
 
 class _Store:
@@ -67,7 +70,7 @@ class _Store:
     def __init__(self, lenient: "_Lenient") -> None:
         self.lenient = lenient
         self.seen: Gathering[str, bool] = Gathering(self._seen, largest=_AT_ONCE)
-        self._accepted: list[str] = []
+        self._accepted: deque[str] = deque(maxlen=_MOST_WAITING)
         self._remembering: asyncio.Task[None] | None = None
 
     def accept(self, delivery_id: str) -> None:
@@ -77,8 +80,9 @@ class _Store:
             self._remembering = asyncio.create_task(self._remember())
 
     async def close(self) -> None:
-        if self._remembering is not None:
-            await self._remembering
+        if (remembering := self._remembering) is not None:
+            await asyncio.wait({remembering}, timeout=_FAREWELL_S)
+            remembering.cancel()
         await self.seen.close()
         await self.lenient.close()
 
@@ -86,7 +90,7 @@ class _Store:
         while self._accepted:
             # nobody waits for it, so there may be company
             await asyncio.sleep(_COMPANY_S)
-            ids, self._accepted = self._accepted[:_AT_ONCE], self._accepted[_AT_ONCE:]
+            ids = [self._accepted.popleft() for _ in range(min(_AT_ONCE, len(self._accepted)))]
             await self.lenient.ask(partial(_remember, ids))
         self._remembering = None
 

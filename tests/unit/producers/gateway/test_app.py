@@ -1,6 +1,7 @@
 """What the gateway answers, writes and counts, for every way a request can be right or wrong."""
 
 import asyncio
+import errno
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -8,10 +9,12 @@ from datetime import UTC, datetime
 import httpx
 import msgspec
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bus.headers import from_headers
 from errors import FatalError
+from producers.gateway import app
 from producers.gateway.sources import source
 from tests.doubles.webhooks import BODY, KEY, MAX_BODY_BYTES, NOW, OLD_KEY, Bench, counter, secret, signed_headers
 
@@ -442,6 +445,21 @@ async def test_one_line_is_logged_without_payload_or_signature(bench: Bench) -> 
     } <= line.keys()
     assert "1001" not in str(line)
     assert signed_headers(BODY)["webhook-signature"] not in str(line)
+
+
+async def test_what_is_stored_is_answered_though_no_line_can_be_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(app, "log", structlog.wrap_logger(None, processors=[full]))
+    bench.http = httpx.AsyncClient(
+        base_url="http://gateway", transport=httpx.ASGITransport(bench.app, raise_app_exceptions=False)
+    )
+
+    assert (await bench.post()).status_code == 202
+    assert len(bench.kafka.changes) == 1
 
 
 def padded(size: int) -> bytes:

@@ -64,6 +64,28 @@ async def test_the_sender_does_not_wait_until_a_webhook_is_remembered(memory: St
     assert store.remembered == ["msg_1"]
 
 
+async def test_a_slow_store_does_not_hold_the_end_and_what_waits_for_it_is_bounded(
+    memory: StoreMemory, store: SlowDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_statement: str, parameters: Parameters) -> int:
+        await asyncio.sleep(0.02)
+        store.remembered += cast("list[str]", parameters["ids"])
+        return 1
+
+    monkeypatch.setattr(store, "execute", slow)
+    monkeypatch.setattr(at, "_AT_ONCE", 10)
+    monkeypatch.setattr(at, "_FAREWELL_S", 0.1)
+    for key in keys(at._MOST_WAITING + 10):
+        await memory.remember(key)
+
+    async with asyncio.timeout(2):
+        await memory.close()
+
+    # the oldest made room
+    assert store.remembered[:1] == ["msg_11"]
+    assert len(store.remembered) < 200
+
+
 async def test_webhooks_that_come_together_are_one_question(memory: StoreMemory, store: SlowDatabase) -> None:
     store.answers.set()
     store.remembered = ["msg_3"]
