@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -13,7 +13,7 @@ from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
-from errors import NotFoundError, RejectedError
+from errors import DecodeError, NotFoundError, RejectedError
 from mapping.port import Lookups, Tables, stamp
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
@@ -171,6 +171,14 @@ class Way:
         return self._burial.filtered(event, code, source)
 
 
+@runtime_checkable
+class _Ours(Protocol):
+    """A record that says itself where it is from."""
+
+    connection: str
+    source_version: int
+
+
 def _source(event: Incoming, decoded: Any) -> Source:
     match decoded:
         case Fetched():
@@ -181,5 +189,7 @@ def _source(event: Incoming, decoded: Any) -> Source:
             )
         case Captured():
             return Source(connection=decoded.connection, source_version=event.timestamp_ms * 1000)
-        case _:  # a record of ours says both itself
+        case _Ours():
             return Source(connection=decoded.connection, source_version=decoded.source_version)
+        case _:
+            raise DecodeError(f"a {type(decoded).__name__} says no connection and source_version")

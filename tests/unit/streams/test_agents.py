@@ -14,6 +14,7 @@ from errors import DecodeError, MappingError, RejectedError
 from mapping.port import Lookups
 from schemas import topics
 from schemas.bus.fetched import Fetched
+from schemas.bus.lookup_row import LookupRow
 from schemas.canonical.order import Order
 from schemas.types import Root
 from streams.agents import Way
@@ -168,6 +169,28 @@ def test_tombstone_is_filtered(way: Way, codecs: Codecs) -> None:
 def test_unreadable_event_is_rejected(way: Way, codecs: Codecs, value: bytes, error: type[RejectedError]) -> None:
     with pytest.raises(error):
         way.go(msgspec.structs.replace(event(codecs), value=value))
+
+
+def test_a_record_that_does_not_say_where_it_is_from_is_rejected(codecs: Codecs) -> None:
+    row = LookupRow(table="numbers", key="1001", value="A-1001", who="mara", at=NOON)
+    came = msgspec.structs.replace(event(codecs), value=codecs.of(topics.LOOKUPS).encode(row))
+    way = Way(route(source=topics.LOOKUPS), codecs, Lookups({}), "1.2.3")
+
+    with pytest.raises(DecodeError, match="a LookupRow says no connection and source_version") as refused:
+        way.go(came)
+
+    letter, _ = way.bury(came, refused.value)
+    assert decoded(codecs, letter).value == came.value
+
+
+def test_a_record_of_ours_says_itself_where_it_is_from(codecs: Codecs) -> None:
+    order = Order(id="shop:1001", connection="shop", source_version=7, ordered_at=NOON, updated_at=NOON)
+    came = msgspec.structs.replace(event(codecs), value=codecs.of(topics.ORDERS).encode(order))
+    way = Way(route(source=topics.ORDERS, read=lambda _: "test"), codecs, Lookups({}), "1.2.3")
+
+    [told] = way.go(came)
+
+    assert (decoded(codecs, told).connection, decoded(codecs, told).source_version) == ("shop", 7)
 
 
 def test_dead_letter_keeps_the_bytes_and_says_why(way: Way, codecs: Codecs) -> None:
