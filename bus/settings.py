@@ -210,7 +210,7 @@ def offline(environ: Mapping[str, str], root: Path) -> Settings:
     known = {**_local_values(root), **environ}
     folder = root / known.get("TOWPATH_DEPLOYMENT", DEFAULT_DEPLOYMENT)
     files = [folder / "towpath.toml", *(folder / "environments").glob("*.toml")]
-    named = {name for path in files if path.is_file() for name in _VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    named = {name for path in files if path.is_file() for name in _VARIABLE.findall(_text(path))}
     return load({**dict.fromkeys(named, NOTHING_SAID), **known}, root)
 
 
@@ -233,7 +233,7 @@ def examined(environ: Mapping[str, str], root: Path) -> tuple[Settings, tuple[st
     What a reference to nothing would say stands there as `1`; a connection that cannot be read is left out.
 
     Raises:
-        ConfigurationError: there is no such deployment, or its file is no TOML.
+        ConfigurationError: there is no such deployment, or its file is no text or no TOML.
     """
     faults: list[str] = []
     settings = _load(environ, root, faults)
@@ -258,7 +258,7 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
     }
     pairs = tuple(
         pair
-        for at, table in enumerate(text.get("pairs", ()), 1)
+        for at, table in enumerate(reader.tables(text, "pairs"), 1)
         if (pair := reader.go_on(reader.record, Pair, table, f"pairs[{at}]"))
     )
     tables, faults = tables_in(folder)
@@ -281,7 +281,9 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
         lookups=Lookups(tables),
         lookup_faults=faults,
         mappings={
-            path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted((folder / FOLDER).rglob("*.yaml"))
+            name: content
+            for path in sorted((folder / FOLDER).rglob("*.yaml"))
+            if (content := reader.go_on(_content, path, name := path.relative_to(folder).as_posix())) is not None
         },
         code_version=_toml(ROOT / "pyproject.toml", required=True)["project"]["version"],
         log_level=known.get("TOWPATH_LOG_LEVEL", "INFO").upper(),
@@ -330,6 +332,14 @@ class _Reader:
             return {}
         return found
 
+    def tables(self, text: Mapping[str, Any], name: str) -> list[Any]:
+        """A list of tables, which may be left out; each is looked at by who reads it."""
+        found = text.get(name, [])
+        if not isinstance(found, list):
+            self.wrong(name, f"write each as a table [[{name}]] in towpath.toml")
+            return []
+        return found
+
     def text(self, table: Mapping[str, Any], name: str, key: str, *, default: str | None = None) -> str:
         if key not in table:
             if default is not None:
@@ -365,6 +375,10 @@ class _Reader:
                 return path.read_text(encoding="utf-8").strip()
             except OSError as error:
                 self.wrong(name, f"cannot read {path}: {error.strerror}", error)
+                return NOTHING_SAID
+            except UnicodeDecodeError:
+                # its cause would hold what may be a secret
+                self.wrong(name, f"{path} is not UTF-8 text: save the file as UTF-8")
                 return NOTHING_SAID
         return value
 
@@ -452,16 +466,34 @@ def _local_values(root: Path) -> dict[str, str]:
 
 
 def _toml(path: Path, *, required: bool) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         if required:
             raise ConfigurationError(
                 "TOWPATH_DEPLOYMENT", f"no {path.name} in {path.parent}: name a deployment's folder"
-            ) from error
+            )
         return {}
+    try:
+        return tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(str(path), str(error)) from error
+
+
+def _text(path: Path) -> str:
+    content = _content(path, str(path))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(str(path), f"line {line} is not UTF-8 text: save the file as UTF-8") from error
+
+
+def _content(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            name, f"cannot be read: {error.strerror}: put the file there, or take it away"
+        ) from error
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

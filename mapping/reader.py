@@ -112,6 +112,9 @@ class Document:
         except yaml.YAMLError as error:
             at, text, write = yaml_faults.said(self.text, error)
             raise self.wrong(min(at, len(self.text)), text, write) from error
+        except (ValueError, OverflowError) as error:
+            # out of its scanner, which looks at no number before it takes it
+            raise self.wrong(*yaml_faults.number_said(self.text)) from error
         if not isinstance(root, Entries):
             raise self.wrong(0, "a mapping file begins with keys", "mapping: streams/orders/from_my_store")
         return root

@@ -1,6 +1,7 @@
 """What is said of a file that is no YAML: where it went wrong, and what to write, as people make such faults."""
 
 import re
+import sys
 
 import yaml
 
@@ -31,6 +32,14 @@ def said(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:  # noqa: PLR
     if "could not find expected ':'" in problem:
         return _no_colon(begun, _word(text, begun))
     return _other(text, at, problem, context)
+
+
+def number_said(text: str) -> tuple[int, str, str]:
+    """The same of a number that is beyond what there is."""
+    for escape in re.finditer(r"\\U([0-9A-Fa-f]{8})", text):
+        if int(escape[1], 16) > sys.maxunicode:
+            return escape.start(), f"{escape[0]} is no character", f"the last one there is is \\U{sys.maxunicode:08X}"
+    return 0, "not YAML: a number beyond what there is", "leave out lines that begin with %"
 
 
 def cut_at_a_comma(text: str) -> bool:

@@ -17,7 +17,7 @@ from operations.offsets import admin_of, describe
 from operations.projection.stories import RecordTold
 from operations.read_topics import Span
 from schemas.topics import Topic
-from streams.routes import Route
+from streams.routes import Route, record_of
 
 #: Topic, its id, partition and offset of what a record was made of.
 Source = tuple[str, str, int, int]
@@ -80,12 +80,9 @@ class Again:
 
     def _mapped(self, event: Incoming, message_key: str) -> Any:
         """The part of the event that is this record."""
-        for part in self._route.split(self._route.read(self._decode(event.value))):
-            if self._route.leave_out(part) is None:
-                made = self._route.mapping(part, self._settings.lookups, event.at)
-                if self._route.message_key(made) == message_key:
-                    return made
-        raise NotFoundError("recall.gone", f"the mapping at work makes no {message_key} of it any more")
+        parts = self._route.split(self._route.read(self._decode(event.value)))
+        _, made = record_of(self._route, parts, self._settings.lookups, event.at, message_key)
+        return made
 
     def _in_target(self, record: RecordTold, before: Any, after: Any) -> Iterator[Difference]:
         """In the fields of the document it becomes, as the outbound mapping at work makes it."""

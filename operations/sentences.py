@@ -73,6 +73,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "The mapping at work makes no {key} of that event any more: what was written stands.",
         "See what the document says at its source; what it says there next is mapped by the mapping at work.",
     ),
+    "recall.refused": (
+        "Mapped once more, the record was refused because of {why}: what was written stands.",
+        "Cure that, in the mapping or the lookup tables, then recall again.",
+    ),
     "recall.same_mapping": (
         "The mapping at work is the one that is recalled, {mapping}: the same would come out.",
         "Put the corrected version in place, start `towpath run streams` anew, then recall again.",
@@ -321,7 +325,11 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "status_otherwise": (
         "The store's action {action} led the order {order} to {status}, not to {wanted}.",
         "If it always does, say so in the lookup table clarity_status_keys: else the action is done again whenever the "
-        "ERP tells of the order.",
+        "ERP tells of the order. If somebody moved the order at the same moment, set it right at the store.",
+    ),
+    "status_moved": (
+        "The order went on to another status before its action was sent; the action is chosen once more.",
+        NOTHING,
     ),
     "shipment_written": ("The shipment {shipment} was written to the order {order}.", NOTHING),
     "stock_set": ("The stock of {product} was set to {quantity}.", NOTHING),

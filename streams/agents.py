@@ -13,12 +13,12 @@ from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
 from bus.pipe import attach_pipe
-from errors import DecodeError, NotFoundError, RejectedError
+from errors import DecodeError, RejectedError
 from mapping.port import Lookups, Tables, stamp
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
 from schemas.topics import Topic
-from streams.routes import Route
+from streams.routes import Route, record_of
 
 STAGE = "streams"
 #: Codes of what is left out before a rule is asked.
@@ -76,7 +76,8 @@ class Way:
         for ordinal, part in enumerate(parts):
             code = self._route.leave_out(part)
             if code is None:
-                made.append(self._made(event, source, part, ordinal))
+                record = self._route.mapping(part, self._lookups, event.at)
+                made.append(self._outgoing(event, source, record, ordinal))
             else:
                 left_out.append(code)
         return made or [self._filtered(event, left_out[0] if left_out else NOTHING_TO_TELL, source)]
@@ -91,19 +92,8 @@ class Way:
         """
         self._keep_up()
         source, parts = self._parts(event, because)
-        refused: RejectedError | None = None
-        for ordinal, part in enumerate(parts):
-            if self._route.leave_out(part) is not None:
-                continue
-            try:
-                made = self._made(event, source, part, ordinal)
-            except RejectedError as error:
-                # another record's trouble, perhaps
-                refused = refused or error
-                continue
-            if made.key == message_key:
-                return made
-        raise refused or NotFoundError("recall.not_made", f"the mapping at work makes no {message_key} of it any more")
+        ordinal, record = record_of(self._route, parts, self._lookups, event.at, message_key)
+        return self._outgoing(event, source, record, ordinal)
 
     @property
     def target(self) -> Topic:
@@ -146,8 +136,7 @@ class Way:
             code_version=self._code_version,
         )
 
-    def _made(self, event: Incoming, source: Source, part: Any, ordinal: int) -> Outgoing:
-        record = self._route.mapping(part, self._lookups, event.at)
+    def _outgoing(self, event: Incoming, source: Source, record: Any, ordinal: int) -> Outgoing:
         lineage = headers.descend(
             headers.from_headers(event.headers),
             root=event.root,

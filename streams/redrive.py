@@ -161,6 +161,9 @@ class Redrive:
             return [self._answer(event, command, error.code, {"key": command.message_key})]
         except RejectedError as error:
             why = {"why": error.code, **values_of(error)}
+            if command.act == Act.RECALL:
+                # what was written stands; a letter of the event would be redriven into all that is in it
+                return [self._answer(event, command, "recall.refused", why)]
             return [*way.bury(original, error), self._answer(event, command, "command.failed_again", why)]
         return [*made, self._answer(event, command, "command.done", DONE)]
 

@@ -1,13 +1,15 @@
 """Table of contents of the stage: source topic -> mapping -> canonical topic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from errors import DecodeError
+from errors import DecodeError, NotFoundError, RejectedError
 from mapping.data import DataMapping, from_file
 from mapping.overlay import own_mappings
+from mapping.port import Lookups
 from schemas import topics
 from schemas.bus.fetched import Fetched
 from schemas.bus.seen import Seen
@@ -43,6 +45,35 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     message_key: Callable[[Any], str]
     #: What the target record is called in outcomes and at the sinks.
     record: str
+
+
+def record_of(route: Route, parts: Sequence[Any], lookups: Lookups, at: datetime, message_key: str) -> tuple[int, Any]:
+    """One record of an event mapped once more, after its part's place; pure.
+
+    Args:
+        route: The mapping's.
+        parts: Of the event.
+        lookups: Tables it is mapped by.
+        at: When the event was written.
+        message_key: The record's.
+
+    Raises:
+        NotFoundError: nothing of the event becomes that record any more.
+        RejectedError: it is refused, or what is refused may be it.
+    """
+    refused: RejectedError | None = None
+    for ordinal, part in enumerate(parts):
+        if route.leave_out(part) is not None:
+            continue
+        try:
+            record = route.mapping(part, lookups, at)
+        except RejectedError as error:
+            # another record's trouble, perhaps
+            refused = refused or error
+            continue
+        if route.message_key(record) == message_key:
+            return ordinal, record
+    raise refused or NotFoundError("recall.not_made", f"the mapping at work makes no {message_key} of it any more")
 
 
 def whole(part: Any) -> tuple[Any, ...]:

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 #: Lookup tables by order state: the action that leads to the store's status, and the status it leads to.
 ACTIONS = "clarity_status_actions"
 KEYS = "clarity_status_keys"
+#: Until an action is chosen once more: the store's reads agree with each other by then.
+CHOSEN_AGAIN_S = 5.0
 
 
 class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,8 @@ class SetStatus(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     #: StatusKey the action leads to.
     status_key: str
+    #: StatusKey the action was chosen at; empty in what was kept before this was.
+    status_before: str = ""
     #: What the ERP says of the order.
     wanted: OrderState = OrderState.UNKNOWN
     #: Digest of the customer's part of the order as it will read, where the action changes it and we know what it was.
@@ -90,6 +94,7 @@ class OrderStatusSink:
             root_key=status.id,
             action=change.action,
             status_key=change.status_key,
+            status_before=order.status_key,
             wanted=wanted,
             aspect_after=await self._aspect_after(order, status.id, wanted),
         )
@@ -101,23 +106,37 @@ class OrderStatusSink:
         )
 
     async def deliver(self, intent: Intent) -> Settlement:
-        """Look once more, then act: who stood still since he chose would have the customer mailed again."""
+        """Look once more, then act: who stood still since he chose would have the customer mailed again.
+
+        Raises:
+            RetryableError: the order went on to another status since the action was chosen: choose once more. What was
+                read then may have lagged.
+        """
         work = msgspec.json.decode(intent.body, type=SetStatus)
         before = await self._order(work.order_id, work.root_key)
         done = self._done(work, before)
         if done is not None:
             return done
+        if _moved(work, before):
+            at = f"{before.status_key}, not {work.status_before} any more"
+            raise RetryableError("status_moved", f"the order is at {at}", retry_after_s=CHOSEN_AGAIN_S)
         await self._client.act(_action(work.action), work.order_id)
         return await self._led_to(work, before.status_key)
 
     async def find(self, intent: Intent) -> Finding:
-        """The status tells; what stands there by now is looked at as it was before the action was chosen."""
+        """The status tells: an order that is not where the action was chosen has had it, wherever that led.
+
+        What stands there by now is looked at as it was before the action was chosen. Somebody else may have moved the
+        order; the action is not sent then either, as it may mail the customer again.
+        """
         work = msgspec.json.decode(intent.body, type=SetStatus)
         try:
             order = await self._client.order(work.order_id)
         except RetryableError as error:
             return CannotTell(reason=error.code)
-        done = None if order is None else self._done(work, order)
+        if order is None:
+            return Absent()
+        done = self._done(work, order) or (_otherwise(work, order) if _moved(work, order) else None)
         return Absent() if done is None else Found(settlement=done)
 
     def _done(self, work: SetStatus, order: ClarityOrder) -> Settlement | None:
@@ -143,8 +162,7 @@ class OrderStatusSink:
             order = None
         if order is None or order.status_key in {before, work.status_key}:
             return _settlement(work)
-        values = {"order": work.order_id, "status": order.status_key, "wanted": work.status_key, "action": work.action}
-        return Settlement(state=State.DELIVERED, code="status_otherwise", values=values)
+        return _otherwise(work, order)
 
     async def _order(self, order_id: str, root_key: str) -> ClarityOrder:
         order = await self._client.order(order_id)
@@ -281,6 +299,16 @@ def _settlement(work: SetStatus) -> Settlement:
         values={"order": work.order_id, "status": work.status_key},
         last_seen=_left_by(work),
     )
+
+
+def _moved(work: SetStatus, order: ClarityOrder) -> bool:
+    """Does it stand elsewhere than where the action was chosen?"""
+    return bool(work.status_before) and order.status_key != work.status_before
+
+
+def _otherwise(work: SetStatus, order: ClarityOrder) -> Settlement:
+    values = {"order": work.order_id, "status": order.status_key, "wanted": work.status_key, "action": work.action}
+    return Settlement(state=State.DELIVERED, code="status_otherwise", values=values)
 
 
 def _left_by(work: SetStatus) -> tuple[LastSeen, ...]:

@@ -33,7 +33,8 @@ FINAL = frozenset({Act.SKIP.value, Act.DISCARD.value})
 REFUSALS = frozenset(
     {
         *("identity.still_held", "command.unknown", "command.failed_again", "dead_letters.gone"),
-        *("ask.no_way", "ask.away", "recall.gone", "recall.not_made", "recall.same_mapping"),
+        *("ask.no_way", "ask.away", "recall.gone", "recall.not_made", "recall.refused"),
+        "recall.same_mapping",
     }
 )
 

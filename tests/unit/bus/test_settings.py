@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bus.secret import Secret
-from bus.settings import Settings, load
+from bus.settings import Settings, examined, load, offline
 from errors import ConfigurationError
 
 MINIMAL = """
@@ -144,6 +144,55 @@ def test_refusal_names_the_setting(root: Path, old: str, new: str, setting: str,
     assert refused.value.facts["setting"] == setting
     assert told in refused.value.message
     assert "swordfish" not in str(refused.value)
+
+
+@pytest.mark.parametrize("pairs", ["pairs = 5", 'pairs = "shop"', "[pairs]"])
+def test_pairs_that_are_no_tables_are_told(root: Path, pairs: str) -> None:
+    path = root / "deployments" / "demo" / "towpath.toml"
+    text = path.read_text().replace("[[pairs]]", "[pairs]" if pairs == "[pairs]" else "[other]")
+    path.write_text(text if pairs == "[pairs]" else f"{pairs}\n{text}")
+
+    _, faults = examined(ENVIRON, root)
+
+    assert faults == ("pairs: write each as a table [[pairs]] in towpath.toml",)
+    with pytest.raises(ConfigurationError, match="pairs"):
+        load(ENVIRON, root)
+
+
+def test_file_that_is_no_text_is_told_with_its_line(root: Path) -> None:
+    path = root / "deployments" / "demo" / "towpath.toml"
+    path.write_bytes(b"# one\n# caf\xe9\n" + path.read_bytes())
+
+    for read in (load, offline, examined):
+        with pytest.raises(ConfigurationError, match=r"towpath\.toml: line 2 is not UTF-8 text") as refused:
+            read(ENVIRON, root)
+        assert refused.value.facts["setting"] == str(path)
+
+
+def test_file_of_a_secret_that_is_no_text_is_told_without_it(root: Path) -> None:
+    (root / "deployments" / "demo" / "secrets" / "odbc").write_bytes(b"PWD=\xe9hidden")
+
+    with pytest.raises(ConfigurationError, match=r"connections\.erp\.odbc: .* is not UTF-8 text") as refused:
+        load(ENVIRON, root)
+
+    assert refused.value.__cause__ is None
+
+
+def test_mapping_that_is_no_file_is_told_and_hides_no_other(root: Path) -> None:
+    mappings = root / "deployments" / "demo" / "mappings"
+    (mappings / "folder.yaml").mkdir(parents=True)
+    (mappings / "gone.yaml").symlink_to("nowhere")
+    (mappings / "there.yaml").write_text("mapping: mappings/there\n")
+
+    settings, faults = examined(ENVIRON, root)
+
+    assert [fault.partition(": put")[0] for fault in faults] == [
+        "mappings/folder.yaml: cannot be read: Is a directory",
+        "mappings/gone.yaml: cannot be read: No such file or directory",
+    ]
+    assert list(settings.mappings) == ["mappings/there.yaml"]
+    with pytest.raises(ConfigurationError, match=r"mappings/folder\.yaml"):
+        load(ENVIRON, root)
 
 
 def test_lookup_that_is_no_table_is_told_and_hides_no_other(root: Path) -> None:

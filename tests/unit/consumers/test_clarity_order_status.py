@@ -20,7 +20,7 @@ from consumers.documents import Documents
 from consumers.routes import ORDER_STATUS
 from delivery.ports import Absent, Found, Intent, LastSeen, Row, Settlement
 from delivery.states import Kind, State
-from errors import ConfigurationError, MappingError
+from errors import ConfigurationError, MappingError, RetryableError
 from mapping.data import DataMapping
 from mapping.port import Lookups
 from sandbox.clarity.app import DEFAULT_BASE_PATH, Settings, Simulator
@@ -139,6 +139,43 @@ async def test_an_action_that_leads_elsewhere_than_the_table_says_is_told_and_ho
 
     assert (settled.state, settled.code) == (State.DELIVERED, "status_otherwise")
     assert (settled.values["status"], settled.values["wanted"]) == ("Confirmed", "Pending Approval")
+
+
+async def test_an_action_that_led_elsewhere_is_not_done_again_after_its_answer_was_lost(shop: Shop) -> None:
+    sink = shop.sink_of(ORDER_STATUS, lookups(clarity_status_keys=KEYS | {"received": "Pending Approval"}))
+    shop.client.site = msgspec.structs.replace(CEF, open=CEF.open | {"Pending Approval"})
+    order_id = await shop.place()
+    intent = await sink.prepare(row("received", order_id))
+    assert isinstance(intent, Intent)
+    assert isinstance(await sink.find(intent), Absent)
+    await shop.client.act(Action.CONFIRM, order_id)
+
+    found = await sink.find(intent)
+
+    assert isinstance(found, Found)
+    assert (found.settlement.code, found.settlement.values["status"]) == ("status_otherwise", "Confirmed")
+
+
+async def test_an_order_that_moved_since_its_action_was_chosen_has_it_chosen_once_more(shop: Shop) -> None:
+    order_id = await shop.place()
+    intent = await shop.planned("shipped", order_id)
+    await shop.client.act(Action.CONFIRM, order_id)
+
+    with pytest.raises(RetryableError, match="Confirmed"):
+        await shop.sink.deliver(intent)
+
+    assert (await shop.sink.deliver(await shop.planned("shipped", order_id))).code == "status_set"
+
+
+async def test_an_intent_of_a_release_before_is_sent_as_it_was(shop: Shop) -> None:
+    order_id = await shop.place()
+    intent = await shop.planned("shipped", order_id)
+    body = msgspec.json.encode({**msgspec.json.decode(intent.body), "status_before": ""})
+    await shop.client.act(Action.CONFIRM, order_id)
+
+    settled = await shop.sink.deliver(msgspec.structs.replace(intent, body=body))
+
+    assert settled.code == "status_set"
 
 
 @pytest.mark.parametrize("action", [Action.SHIP, Action.DROP_SHIP, Action.COMPLETE])

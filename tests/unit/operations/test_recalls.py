@@ -6,12 +6,17 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from bus.codec import Codecs
+from bus.registry import MemoryRegistry
 from consumers.routes import ROUTES as DELIVERIES
-from errors import ConfigurationError, NotFoundError
+from errors import ConfigurationError, MappingError, NotFoundError
+from mapping.port import Lookups
+from operations import recalled_anew
 from operations.acting import By
 from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
 from operations.recalls import CANNOT, Recall, Written, cannot, commands_of, of_deliveries, work_of
 from tests.doubles.deployment import deployment, of_system
+from tests.unit.streams.test_agents import event, route
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OLD = "streams/orders/from_clarity@2"
@@ -88,3 +93,15 @@ def test_the_mapping_at_work_is_not_recalled() -> None:
 def test_a_mapping_nobody_runs_names_the_nearest() -> None:
     with pytest.raises(NotFoundError, match="streams/orders/from_clarity"):
         work_of(deployment(), "streams/orders/from_clarty@2")
+
+
+def test_a_plan_goes_past_a_part_that_is_refused_as_the_recall_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recalled_anew, "describe", lambda *_: {})
+    codecs = Codecs(MemoryRegistry())
+    settings = msgspec.structs.replace(deployment(), lookups=Lookups({"numbers": {"1001": "A-1"}}))
+    again = recalled_anew.Again(settings, codecs, route())
+    source = event(codecs, b"impossible,1001")
+
+    assert again._mapped(source, "shop:1001").number == "A-1"
+    with pytest.raises(MappingError, match="currency"):
+        again._mapped(source, "shop:1002")

@@ -219,11 +219,12 @@ def test_recalled_record_whose_source_is_gone_is_answered(stage: Stage) -> None:
     assert stage.decoded(answer).code == "recall.gone"
 
 
-def test_recalled_record_that_is_refused_now_is_a_dead_letter_of_its_source(stage: Stage) -> None:
-    letter, _told, answer = stage.command(RECALL, {})
+@pytest.mark.parametrize("key", ["shop:1001", ""])
+def test_recalled_record_that_is_refused_now_is_told_and_nothing_is_buried(stage: Stage, key: str) -> None:
+    (answer,) = stage.command(msgspec.structs.replace(RECALL, message_key=key), {})
 
-    assert stage.decoded(letter).offset == 17
-    assert stage.decoded(answer).code == "command.failed_again"
+    outcome: Outcome = stage.decoded(answer)
+    assert (outcome.code, outcome.values["why"]) == ("recall.refused", "mapping")
 
 
 def written(stage: Stage, source_version: int, value: bytes | None = None) -> Incoming:
