@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 #: What is shown of a value where one line has to do.
 _WIDEST = 72
+#: Items of lists that are shown of one value.
+_MOST_ITEMS = 10_000
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +54,27 @@ def shown(value: Any) -> str:  # noqa: PLR0911 - one for each kind
         case int():
             return str(int(value))
     try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
+        return msgspec.json.encode(_some_of(value, [_MOST_ITEMS]), enc_hook=str).decode()
     except (TypeError, ValueError, msgspec.MsgspecError):
         return str(value)
+
+
+def _some_of(value: Any, room: list[int]) -> Any:
+    """As much of a value as there is room for: a list may hold the same list so often that no memory held its text."""
+    match value:
+        case list() | tuple():
+            some = []
+            for each in value:
+                if room[0] <= 0:
+                    some.append("…")
+                    break
+                room[0] -= 1
+                some.append(_some_of(each, room))
+            return some
+        case dict():
+            return {key: _some_of(each, room) for key, each in islice(value.items(), max(room[0], 0))}
+        case _:
+            return value
 
 
 def in_one_line(text: str) -> str:

@@ -29,7 +29,7 @@ _EXPRESSIONS = f"""## Expressions
 | the field's own default | `unset` |
 | arithmetic | `+ - * / // %`, decimals throughout; a quotient must be rounded: `round(x, 2, "half_up")` |
 | texts put together | `f"{{first}} {{last}}"`, `first + " " + last` |
-| comparison | `== != < <= > >=`, `in`, `not in`, `is none`, `is not none`; `0 < x <= 5` |
+| comparison | `== != < <= > >=`, `in`, `not in`, `is none`, `is not none`; `0 < x <= 5`; a list only with `["a"]` |
 | condition | `a if x > 0 else b`, `and`, `or`, `not`; texts and lists hold when they are not empty |
 | what may be absent | `default(a.b.c, d)`; `a.b if a is not none else d`; `x or y` for texts and lists |
 | lists | `[line.sku for line in order.lines if line.tax > 0]`, `for a, b in zip(one, other)` |

@@ -18,6 +18,7 @@ from mapping.shapes import (
     Number,
     Optional,
     Record,
+    Several,
     Text,
     Type,
     bare,
@@ -190,8 +191,13 @@ def _comparable(
             item = inside.item if isinstance(inside, ListOf) else Text() if isinstance(inside, MapOf | Text) else None
             if item is None:
                 raise expression.wrong(right_node, f"is {inside}, and nothing is in that", 'write a list: ["a", "b"]')
+            if not _written(right_node):
+                _simple(expression, left_node, left.type)
             _same_kind(expression, left_node, bare(left.type), right_node, bare(item))
         case ast.Eq() | ast.NotEq():
+            if not _written(left_node) and not _written(right_node):
+                _simple(expression, left_node, left.type)
+                _simple(expression, right_node, right.type)
             _same_kind(expression, left_node, bare(left.type), right_node, bare(right.type))
         case _:
             for node, each in ((left_node, left), (right_node, right)):
@@ -202,6 +208,24 @@ def _comparable(
                         node, f"is {each.type}, which has no order", reading(each.type, expression.parsed.source(node))
                     )
             _same_kind(expression, left_node, left.type, right_node, right.type)
+
+
+def _written(node: ast.expr) -> bool:
+    """Whether it is written down: to compare with it takes no longer than it is."""
+    kinds = ast.List | ast.Tuple | ast.Dict | ast.Constant | ast.UnaryOp | ast.unaryop | ast.Load
+    return all(isinstance(each, kinds) for each in ast.walk(node))
+
+
+def _simple(expression: "Expression", node: ast.expr, given: Type) -> None:
+    """Whether it is one value: lists may hold the same list many times over, and to compare two has no bounds."""
+    if isinstance(bare(given), ListOf | MapOf | Record | Several):
+        shown = expression.parsed.source(node)
+        write = (
+            f"ask for one of its fields: {shown}.…"
+            if isinstance(bare(given), Record)
+            else f"ask what you want to know of it: count({shown}) == 0, any(… for each in {shown})"
+        )
+        raise expression.wrong(node, f"is {given}, and only single values are compared", write)
 
 
 def _same_kind(expression: "Expression", left_node: ast.expr, left: Type, right_node: ast.expr, right: Type) -> None:

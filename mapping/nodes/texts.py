@@ -62,6 +62,9 @@ def _shown(expression: "Expression", node: ast.expr) -> ast.expr:
     match given.type:
         case Text() | Integer():
             return given.code
+        case Number(exact=False):
+            shown = expression.parsed.source(node)
+            raise expression.wrong(node, "is a quotient, and may have no end", f"write round({shown}, 2)")
         case Number():
             return call("_plain", given.code)
         case Date() | Instant():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from errors import MappingError
 from mapping import runtime
 from mapping.checker import Checker
+from mapping.differences import shown
 from mapping.expressions import Parsed
 from mapping.functions import CALL, FUNCTIONS, USUAL_CALL, WORK
 from mapping.functions.description import word
@@ -479,3 +480,12 @@ def test_there_is_no_builtin_in_the_code() -> None:
     function: Any = mapping("\nfields: {note: order.number}\n").compiled.function
 
     assert function.__globals__["__builtins__"] == {}
+
+
+def test_what_is_shown_of_a_list_that_holds_the_same_many_times_over_has_an_end() -> None:
+    value: tuple[Any, ...] = (1,)
+    for _ in range(60):
+        value = (value, value, value)
+    with bounded(most_s=5.0):
+        assert len(shown(value)) < 500_000
+    assert shown({"a": (1, "x")}) == '{"a":[1,"x"]}'
