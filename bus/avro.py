@@ -35,6 +35,8 @@ def type_of(schema: Schema) -> str:
     """Of anything but a union: `string`, `record`, or the full name of a type defined elsewhere."""
     while isinstance(schema, dict):
         schema = schema["type"]
+        # a record by another name
+        schema = "record" if schema == "error" else schema
     return str(schema)
 
 

@@ -25,6 +25,10 @@ Read = Callable[[bytes, int], tuple[Any, int]]
 
 #: Items that take no bytes, in all lists of a record together: a number is enough to fill any memory with such.
 _FREE = 65_536
+#: Characters of a reader; that of an envelope of a thousand columns has half of it.
+_LONGEST = 524_288
+#: Lists within each other in one function; Python has twenty blocks, and a list takes two.
+_DEEP = 4
 #: Of one call that hands them on as they are: with more, Python puts them into a dict first.
 _ARGUMENTS = 14
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
@@ -51,7 +55,7 @@ def read_whole(read: Read, data: bytes, what: str) -> Any:
         value, end = read(data, HEADER)
     except IndexError as error:
         raise DecodeError(f"no {what}: EOFError: the bytes end inside of it") from error
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except Exception as error:  # whatever bytes from outside make it raise
         raise DecodeError(f"no {what}: {type(error).__name__}: {error}") from error
@@ -86,8 +90,13 @@ class Reading:
         self._names = 0
         #: Records that are being written out.
         self._open: list[str] = []
-        self._skips: dict[str, str] = {}
+        self._sizes: dict[str, int | None] = {}
+        #: What is written once however often it is mentioned, by what it does and of which type.
+        self._functions: dict[tuple[str, str], str] = {}
         self._head = Writer()
+        self._length = 0
+        #: Lists and maps around what is being written.
+        self._depth = 0
         self._code.within()
         self.line("t = d.decode('latin-1')\ne = len(d)")
         self.line(f"free = [{_FREE}]")
@@ -95,13 +104,24 @@ class Reading:
     def function(self, result: str) -> Read:
         """What was written, as a function that gives `result`."""
         self.line(f"return {result}, p")
-        text = f"{self._head.text}def read(d, p):\n{self._code.text}"
-        exec(compile(text, "<reader>", "exec"), self._known)  # noqa: S102 - of our own making
+        exec(compile(self.text, "<reader>", "exec"), self._known)  # noqa: S102 - of our own making
         read: Read = self._known["read"]
         return read
 
+    @property
+    def text(self) -> str:
+        """What is compiled."""
+        return f"{self._head.text}def read(d, p):\n{self._code.text}"
+
     def line(self, text: str) -> None:
-        """One line or several."""
+        """One line or several.
+
+        Raises:
+            DecodeError: the schema takes more of them than any of ours would.
+        """
+        self._length += len(text)
+        if self._length > _LONGEST:
+            raise DecodeError(f"a schema whose reader would be longer than {_LONGEST} characters")
         self._code.line(text)
 
     @contextmanager
@@ -148,9 +168,7 @@ class Reading:
             case "map":
                 self._map(theirs, read_as, kind, into, field)
             case "enum":
-                symbols = self.keep("symbols", {place << 1: symbol for place, symbol in enumerate(theirs["symbols"])})
-                self._raw_number()
-                self.line(f"{into} = {symbols}[n]")
+                self._symbol(theirs, read_as, into, field)
                 self._member(kind, into)
             case "boolean":
                 self.line(f"{into} = d[p] != 0\np += 1")
@@ -173,10 +191,11 @@ class Reading:
             return
         match type_of(theirs):
             case "record":
-                values = {each["name"]: self.new("v") for each in theirs["fields"]}
-                for each in theirs["fields"]:
-                    self.plain(each["type"], values[each["name"]])
-                self.line(f"{into} = {{{', '.join(f'{name!r}: {value}' for name, value in values.items())}}}")
+                call = self._apart("plain", theirs["name"], lambda: self._plain_record(theirs, "made"), "made")
+                self.line(f"{into}, p = {call}")
+            case "array" | "map" if self._depth >= _DEEP:
+                call = self._apart("plain", self.new("deep"), lambda: self.plain(theirs, "made"), "made")
+                self.line(f"{into}, p = {call}")
             case "array":
                 made, item = self.new("items"), self.new("v")
                 self.line(f"{made} = []")
@@ -221,7 +240,9 @@ class Reading:
             case "union":
                 self.either(theirs, self.skip)
             case "record":
-                self._skip_record(theirs)
+                self.line(f"_, p = {self._apart('skip', theirs['name'], lambda: self._skip_fields(theirs))}")
+            case "array" | "map" if self._depth >= _DEEP:
+                self.line(f"_, p = {self._apart('skip', self.new('deep'), lambda: self.skip(theirs))}")
             case "array":
                 item = self._size(theirs["items"])
                 if item is None:
@@ -229,7 +250,7 @@ class Reading:
                         self.skip(theirs["items"])
                 else:
                     # a turn for each would be one for each of a number, and not of a byte
-                    with self._block():
+                    with self._block(item):
                         self.line(f"p += n * {item}")
             case "map":
                 with self._blocks("string"):
@@ -267,6 +288,17 @@ class Reading:
             number = "n >> 1 ^ -(n & 1)"
             self.line(f"{into} = float({number})" if read_as in {"float", "double"} else f"{into} = {number}")
 
+    def _symbol(self, theirs: dict[str, Any], ours: dict[str, Any], into: str, field: str) -> None:
+        """What the reader's type does not have is its default, if that has one."""
+        known = {
+            place << 1: symbol if symbol in ours["symbols"] else ours.get("default")
+            for place, symbol in enumerate(theirs["symbols"])
+        }
+        self._raw_number()
+        self.line(f"{into} = {self.keep('symbols', known)}[n]")
+        if None in known.values():
+            self.line(f"if {into} is None: _refuse({f'{field}: a symbol that {name_of(ours)} does not have'!r})")
+
     def _text(self, kind: types.Type, into: str) -> None:
         self.line(f"n = d[p]\np += 1\n{into} = ''")
         # half of all texts are empty
@@ -278,10 +310,13 @@ class Reading:
 
     def _span(self, theirs: Schema) -> None:
         """Where a text or bytes stand: from p to q."""
-        if type_of(theirs) == "fixed":
-            self.line(f"q = p + {theirs['size']}\nif q > e: _end()")
-        else:
-            self.line("n = d[p]\np += 1\nif n & 129: n, p = _length(d, p - 1)\nelse: n >>= 1\nq = p + n")
+        match type_of(theirs):
+            case "fixed":
+                self.line(f"q = p + {int(theirs['size'])}\nif q > e: _end()")
+            case "string" | "bytes":
+                self.line("n = d[p]\np += 1\nif n & 129: n, p = _length(d, p - 1)\nelse: n >>= 1\nq = p + n")
+            case other:
+                raise DecodeError(f"{other} is no type")
 
     def _text_or_bytes(self, read_as: str, kind: types.Type, into: str, field: str) -> None:
         match kind:
@@ -321,39 +356,53 @@ class Reading:
         self._open.pop()
         self.made(kind.cls, given, into)
 
-    def _skip_record(self, theirs: dict[str, Any]) -> None:
-        name = theirs["name"]
-        if name in self._skips:
-            self.line(f"p = {self._skips[name]}(d, p, e, free)")
-            return
-        if not _holds_itself(theirs, self._theirs):
-            for each in theirs["fields"]:
-                self.skip(each["type"])
-            return
-        self._skips[name] = self.new("_skip")
-        self.line(f"p = {self._skips[name]}(d, p, e, free)")
-        body, self._code = self._code, Writer()
-        with self.within(f"def {self._skips[name]}(d, p, e, free):"):
-            for each in theirs["fields"]:
-                self.skip(each["type"])
-            self.line("return p")
-        self._head.append(self._code)
-        self._code = body
+    def _plain_record(self, theirs: dict[str, Any], into: str) -> None:
+        if self._size(theirs) == 0:
+            self.line("_pay(free, 1)")
+        values = {each["name"]: self.new("v") for each in theirs["fields"]}
+        for each in theirs["fields"]:
+            self.plain(each["type"], values[each["name"]])
+        self.line(f"{into} = {{{', '.join(f'{name!r}: {value}' for name, value in values.items())}}}")
+
+    def _skip_fields(self, theirs: dict[str, Any]) -> None:
+        for each in theirs["fields"]:
+            self.skip(each["type"])
+
+    def _apart(self, what: str, of: str, write: Callable[[], None], result: str = "None") -> str:
+        """Write a function once, however often it is mentioned; a call of it, for the value and where it ends.
+
+        A type that is written out at each mention takes twice as much for each level of types.
+        """
+        if (what, of) not in self._functions:
+            name = self._functions[what, of] = self.new(f"_{what}")
+            (code, depth), (self._code, self._depth) = (self._code, self._depth), (Writer(), 0)
+            with self.within(f"def {name}(d, p, t, e, free):"):
+                write()
+                self.line(f"return {result}, p")
+            self._head.append(self._code)
+            self._code, self._depth = code, depth
+        return f"{self._functions[what, of]}(d, p, t, e, free)"
 
     @contextmanager
     def _blocks(self, items: Schema) -> Iterator[None]:
         """The items of a list or a map, block by block."""
-        with self._block():
-            if self._size(items) == 0:
+        size = self._size(items)
+        with self._block(size):
+            if size == 0:
                 self.line("_pay(free, n)")
+            self._depth += 1
             with self.within("for _ in range(n):"):
                 yield
+            self._depth -= 1
 
     @contextmanager
-    def _block(self) -> Iterator[None]:
-        """As many items as n says, until there are none."""
+    def _block(self, size: int | None) -> Iterator[None]:
+        """As many items as n says, until there are none; each of so many bytes."""
         with self.within("while True:"):
             self.line("n = d[p]\np += 1\nif n & 129: n, p = _block(d, p - 1)\nelse: n >>= 1\nif not n: break")
+            if size:
+                # what is not read is not looked at: nothing else would end the turns
+                self.line(f"if p + n * {size} > e: _end()")
             yield
 
     def _list(self, theirs: dict[str, Any], ours: dict[str, Any], kind: types.Type, into: str, field: str) -> None:
@@ -373,7 +422,7 @@ class Reading:
             self.line(f"{made}[{key}] = {value}")
         self.line(f"{into} = {made}")
 
-    def _size(self, theirs: Schema, within: tuple[str, ...] = ()) -> int | None:
+    def _size(self, theirs: Schema) -> int | None:
         """Bytes every such value takes; None where they differ."""
         theirs = self.defined(theirs)
         if isinstance(theirs, list):
@@ -383,10 +432,13 @@ class Reading:
             return int(theirs["size"])
         if wire != "record":
             return _SIZES.get(wire)
-        if theirs["name"] in within:
-            return None
-        sizes = [self._size(each["type"], (*within, theirs["name"])) for each in theirs["fields"]]
-        return None if None in sizes else sum(filter(None, sizes))
+        name = theirs["name"]
+        if name not in self._sizes:
+            # what it is within itself
+            self._sizes[name] = None
+            sizes = [self._size(each["type"]) for each in theirs["fields"]]
+            self._sizes[name] = None if None in sizes else sum(filter(None, sizes))
+        return self._sizes[name]
 
 
 def _something(kind: types.Type) -> types.Type:
@@ -395,25 +447,6 @@ def _something(kind: types.Type) -> types.Type:
         return kind
     (inner,) = (part for part in kind.types if not isinstance(part, types.NoneType))
     return inner
-
-
-def _holds_itself(record: dict[str, Any], known: dict[str, Schema]) -> bool:
-    def held(schema: Schema, around: frozenset[str]) -> bool:
-        schema = known.get(schema, schema) if isinstance(schema, str) else schema
-        if isinstance(schema, list):
-            return any(held(part, around) for part in schema)
-        match type_of(schema):
-            case "record":
-                name = schema["name"]
-                return name in around or any(held(each["type"], around | {name}) for each in schema["fields"])
-            case "array":
-                return held(schema["items"], around)
-            case "map":
-                return held(schema["values"], around)
-            case _:
-                return False
-
-    return held(record, frozenset())
 
 
 def _utf_8(data: bytes) -> str:

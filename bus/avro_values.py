@@ -43,14 +43,16 @@ class PlainAmounts(dict[bytes, Decimal]):
         super().__init__()
         self._precision = precision
         self._scale = scale
+        self._exact = _EXACT.copy()
+        self._exact.prec = max(_EXACT.prec, precision)
 
     def __missing__(self, value: bytes) -> Decimal:
-        # as many bytes as digits hold any such number; one of megabytes would take minutes
-        if len(value) > self._precision:
+        # one of megabytes would take minutes, and be remembered
+        if len(value) > _longest(self._precision):
             raise ValueError(f"a decimal is beyond {self._precision} digits")
         if len(self) >= _REMEMBERED:
             self.clear()
-        made = self[value] = _EXACT.scaleb(Decimal(int.from_bytes(value, "big", signed=True)), -self._scale)
+        made = self[value] = self._exact.scaleb(Decimal(int.from_bytes(value, "big", signed=True)), -self._scale)
         return made
 
 
@@ -126,7 +128,7 @@ def amount_from_bytes(field: str, precision: int, scale: int) -> Callable[[bytes
         ValueError: it has more digits than the field.
     """
     limit, from_bytes, scaleb = 10**precision, int.from_bytes, _EXACT.scaleb
-    known = read_amounts(precision, scale)
+    known, longest = read_amounts(precision, scale), _longest(precision)
 
     def convert(value: bytes) -> Decimal:
         if value == b"\0":
@@ -137,7 +139,15 @@ def amount_from_bytes(field: str, precision: int, scale: int) -> Callable[[bytes
         made = scaleb(Decimal(number), -scale)
         if len(known) >= _REMEMBERED:
             known.clear()
-        known[value] = made
+        # any number of zeros may stand in front
+        if len(value) <= longest:
+            known[value] = made
         return made
 
     return convert
+
+
+def _longest(precision: int) -> int:
+    """Bytes that a number of so many digits takes."""
+    limit: int = 10**precision
+    return limit.bit_length() // 8 + 1

@@ -4,18 +4,17 @@ How a column is told apart from its wire type is in the writer's schema (`connec
 together once for each schema, as a table that gains a column only brings another schema id.
 """
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-import fastavro
 import msgspec
 from msgspec import inspect as types
 
 from bus.avro import Schema, type_of
 from bus.avro_read import Read, Reading, read_whole
+from bus.readers import Readers
 from bus.registry import Schemas
 from bus.wire import id_of
 from errors import DecodeError
@@ -38,9 +37,7 @@ class CapturedCodec(Generic[Row]):
 
     def __init__(self, topic: str, row: type[Row], registry: Schemas) -> None:
         self._topic = topic
-        self._row = row
-        self._registry = registry
-        self._readers: dict[int, Read] = {}
+        self._readers = Readers(registry, lambda envelope: _envelope_reader(envelope, row))
 
     def decode(self, data: bytes | None) -> Captured[Row] | None:
         """The change; None for a tombstone, which only says that a key is gone.
@@ -51,22 +48,8 @@ class CapturedCodec(Generic[Row]):
         """
         if data is None:
             return None
-        schema_id = id_of(data)
-        if schema_id not in self._readers:
-            self._readers[schema_id] = self._reader(schema_id)
-        captured: Captured[Row] = read_whole(self._readers[schema_id], data, f"envelope of {self._topic}")
+        captured: Captured[Row] = read_whole(self._readers[id_of(data)], data, f"envelope of {self._topic}")
         return captured
-
-    def _reader(self, schema_id: int) -> Read:
-        text = self._registry.schema_of(schema_id)
-        if text is None:
-            raise DecodeError(f"schema id {schema_id} is unknown to the registry", schema_id=schema_id)
-        try:
-            return _envelope_reader(fastavro.parse_schema(json.loads(text)), self._row)
-        except DecodeError:
-            raise
-        except Exception as error:
-            raise DecodeError(f"schema id {schema_id} is no envelope", schema_id=schema_id) from error
 
 
 def _envelope_reader(envelope: Any, row: type[Row]) -> Read:
@@ -173,7 +156,8 @@ def _read_column(reading: Reading, wire: Schema, kind: types.Type, into: str) ->
         reading.either(wire, read)
         return
     reading.plain(wire, into)
-    if type_of(inner) == "string" and _column(inner, kind) is _text:
+    plain = type_of(inner) == "string" and not (isinstance(inner, dict) and "logicalType" in inner)
+    if plain and _column(inner, kind) is _text:
         # char(n) comes padded
         reading.line(f"{into} = {into}.rstrip(' ')\nif {into} == {UNAVAILABLE!r}: {into} = None")
     else:

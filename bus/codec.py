@@ -13,10 +13,11 @@ from typing import Any, Generic, TypeVar
 import fastavro
 import msgspec
 
-from bus.avro import meanings
+from bus.avro import Schema, meanings
 from bus.avro_read import Read, read_whole, reader
 from bus.avro_write import writer
 from bus.captured_codec import CapturedCodec
+from bus.readers import Readers
 from bus.registry import Schemas
 from bus.wire import id_of, with_id
 from errors import ConfigurationError, DecodeError, MappingError
@@ -67,13 +68,11 @@ class Codec(Generic[R]):
 
     def __init__(self, record: type[R], schema: str, subject: str, registry: Schemas) -> None:
         self.record = record
-        self._registry = registry
-        self._schema_text = schema
         self._schema = fastavro.parse_schema(json.loads(schema))
         written_as = registry.id_of(subject, schema)
         self._write = writer(self._schema, record, with_id(written_as))
-        #: By the id of the writer's schema.
-        self._readers: dict[int, Read] = {written_as: reader(self._schema, self._schema, record)}
+        self._readers = Readers(registry, self._reader)
+        self._readers[written_as] = reader(self._schema, self._schema, record)
 
     def encode(self, record: R) -> bytes:
         """The record as it lies on its topic.
@@ -95,27 +94,15 @@ class Codec(Generic[R]):
             DecodeError: whatever else it is, it is not this record.
             RetryableError: its schema was never seen before and the registry is away.
         """
-        schema_id = id_of(data)
-        read = self._readers.get(schema_id) or self._reader(schema_id)
-        record: R = read_whole(read, data or b"", self.record.__name__)
+        record: R = read_whole(self._readers[id_of(data)], data or b"", self.record.__name__)
         return record
 
-    def _reader(self, schema_id: int) -> Read:
-        text = self._registry.schema_of(schema_id)
-        if text is None:
-            raise DecodeError(f"schema id {schema_id} is unknown to the registry", schema_id=schema_id)
-        try:
-            theirs = json.loads(text)
-            said, meant = meanings(theirs), meanings(json.loads(self._schema_text))
-            for path in said.keys() & meant.keys():
-                if said[path] != meant[path]:
-                    raise DecodeError(f"schema id {schema_id}: {path} is {said[path]}, ours {meant[path]}")
-            made = self._readers[schema_id] = reader(fastavro.parse_schema(theirs), self._schema, self.record)
-        except DecodeError:
-            raise
-        except Exception as error:
-            raise DecodeError(f"schema id {schema_id} is no Avro schema", schema_id=schema_id) from error
-        return made
+    def _reader(self, theirs: Schema) -> Read:
+        said, meant = meanings(theirs), meanings(self._schema)
+        for path in said.keys() & meant.keys():
+            if said[path] != meant[path]:
+                raise DecodeError(f"{path} is {said[path]}, ours {meant[path]}")
+        return reader(theirs, self._schema, self.record)
 
 
 def _misfit(record: msgspec.Struct, error: Exception) -> MappingError:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from errors import ConfigurationError, RetryableError
+from errors import ConfigurationError, DecodeError, RetryableError
 
 _CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
 _NOT_FOUND = 404
@@ -29,6 +29,7 @@ class Schemas(Protocol):
         """Text of the schema with that id; None where the registry has none.
 
         Raises:
+            DecodeError: it is no Avro schema.
             RetryableError: the registry is away, and the id was never seen before.
         """
 
@@ -60,6 +61,9 @@ class Registry:
             found = self._ask("GET", f"schemas/ids/{schema_id}")
             if found is None:
                 return None
+            kind = found.get("schemaType") or "AVRO"
+            if kind != "AVRO":
+                raise DecodeError(f"schema id {schema_id} is of type {kind}, not AVRO", schema_id=schema_id)
             self._schemas[schema_id] = found["schema"]
         return self._schemas[schema_id]
 

@@ -16,8 +16,9 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
-from bus.avro import Schema
-from bus.avro_read import read_whole, reader
+from bus.avro import Schema, type_of
+from bus.avro_read import Reading, read_whole, reader
+from bus.avro_values import amount_from_bytes, read_amounts
 from bus.avro_write import writer
 from bus.wire import HEADER
 from errors import ConfigurationError, DecodeError
@@ -27,7 +28,9 @@ FRONT = b"\0" * HEADER
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECORDS = [topic.record for topic in (*TOPICS, *TO_COME) if topic.record is not None]
 #: A number in as many bytes as there are for one: what a length would fill the memory with.
-ENORMOUS = b"\xff\xff\xff\xff\xff\xff\xff\xff\x1e"
+ENORMOUS = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x0e"
+#: The same below zero: of a block that tells its size.
+ENORMOUS_BLOCK = b"\xff\xff\xff\xff\xff\xff\xff\xff\x1e"
 
 
 class Colour(StrEnum):
@@ -418,12 +421,159 @@ def test_lengths_beyond_the_bytes_take_neither_memory_nor_time(kind: Schema) -> 
         record = msgspec.defstruct("T", [(name, field)])
         ours = {"type": "record", "name": "T", "fields": [{"name": name, "type": kind}]}
         read = reader(fastavro.parse_schema(theirs), fastavro.parse_schema(ours), record)
-        for data in (ENORMOUS, ENORMOUS + b"\0", b"\x02" + ENORMOUS, b"\x04" + ENORMOUS * 2, b"\x01" + ENORMOUS):
+        for data in (
+            ENORMOUS,
+            ENORMOUS + b"\0",
+            b"\x02" + ENORMOUS,
+            b"\x04" + ENORMOUS * 2,
+            b"\x01" + ENORMOUS,
+            ENORMOUS_BLOCK,
+        ):
             tracemalloc.start()
             with pytest.raises(DecodeError):
                 read_whole(read, FRONT + data, "T")
             assert tracemalloc.get_traced_memory()[1] < 2_000_000
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize("unread", ["double", "boolean", {"type": "fixed", "name": "F", "size": 3}], ids=type_of)
+def test_items_of_which_nothing_is_read_are_counted_by_their_bytes(unread: Schema) -> None:
+    def schema(of: Schema, name: str) -> Schema:
+        line = record_of("Line", {name: (of, None)})
+        return fastavro.parse_schema(record_of("T", {"lines": ({"type": "array", "items": line}, None)}))
+
+    line = msgspec.defstruct("Line", [("sku", str, "")])
+    read = reader(schema(unread, "weight"), schema("string", "sku"), msgspec.defstruct("T", [("lines", list_of(line))]))
+
+    # an event that is short of bytes, and one that is not by far
+    for count in (b"\x80\xda\xc4\x09", ENORMOUS):
+        tracemalloc.start()
+        with pytest.raises(DecodeError, match="end inside"):
+            read_whole(read, FRONT + count + b"\1" * 9, "T")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        tracemalloc.stop()
+    one = {"double": 8, "boolean": 1}.get(str(unread), 3)
+    assert read_whole(read, FRONT + b"\4" + b"\1" * 2 * one + b"\0", "T").lines == (line(), line())
+
+
+def test_fixed_that_ends_too_early_is_not_kept_as_it_is() -> None:
+    fixed = {"type": "fixed", "name": "F", "size": 4}
+    schema = fastavro.parse_schema(record_of("T", {"a": ({"type": "array", "items": fixed}, None)}))
+    read = reader(schema, schema, msgspec.defstruct("T", [("a", list_of(bytes))]))
+
+    for count in (b"\2", b"\x80\xda\xc4\x09"):
+        with pytest.raises(DecodeError, match="end inside"):
+            read_whole(read, FRONT + count + b"abc", "T")
+
+
+def test_memory_that_is_full_is_told_as_itself() -> None:
+    def read(_data: bytes, _at: int) -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        read_whole(read, FRONT, "T")
+
+
+LEVELS = 40
+FIXED = {"name": "fixed", "type": {"type": "fixed", "name": "F", "size": 3}}
+
+
+def doubling(leaf: Schema) -> list[dict[str, Any]]:
+    """Records that hold the one before twice: as many values as two to the power of their number."""
+    return [
+        {
+            "name": f"f{level}",
+            "type": record_of(f"R{level}", dict.fromkeys("ab", (f"R{level - 1}" if level else leaf, 0))),
+        }
+        for level in range(LEVELS)
+    ]
+
+
+@pytest.mark.parametrize("leaf", ["string", "null", "boolean", "F"])
+def test_types_are_written_once_however_often_they_are_mentioned(leaf: Schema) -> None:
+    theirs = fastavro.parse_schema({"type": "record", "name": "T", "fields": [FIXED, *doubling(leaf)]})
+    reading = Reading(theirs)
+    reading.skip(theirs)
+    reading.plain(theirs, "v")
+    read = reading.function("v")
+
+    assert len(reading.text) < 1000 * LEVELS
+    with pytest.raises(DecodeError, match=r"end inside|without a byte"):
+        read_whole(read, FRONT + b"\0" * 9, "T")
+
+
+def test_schema_of_too_long_a_reader_is_refused() -> None:
+    branches = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}
+    theirs = fastavro.parse_schema(record_of("T", {"a": ([branches, *["R"] * 20_000], None)}))
+    struct = msgspec.defstruct("T", [("a", msgspec.defstruct("R", [("a", str)]))])
+
+    with pytest.raises(DecodeError, match="longer than"):
+        reader(theirs, fastavro.parse_schema(record_of("T", {"a": (branches, None)})), struct)
+
+
+@pytest.mark.parametrize(
+    "inner", ["string", {"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}]
+)
+@pytest.mark.parametrize("outer", ["array", "map"])
+def test_deeply_nested_values_are_passed_over_and_read_plainly(inner: Schema, outer: str) -> None:
+    kind, held = inner, "items" if outer == "array" else "values"
+    value: Any = "x" if inner == "string" else {"a": -7}
+    for _ in range(25):
+        kind, value = {"type": outer, held: kind}, [value] if outer == "array" else {"k": value}
+    schema = fastavro.parse_schema(record_of("T", {"a": (kind, None)}))
+    whole = FRONT + by_fastavro(schema, {"a": value})
+    plain = Reading(schema)
+    plain.plain(schema, "v")
+
+    assert read_whole(reader(schema, schema, msgspec.defstruct("T", [])), whole, "T") is not None
+    assert read_whole(plain.function("v"), whole, "T") == {"a": value}
+
+
+def test_type_that_holds_itself_is_read_plainly() -> None:
+    schema = fastavro.parse_schema({"type": "record", "name": "Tree", "fields": TREE})
+    plain = Reading(schema)
+    plain.plain(schema, "v")
+
+    assert read_whole(plain.function("v"), FRONT + by_fastavro(schema, A_TREE), "Tree") == A_TREE
+
+
+def test_error_is_a_record() -> None:
+    error = {"type": "error", "name": "E", "fields": [{"name": "a", "type": "long"}, {"name": "b", "type": "long"}]}
+    schema = fastavro.parse_schema(record_of("T", {"z": (error, None), "a": ("string", None)}))
+    held = msgspec.defstruct("E", [("a", int), ("b", int)])
+    for fields in ([("a", str)], [("z", held), ("a", str)]):
+        read = reader(schema, schema, msgspec.defstruct("T", fields))
+        assert read_whole(read, FRONT + b"\2\4\2x", "T").a == "x"
+
+
+def test_type_that_is_none_is_refused() -> None:
+    with pytest.raises(DecodeError, match="tuple is no type"):
+        Reading("null").skip({"type": "tuple"})
+
+
+def test_symbol_the_reader_does_not_have_is_its_default_or_refused() -> None:
+    def schema(**said: Any) -> Schema:
+        return fastavro.parse_schema(record_of("T", {"m": ({"type": "enum", "name": "M"} | said, None)}))
+
+    struct = msgspec.defstruct("T", [("m", str)])
+    theirs = schema(symbols=["new", "calm"])
+
+    calm = reader(theirs, schema(symbols=["glad", "calm"], default="glad"), struct)
+    assert [read_whole(calm, FRONT + place, "T").m for place in (b"\0", b"\2")] == ["glad", "calm"]
+    strict = reader(theirs, schema(symbols=["glad", "calm"]), struct)
+    assert read_whole(strict, FRONT + b"\2", "T").m == "calm"
+    with pytest.raises(DecodeError, match="m: a symbol that M does not have"):
+        read_whole(strict, FRONT + b"\0", "T")
+
+
+def test_padded_amounts_are_read_and_not_remembered() -> None:
+    amount = amount_from_bytes("a", 19, 5)
+    long = b"\0" * 1000 + b"\7\7\7"
+
+    assert amount(long) == Decimal("4.60551")
+    assert long not in read_amounts(19, 5)
+    assert amount(long[-9:]) == Decimal("4.60551")
+    assert long[-9:] in read_amounts(19, 5)
 
 
 def held_as(kind: Schema) -> Any:

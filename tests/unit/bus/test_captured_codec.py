@@ -207,3 +207,26 @@ def test_envelope_that_does_not_tell_its_connection_is_none(registry: MemoryRegi
 
     with pytest.raises(DecodeError, match="no field `name`"):
         CapturedCodec("t", Row, registry).decode(written(registry, nameless))
+
+
+def test_text_column_of_a_logical_type_is_its_text(registry: MemoryRegistry) -> None:
+    id_ = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    columns = [{"name": "SOPNUMBE", "type": {"type": "string", "logicalType": "uuid"}}, *COLUMNS[1:]]
+
+    change = CapturedCodec("t", Row, registry).decode(written(registry, envelope(columns), after=row(SOPNUMBE=id_)))
+
+    assert change is not None
+    assert change.row is not None
+    assert id_ == change.row.SOPNUMBE
+
+
+def test_decimal_of_more_than_a_hundred_digits_is_read_exactly(registry: MemoryRegistry) -> None:
+    kind = {"type": "bytes", "logicalType": "decimal", "precision": 130, "scale": 5}
+    columns = [COLUMNS[0], {"name": "SUBTOTAL", "type": kind}, *COLUMNS[2:]]
+    wide = Decimal("9" * 125 + ".99999")
+
+    change = CapturedCodec("t", Row, registry).decode(written(registry, envelope(columns), after=row(SUBTOTAL=wide)))
+
+    assert change is not None
+    assert change.row is not None
+    assert wide == change.row.SUBTOTAL

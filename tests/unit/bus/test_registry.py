@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bus.registry import Registry, difference
-from errors import ConfigurationError, RetryableError
+from errors import ConfigurationError, DecodeError, RetryableError
 
 SCHEMA = json.dumps({"type": "record", "name": "A", "fields": [{"name": "a", "type": "string"}]})
 NEWER = json.dumps(
@@ -75,3 +75,13 @@ def test_failing_registry_is_away_and_not_without_schemas() -> None:
 
 def test_difference_tells_fields_that_went() -> None:
     assert difference(NEWER, SCHEMA) == 'field b is gone; field a was "long" and is "string"'
+
+
+def test_schema_of_another_language_is_refused() -> None:
+    said = {"schema": SCHEMA, "schemaType": "JSON"}
+    client = registry(lambda _request: httpx.Response(200, json=said))
+
+    with pytest.raises(DecodeError, match="schema id 7 is of type JSON, not AVRO"):
+        client.schema_of(7)
+    said["schemaType"] = "AVRO"
+    assert client.schema_of(7) == SCHEMA
