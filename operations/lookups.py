@@ -262,18 +262,19 @@ def settle(settings: Settings, table: str) -> tuple[str, ...]:
 
 
 def drop(settings: Settings, table: str, key: str) -> Aside:
-    """Take a row off the topic that is put aside; it was not at work, so that nothing changes.
+    """Take a row off the topic that is put aside; what stands in its place is laid there anew, so that nothing changes.
 
     Raises:
         NotFoundError: there is no such row; names those there are.
         RetryableError: Kafka or the registry does not answer.
     """
-    aside = on_topic(settings).aside
-    found = next((each for each in aside if (each.table, each.key) == (table, key)), None)
+    topic = on_topic(settings)
+    found = next((each for each in topic.aside if (each.table, each.key) == (table, key)), None)
     if found is None:
-        there = ", ".join(f"{each.table} {each.key}" for each in aside) or "none"
+        there = ", ".join(f"{each.table} {each.key}" for each in topic.aside) or "none"
         raise NotFoundError("lookups.not_aside", f"no row {key!r} of {table} is put aside; there are: {there}")
-    asyncio.run(_publish(settings, {message_key(table, key): None}))
+    # a tombstone would take the row before it off as well
+    asyncio.run(_publish(settings, {message_key(table, key): topic.at_work.get((table, key))}))
     return found
 
 

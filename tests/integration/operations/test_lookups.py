@@ -258,6 +258,13 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
             await runs.catch_up()
             assert (told(runs), metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get()) == ([], 0)
             assert runs.current().find(TABLE, "1001") == "A-1009"
+
+            # what stood before a row that is dropped stands on, and not the file's
+            producer.produce(topic.name, b"no Avro", f"{TABLE}/1001".encode())
+            assert await asyncio.to_thread(producer.flush, 30) == 0
+            await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
+            await runs.catch_up()
+            assert (told(runs), runs.current().find(TABLE, "1001")) == ([], "A-1009")
     with pytest.raises(NotFoundError, match="there are: none"):
         await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
 
