@@ -72,8 +72,8 @@ class Shoppers:
                 return order | {"lines": lines, "allow_unknown_sku": True}
             case Story.NEVER_SEEN:
                 return order | {"guest": _guest(f"{self._run}.{visit.number}", visit.seed)}
-            case Story.EDITS_TOO_LATE:
-                # enough of one thing that a part can leave and a part stays
+            case Story.EDITS | Story.EDITS_TOO_LATE:
+                # not free, so that one more shows; and enough that a part can leave and a part stays
                 item = self._erp_user.plenty()
                 lines = [{"sku": item, "quantity": 3, "unit_price": PRICE}]
                 return order | {"lines": lines, "shipping": "7.95", "tax_rate": "0.0825"}

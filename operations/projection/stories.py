@@ -112,7 +112,9 @@ ROOT_KEYS_OF_DOCUMENT = """
 SELECT split_part(canonical_id, '/', 1) FROM cross_references WHERE id_there = %(text)s
 UNION SELECT root_key FROM outcomes WHERE document_number = %(text)s AND root_key <> ''
 """
-# That no key is empty is said for the index, which leaves out roots without one.
+# That no key is empty is said for the index, which leaves out roots without one. Read again and found
+# unchanged, a document writes nothing else: where the change lay on a topic that was made anew before the projector
+# read it, this alone tells that it arrived.
 ARRIVED = """
 SELECT k, max(at), coalesce(max(version), 0) FROM unnest(%(keys)s::text[]) AS k
 LEFT JOIN LATERAL (
@@ -120,6 +122,8 @@ LEFT JOIN LATERAL (
     WHERE root_key = k AND root_key <> '' AND topic = ANY(%(topics)s)
         AND (%(ids)s::text[] IS NULL OR facts <> 0 OR topic_id = ANY(%(ids)s))
     UNION ALL SELECT NULL, source_version FROM records WHERE root_key = k AND topic = ANY(%(topics)s)
+    UNION ALL SELECT taken_in_at, 0 FROM outcomes
+    WHERE root_key = k AND stage = 'fetchers' AND topic = ANY(%(topics)s) AND state = 'suppressed'
 ) AS heard ON true GROUP BY k
 """
 ROOT_KEYS_KNOWN = """

@@ -17,4 +17,4 @@ class Orders:
     async def changed_since(self, moment: datetime) -> AsyncIterator[Listed]:
         """As in `rounds.Lister`."""
         async for order in self._client.orders_modified_since(ticks_at(moment)):
-            yield Listed(id=str(order.id), changed_at=order.updated_date.moment, source_version=order.updated_date)
+            yield Listed(id=str(order.id), changed_at=order.updated_date.moment, source_version=int(order.updated_date))

@@ -675,6 +675,24 @@ def test_change_on_a_topic_that_was_made_anew_arrived_only_if_something_came_of_
     assert stories.arrived(projection, ["changes"], ["shop:2"]) == {"shop:2": (NOW, 7)}
 
 
+def test_change_read_before_the_projector_saw_it_arrived_though_nothing_had_changed(projection: migrate.Wire) -> None:
+    unchanged = Outcome(
+        at=NOW + timedelta(seconds=1),
+        stage="fetchers",
+        state="suppressed",
+        code="unchanged",
+        topic="changes",
+        topic_id="old",
+        root="old/0/0",
+        root_key="shop:1",
+        record="order",
+        taken_in_at=NOW,
+    )
+    write(projection, observed(Means.OUTCOMES, unchanged))
+
+    assert stories.arrived(projection, ["changes"], ["shop:1"], ["new"]) == {"shop:1": (NOW, 0)}
+
+
 def test_what_arrived_is_looked_up_by_key_and_not_in_all_that_arrived(projection: migrate.Wire) -> None:
     with projection.transaction():
         projection.execute(
