@@ -28,7 +28,7 @@ _TURNS: tuple[tuple[type[Type] | tuple[type[Type], ...], type[Type] | tuple[type
     (Number, Integer, "whole({})"),
     ((Number, Integer), Boolean, "{} != 0"),
     ((Number, Integer), Instant, 'from_epoch({}, "s")'),
-    ((Integer, Number, Date, Instant), Text, 'f"{{{}}}"'),
+    ((Number, Integer), Date, 'date_in(from_epoch({}, "s"), "America/Chicago")'),
     (Boolean, Text, "to_text({})"),
     (Boolean, (Integer, Number), "1 if {} else 0"),
     (Instant, Date, 'date_in({}, "America/Chicago")'),
@@ -42,6 +42,10 @@ def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: C901, PLR0911
     if write := reading(given, shown, wanted):
         return write
     given, wanted = bare(given), bare(wanted)
+    if isinstance(given, Integer | Number | Date | Instant) and isinstance(wanted, Text):
+        return f"write {_in_text(given, shown)}"
+    if isinstance(given, Boolean) and re.search(r"\band\b.*\bor\b", shown):
+        return "`and` makes a truth: write `b if a else c`"
     for from_, to, write in _TURNS:
         if isinstance(given, from_) and isinstance(wanted, to):
             return "write " + write.format(shown)
@@ -71,6 +75,13 @@ def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: C901, PLR0911
             return f"write {shown}.{like[0]}" if like else ""
         case _:
             return ""
+
+
+def _in_text(given: Type, shown: str) -> str:
+    """A number, day or moment as text; quotes do not stand within quotes."""
+    if isinstance(given, Number) and not given.exact:
+        shown = f"round({shown}, 2)"
+    return f"to_text({shown})" if '"' in shown else f'f"{{{shown}}}"'
 
 
 def _whole(shown: str) -> str:

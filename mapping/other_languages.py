@@ -19,11 +19,19 @@ _DATE = (
     'write to_date(…, "%Y-%m-%d"), or to_instant(…, "America/Chicago") with a time; a moment\'s day is date_in(…, zone)'
 )
 _FORMAT = 'write format_decimal(…), format_date(…, "%Y-%m-%d") or format_instant(…, "%Y-%m-%d %H:%M", zone)'
+_ZONE = (
+    'a moment has no zone: write date_in(…, "America/Chicago") for its day there, '
+    'format_instant(…, "%Y-%m-%d %H:%M", "America/Chicago") for a text'
+)
 _PIECE = 'write to_integer(format_instant(…, "%Y", "America/Chicago")), with %m for the month, %d for the day'
 _PATTERN = 'there are no regular expressions: like(x, "TP-*"), only(…), without(…), digits(…), replace(…)'
 _STEADY = "the same record must become the same: make it of the record's own keys, with digest(…) if it must be short"
 _RULE = "it belongs in a function of the `rules.py` beside the file"
 _TABLE = 'write lookup("table", key), and the table under `lookups:`'
+_LATER = (
+    'write add_days(date_in(now, "America/Chicago"), 30) for a day, from_epoch(to_epoch(now, "s") + 3600, "s") for a '
+    "moment"
+)
 _PAD_START, _PAD_END = 'write pad_start(x, 6, "0")', "write pad_end(x, 10)"
 _BLANKS_AT = {"start": "write trim_start(…)", "end": "write trim_end(…)"}
 _MANY = "write sum(line.price for line in order.lines if …), count(…) likewise"
@@ -59,6 +67,7 @@ _FUNCTIONS: Mapping[tuple[str, ...], str] = {
     ("dateadd", "adddate", "adddays", "timedelta", "plusdays"): "write add_days(…, 30)",
     ("addmonths", "addyears"): "write add_days(…, 30), or last_of_month(…)",
     ("datediff", "daysdiff"): "write days_between(first, second)",
+    ("astimezone", "totimezone", "attimezone", "converttimezone", "converttz", "tolocaltime", "localize"): _ZONE,
     ("avg", "average", "mean"): "write round(sum(…) / count(…), 2)",
     ("map", "select", "foreach", "collect", "pluck", "transform"): _LIST,
     ("filter", "findall", "where", "selectmany"): "write [line for line in order.lines if line.quantity > 0]",
@@ -209,6 +218,7 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
     (r"(?<![=!<>])=(?!=)", _sign("="), "compare with `==`"),
     (r"\d[\d.]*\s*%", "{} is no number", "write 0.05 for 5 %, or percent_of(order.total, 5)"),
     (r"\d[\d.]*\s+[A-Z]{3}\b", "an amount is its number alone", "write it with a point: 5.00"),
+    (r"(?<![.\w])\d+\s+(?:second|minute|hour|day|week|month|year)s?\b", "{} is no number", _LATER),
     (r"(?<![.\w])unless\b", _sign("{}"), "write `a if not condition else b`"),
     (r"(?<![.\w])(AND|OR|NOT|IN|IS|IF|ELSE|FOR)\b", _sign("{}"), "write it in small letters"),
     (r"(?<![.\w])(between|BETWEEN)\b", _sign("{}"), "write `1 <= x <= 5`"),
@@ -252,6 +262,12 @@ def key(called: str, known: Iterable[str]) -> tuple[str, str]:
         return "each", "each: line in order.lines, and fields: below it"
     name, known = called.strip().lower().replace(" ", "_"), frozenset(known)
     return next(((key, write) for key, write, names in _KEYS if name in names and key in known), ("", ""))
+
+
+def later(shown: str, sign: str = "+") -> str:
+    """What to write for some time after a moment, or before it."""
+    days = f'add_days(date_in({shown}, "America/Chicago"), {sign if sign == "-" else ""}30)'
+    return f'write {days} for a day, from_epoch(to_epoch({shown}, "s") {sign} 3600, "s") for a moment'
 
 
 def is_record(called: str) -> bool:

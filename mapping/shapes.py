@@ -355,8 +355,14 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
     if isinstance(wanted, Optional):
         return None if isinstance(given, Nothing) else misfit(bare(given), wanted.of, constant)
     if isinstance(given, Nothing | Optional):
-        write = f"say what it is then: default(…, {stand_in(wanted)})"
-        if isinstance(wanted, Record):
+        inner = bare(given)
+        # of another kind it is turned, once it is there
+        like = wanted if isinstance(given, Nothing) or type(inner) is type(wanted) else inner
+        write = f"say what it is then: default(…, {stand_in(like)})"
+        if isinstance(inner, Record) and not isinstance(wanted, Record):
+            names = [name for name, field in inner.fields.items() if isinstance(bare(field.type), type(wanted))]
+            write = f"write default(….{names[0]}, {stand_in(wanted)})" if names else ""
+        elif isinstance(wanted, Record):
             write = "test it first: `x if … is not none else none`"
         return Problem(f"may be absent, and {wanted} is needed", write)
     if isinstance(wanted, Anything):

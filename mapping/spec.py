@@ -228,7 +228,7 @@ class _Reader:
             about=self._text(root.get("about")),
             extends=extends,
             replaces=self._expr(root.get("replaces")),
-            given=self._named(root.get("from")),
+            given=self._source(root.get("from")),
             to=to,
             unmapped=self._expr(root.get("unmapped")),
             ignored=self._exprs(root.get("ignored")),
@@ -313,6 +313,13 @@ class _Reader:
         if node.flow and all(isinstance(entry.value, Scalar) and not entry.value.text for entry in node.entries):
             self._say(node, "braces hold names with values", "names stand without braces: order.number")
             return False
+        when = node.get("when")
+        for entry in node.entries:
+            meant = other_languages.key(entry.key.text, BLOCK_KEYS)[0] if entry.key.text not in BLOCK_KEYS else ""
+            if isinstance(when, Scalar) and isinstance(entry.value, Scalar) and meant == "fields":
+                write = f"write an expression: {entry.value.text} if {when.text} else …"
+                self._say(entry.key, f"{entry.key.text} means nothing in a block", write)
+                return False
         strange = [
             entry.key
             for entry in node.entries
@@ -411,6 +418,15 @@ class _Reader:
         return tuple(
             (Named(self.document, entry.key), self._needed(entry.value, entry.key)) for entry in self._entries(node)
         )
+
+    def _source(self, node: Node | None) -> tuple[tuple[Named, Expr], ...]:
+        """What is read, by its name."""
+        if isinstance(node, Scalar) and node.text and "=" not in node.text:
+            name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.split(r"\W", node.text.rstrip("]"))[-1]).lower()
+            write = f"write from: {{{name or 'order'}: {node.text}}}"
+            self._say(node, "a record stands behind the name expressions call it by", write)
+            return ()
+        return self._named(node)
 
     def _entries(self, node: Node | None, *, listed: bool = False) -> tuple[Entry, ...]:
         if isinstance(node, Items) and not listed:

@@ -18,9 +18,14 @@ def status_maps(statuses: Statuses, told: Told) -> list[Function]:
     otherwise = statuses.otherwise.text if statuses.otherwise is not None else None
     made = [_function(name, name, table, otherwise)]
     if statuses.inverts:
-        if len(set(table.values())) < len(table) or otherwise is not None:
-            text = f"{name} does not invert: two values become the same"
-            told.say(statuses.name, text, "leave `inverts: true` out, or one of them")
+        said = [*table.items(), *([("any other", otherwise)] if otherwise is not None else [])]
+        for place, (key, value) in enumerate(said):
+            if same := next((before for before, other in said[:place] if other == value), None):
+                text = f"{name} does not invert: {same} and {key} both become {value}"
+                told.say(statuses.name, text, "leave `inverts: true` out, or one of them")
+        if otherwise is not None and otherwise not in table.values():
+            text = f"{name} does not invert: any other value becomes {otherwise}"
+            told.say(statuses.name, text, "leave `otherwise:` out, or `inverts: true`")
         made.append(_function(f"{name}_back", name, {value: key for key, value in table.items()}, None))
     return made
 

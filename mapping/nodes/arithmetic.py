@@ -4,6 +4,7 @@ import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mapping import other_languages
 from mapping.places import either
 from mapping.scope import UNKNOWN, Typed, call
 from mapping.shapes import (
@@ -39,10 +40,11 @@ def binop(expression: "Expression", node: ast.BinOp) -> Typed:  # noqa: PLR0911 
         return _lists(expression, node, left, right)
     for side, given in ((node.left, left), (node.right, right)):
         if not isinstance(given.type, Number | Integer):
+            shown = expression.parsed.source(side)
             raise expression.wrong(
                 side,
                 f"is {given.type}, and `{sign}` takes numbers",
-                reading(given.type, expression.parsed.source(side), Number()) or _arithmetic_hint(sign, given.type),
+                reading(given.type, shown, Number()) or _arithmetic_hint(sign, given.type, shown),
             )
     code = ast.BinOp(left.code, node.op, right.code)
     expression.checker.counts = True
@@ -90,14 +92,16 @@ def _whole(node: ast.BinOp, code: ast.BinOp, left: Typed, right: Typed) -> Typed
             return Typed(code, Integer())
 
 
-def _arithmetic_hint(sign: str, type_: Type) -> str:
+def _arithmetic_hint(sign: str, type_: Type, shown: str) -> str:
     if isinstance(type_, Text):
         return (
             'join texts as f"{a}{b}"; to_decimal(…) reads a number' if sign == "+" else "to_decimal(…) reads a number"
         )
     if isinstance(type_, ListOf) and sign == "+":
         return "lists are joined with lists: [a] + [b]"
-    return "days_between(…) or add_days(…)" if isinstance(type_, Date | Instant) else ""
+    if isinstance(type_, Date):
+        return f"write add_days({shown}, {sign if sign == '-' else ''}30), or days_between({shown}, …)"
+    return other_languages.later(shown, sign) if isinstance(type_, Instant) else ""
 
 
 def unaryop(expression: "Expression", node: ast.UnaryOp) -> Typed:

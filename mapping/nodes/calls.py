@@ -107,6 +107,7 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         if parameter_name not in names or parameter_name in given:
             raise expression.wrong(node, f"{function.name} takes no {parameter_name} here", f"write {function}")
         given[parameter_name] = (value, expression.visit(value))
+    _list_first(expression, node, function, given)
     _absent_of_any_kind(expression, function, given)
     codes: dict[str, Typed] = {}
     for parameter in function.parameters:
@@ -185,15 +186,28 @@ def _paid(expression: "Expression", function: Function, parameter: str, given: T
     return expression.charged(texts.unpaid(given)).code
 
 
+def _list_first(
+    expression: "Expression", node: ast.Call, function: Function, given: dict[str, tuple[ast.expr, Typed]]
+) -> None:
+    """`", ".join(texts)`, as Python has it."""
+    if function.name == "join" and len(given) == 2:
+        (one, first), (other, second) = given.values()
+        if isinstance(first.type, Text) and isinstance(second.type, ListOf):
+            source = expression.parsed.source
+            raise expression.wrong(node, "join takes the list first", f"write join({source(other)}, {source(one)})")
+
+
 def _absent_of_any_kind(expression: "Expression", function: Function, given: dict[str, tuple[ast.expr, Typed]]) -> None:
-    """A function that reads any value says what it is where it is absent, if it can."""
+    """A function that reads any value says what it is where it is absent, if it can; what has no end is rounded."""
     names = [each.name for each in function.parameters]
     for parameter in function.parameters:
         node, typed = given.get(parameter.name, (None, None))
         if node is None or typed is None or not isinstance(parameter.type, Anything):
             continue
+        shown = expression.parsed.source(node)
+        if isinstance(number := bare(typed.type), Number) and not number.exact:
+            raise expression.wrong(node, "is a quotient, and may have no end", f"write round({shown}, 2)")
         if isinstance(typed.type, Optional | Nothing) and "fallback" in names and "fallback" not in given:
-            shown = expression.parsed.source(node)
             raise expression.wrong(node, f"{shown} may be absent", f"write {function.name}({shown}, …)")
 
 

@@ -154,7 +154,8 @@ def compare(expression: "Expression", node: ast.Compare) -> Typed:
     if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
         if len(node.ops) == 1 and _is_none(node.comparators[0]):
             return asked(expression, node)[0]
-        raise expression.wrong(node, "`is` asks only whether something is absent", "write `==`, or `is none`")
+        write = "write `!=`, or `is not none`" if isinstance(node.ops[0], ast.IsNot) else "write `==`, or `is none`"
+        raise expression.wrong(node, "`is` asks only whether something is absent", write)
     left, place = expression.visit(node.left), node.left
     first, codes = _finite(left), []
     for op, right_node in zip(node.ops, node.comparators, strict=True):
@@ -195,6 +196,7 @@ def _comparable(
                 _simple(expression, left_node, left.type)
             _same_kind(expression, left_node, bare(left.type), right_node, bare(item))
         case ast.Eq() | ast.NotEq():
+            _not_with_none(expression, left_node, left, op, right_node, right)
             if not _written(left_node) and not _written(right_node):
                 _simple(expression, left_node, left.type)
                 _simple(expression, right_node, right.type)
@@ -208,6 +210,17 @@ def _comparable(
                         node, f"is {each.type}, which has no order", reading(each.type, expression.parsed.source(node))
                     )
             _same_kind(expression, left_node, left.type, right_node, right.type)
+
+
+def _not_with_none(
+    expression: "Expression", left_node: ast.expr, left: Typed, op: ast.cmpop, right_node: ast.expr, right: Typed
+) -> None:
+    """Whether a record, list or map is there is asked by `is none`."""
+    for node, each, other in ((left_node, left, right), (right_node, right, left)):
+        if isinstance(other.type, Nothing) and isinstance(bare(each.type), ListOf | MapOf | Record | Several):
+            asks = "is none" if isinstance(op, ast.Eq) else "is not none"
+            write = f"write {expression.parsed.source(node)} {asks}"
+            raise expression.wrong(node, f"is {each.type}, and only single values are compared", write)
 
 
 def _written(node: ast.expr) -> bool:

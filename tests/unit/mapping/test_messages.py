@@ -115,6 +115,20 @@ EXPRESSIONS = [
     ("wrap('abc', 0)", 13, "a line has one character or more"),
     ("wrap('abc', 30)", 1, "write join(wrap('abc', 30), \", \"), or wrap('abc', 30)[0] for the first"),
     ('"a" if order.id > 1 else "b"', 5, '\'"a" if order.id > 1 else "b"\''),
+    ("to_text(order.buyer == none)", 9, "write order.buyer is none"),
+    ("to_text(order.buyer != none)", 9, "write order.buyer is not none"),
+    ("to_text(order.note is not null)", 9, "`is not none`"),
+    ('upper(" ".join([line.sku for line in order.lines]))', 7, 'write join([line.sku for line in order.lines], " ")'),
+    ("to_text(order.total / 3)", 9, "write round(order.total / 3, 2)"),
+    ('to_text(order.total / 3, "")', 9, "write round(order.total / 3, 2)"),
+    ("order.total / 3", 1, 'write f"{round(order.total / 3, 2)}"'),
+    ('to_decimal("5")', 1, 'write to_text(to_decimal("5"))'),
+    ("order.ordered - 1 day", 17, 'write add_days(date_in(now, "America/Chicago"), 30) for a day'),
+    ("order.ordered + 3600", 1, 'from_epoch(to_epoch(order.ordered, "s") + 3600, "s") for a moment'),
+    ('today("UTC") - 3', 1, 'write add_days(today("UTC"), -30)'),
+    ('order.ordered.astimezone("Europe/Berlin")', 1, 'write date_in(…, "America/Chicago") for its day there'),
+    ("format_date(order.id)", 13, 'write date_in(from_epoch(order.id, "s"), "America/Chicago")'),
+    ('order.buyer and order.buyer.name or "guest"', 1, "write `b if a else c`"),
     ('"W-" & order.number', 6, 'texts are put together as f"{a}{b}"'),
 ]
 
@@ -133,6 +147,7 @@ LINES = (
     "fields:\n  lines:\n    each: line in order.lines\n    fields: {item: line.sku, amount: 'round(line.price, 2)'}\n"
 )
 PART = "parts:\n  p: {from: {x: text}, to: text, value: x}\n"
+TURNED = "statuses:\n  s: {{inverts: true, values: {{{}}}\nfields: {{note: s(order.number)}}\n"
 
 #: What stands in the file; line and column, what is said.
 FILES = [
@@ -149,6 +164,14 @@ FILES = [
     ("fields:\n  lines: order.lines\n", "7:10", "write a block: `each: item in order.lines` and its `fields:`"),
     ("fields:\n  home: {city: order.number}\n", "7:10", "city: a field stands below `fields:`"),
     ("fields:\n  home.city: order.number\n", "7:3", "write home: and below it fields: with city: …"),
+    (LINES.replace("    fields: {item: line.sku, amount: 'round(line.price, 2)'}", "    group by: line.sku\n    "
+     "fields: {item: line.sku, amount: 1}"), "10:20", "write key, or sum(line.… for line in group)"),
+    ("fields: {key: order.buyer}\n", "5:15", 'write default(order.buyer.name, "")'),
+    ("fields: {key: order.discount}\n", "5:15", "default(order.discount, 0)"),
+    ("mapping: a/b\nversion: 1\nfrom: shop.Order\nto: erp.Order\nfields: {key: now}\n", "3:7", "{order: shop.Order}"),
+    (TURNED.format("a: b, c: b}"), "6:3", "a and c both become b"),
+    (TURNED.format("a: b}, otherwise: c"), "6:3", "any other value becomes c"),
+    ("fields:\n  note: {when: order.id > 1, value: order.number}\n", "7:30", "order.number if order.id > 1 else …"),
     ("fields:\n  note: {value: order.number}\n", "7:10", "write the expression alone"),
     ("fields:\n  more: '{\"gift\": order.id}'\n", "7:10", 'write {name: f"{value}" for name, value in'),
     ("fields:\n  note = order.number\n", "7:3", "write note: order.number"),
