@@ -1,6 +1,6 @@
 """Acknowledging in order: an offset is committed only when its outcome is written, and never past an open one.
 
-faust commits up to the highest acknowledged offset it knows, so an open event below it would be skipped after a
+What is committed once an agent is through with it may lie behind what is still open, which would be skipped after a
 restart. Therefore one task per agent waits for the futures of the oldest batch only, and acknowledges batches in the
 order they were taken.
 """
@@ -14,31 +14,27 @@ from typing import Any, Protocol
 Written = asyncio.Future[Any]
 
 
-class Generation(Protocol):
-    """A faust message, as far as it is needed here."""
+class Taken(Protocol):
+    """Events of one partition, as `bus.slices.Slice` holds them."""
 
     @property
-    def generation_id(self) -> int | None:
-        """The group's generation in which it was fetched."""
+    def generation_id(self) -> int:
+        """The group's generation in which they were fetched."""
 
+    def __len__(self) -> int: ...
 
-class Event(Protocol):
-    """A faust event, as far as it is needed here."""
-
-    @property
-    def message(self) -> Generation: ...
-
-    def ack(self) -> bool:
-        """Let its offset be committed."""
+    def ack(self) -> None:
+        """Let their offsets be committed."""
 
 
 class Group:
     """The events of one batch and what must have happened before they are acknowledged."""
 
-    __slots__ = ("_settled", "events", "futures", "given_up")
+    __slots__ = ("_settled", "events", "futures", "given_up", "slices")
 
-    def __init__(self, events: Sequence[Event], futures: Sequence[Written]) -> None:
-        self.events = events
+    def __init__(self, slices: Sequence[Taken], futures: Sequence[Written]) -> None:
+        self.slices = slices
+        self.events = sum(map(len, slices))
         self.futures = futures
         self.given_up = False
         self._settled: Written | None = None
@@ -113,7 +109,7 @@ class OrderedAcks:
     ) -> None:
         """Args:
         generation: The group's generation now.
-        forget: Takes a message out of those a rebalance waits for.
+        forget: Takes a slice out of what a rebalance waits for.
         die: Stops the worker.
         limit: Events in flight beyond which `add` waits.
         """
@@ -130,23 +126,23 @@ class OrderedAcks:
         #: Events neither acknowledged nor given up.
         self.count = 0
 
-    async def add(self, events: Sequence[Event], futures: Sequence[Written], epoch: int) -> None:
+    async def add(self, slices: Sequence[Taken], futures: Sequence[Written], epoch: int) -> None:
         """Hand over a batch; waits while too much is in flight.
 
         Args:
-            events: In the order they were taken.
+            slices: Its events, in the order they were taken.
             futures: What the batch caused; empty for a batch without effect.
             epoch: `self.epoch` when the batch was taken. Given up since: the batch is dropped, as a later
                 acknowledgement would skip it.
         """
-        group = Group(events, futures)
+        group = Group(slices, futures)
         if epoch != self.epoch or self._error is not None:
             self._drop(group)
             if self._error is not None:
                 raise self._error
             return
         self._pending.append(group)
-        self.count += len(events)
+        self.count += group.events
         self._work.set()
         while self.count >= self._limit and self._error is None:
             self._room.clear()
@@ -169,9 +165,9 @@ class OrderedAcks:
             if not self._pending or self._pending[0] is not group:
                 continue  # given up while we waited: never acknowledge
             self._pending.popleft()
-            if group.events[-1].message.generation_id == self._generation():
-                for event in group.events:
-                    event.ack()
+            if group.slices[-1].generation_id == self._generation():
+                for taken in group.slices:
+                    taken.ack()
                 self._done(group)
             else:  # the partition went away and came back: its events are read again from the last commit
                 self._drop(group)
@@ -188,13 +184,13 @@ class OrderedAcks:
             self._drop(group)
 
     def _done(self, group: Group) -> None:
-        self.count -= len(group.events)
+        self.count -= group.events
         self._room.set()
 
     def _drop(self, group: Group) -> None:
         group.give_up()
-        for event in group.events:
-            self._forget(event.message)
+        for taken in group.slices:
+            self._forget(taken)
 
     async def _fail(self, failure: BaseException) -> None:
         self._error = failure

@@ -10,7 +10,7 @@ import msgspec
 from bus.codec import Codecs
 from bus.dead_letters import dead_letter, outcome, root_of_event, values_of
 from bus.events import Incoming, Outgoing
-from bus.headers import descend, from_headers, to_headers
+from bus.headers import descended, from_headers
 from errors import RejectedError
 from schemas import topics
 from schemas.topics import Topic
@@ -124,7 +124,7 @@ class Burial:
 
     def _outgoing(self, event: Incoming, source: Source, topic: Topic, what: str, value: bytes) -> Outgoing:
         connection = self._connection_of(event, source)
-        lineage = descend(
+        headers = descended(
             from_headers(event.headers),
             root=event.root,
             route=f"{self._route}/{what}",
@@ -137,4 +137,4 @@ class Burial:
             body_digest=event.root,
         )
         key = event.root_key or connection or event.topic
-        return Outgoing(topic=topic, key=key, value=value, headers=to_headers(lineage))
+        return Outgoing(topic=topic, key=key, value=value, headers=headers)

@@ -5,11 +5,10 @@ overridden parts are private to faust-streaming 0.15.3 and mode-streaming 0.7.1,
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -20,15 +19,16 @@ from faust.exceptions import ProducerSendError
 from faust.transport import conductor as faust_conductor
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, EventT
+from faust.types import TP
 from faust.types.transports import TransportT
 from mode import CrashingSupervisor, ServiceT
 from mode.utils.futures import notify
 
 from bus import partitioner
-from bus.acks import OrderedAcks
-from bus.events import Incoming
+from bus.acks import OrderedAcks, Written
+from bus.events import Incoming, Outgoing
 from bus.logs import described
+from bus.slices import Progress, Slice, cut
 from errors import FatalError
 
 log = structlog.get_logger(__name__)
@@ -49,10 +49,10 @@ class BusStream(faust.Stream[Any]):
 
     app: Any  # our BusApp; faust's own annotation is an interface without what is used here
 
-    async def batches(self, most: int = 500) -> AsyncIterator[list[EventT[Any]]]:
-        """What lies in the agent's queue, up to `most` events at a time; never an empty batch.
+    async def batches(self, most: int) -> AsyncIterator[list[Slice]]:
+        """What lies in the agent's queue, no further slice once there are `most` events; never an empty batch.
 
-        Every event is known to the consumer as being worked on, so that a rebalance and a stop wait for it. Events of
+        Every slice is known to the consumer as being worked on, so that a rebalance and a stop wait for it. Those of
         an older assignment, and those met while the flow is stopped, are left out: their owner reads them again.
         """
         channel: Any = self.channel
@@ -61,22 +61,22 @@ class BusStream(faust.Stream[Any]):
         started = await self.maybe_start()
         try:
             while not self.should_stop:
-                batch: list[EventT[Any]] = []
+                batch: list[Slice] = []
+                events = 0
                 try:
-                    event = await queue.get()
+                    taken = await queue.get()
                     while True:
-                        message = event.message
-                        if self._is_ours(message):
-                            if not message.tracked:
-                                message.tracked = True
-                                unacked.add(message)
-                            batch.append(event)
-                        if len(batch) >= most or queue.empty():
+                        if self._is_ours(taken):
+                            unacked.add(taken)
+                            batch.append(taken)
+                            events += len(taken)
+                        if events >= most or queue.empty():
                             break
-                        event = queue.get_nowait()
+                        taken = queue.get_nowait()
+                    queue.maybe_endorse_pressure_drop()  # full slices are taken one by one, which looks at nothing
                 except StopAsyncIteration:  # how faust ends a channel; let through, it would be a RuntimeError
-                    for event in batch:
-                        unacked.discard(event.message)
+                    for taken in batch:
+                        unacked.discard(taken)
                     return
                 if batch:
                     yield batch
@@ -87,8 +87,8 @@ class BusStream(faust.Stream[Any]):
                 await self.stop()
                 self.service_reset()
 
-    def _is_ours(self, message: Any) -> bool:
-        return bool(message.generation_id == self.app.consumer_generation_id and self.app.flow_control.is_active())
+    def _is_ours(self, taken: Slice) -> bool:
+        return bool(taken.generation_id == self.app.consumer_generation_id and self.app.flow_control.is_active())
 
 
 class NothingSkipped(faust_consumer.Consumer):
@@ -96,12 +96,19 @@ class NothingSkipped(faust_consumer.Consumer):
 
     app: Any  # our BusApp; faust's own annotation is an interface without what is used here
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._progress = Progress()
+        #: Records were fetched and not handed on: reading begins anew once the flow goes on.
+        self._strayed = False
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit before faust forgets what was acknowledged: no duplicates from a plain rebalance."""
+        """Commit before faust forgets what it read: no duplicates from a plain rebalance."""
         self.stop_flow()
         await self.commit()  # flushes the producer
         await self.commit()  # sees what that flush got acknowledged
         await super().on_partitions_revoked(revoked)
+        self._progress.forget(revoked)
 
     async def wait_empty(self) -> None:
         """The stock one without its garbage collection in every round, which costs more than what it waits for."""
@@ -189,29 +196,12 @@ class NothingSkipped(faust_consumer.Consumer):
         await self.app.die(error)
         raise error
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        """The stock one, but sleeping 20 ms and not 1 s where all buffers are full."""
-        if not self.flow_active:
-            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in faust
-        active = self._get_active_partitions()
-        if not active:
-            await asyncio.sleep(0.02)
-            return {}, active
-        return await self._getmany(active_partitions=active, timeout=timeout), active
-
     async def _drain_messages(self, fetcher: ServiceT) -> None:
-        """The stock loop without its four tasks a message; the read offset is set before the message is handed on.
-
-        Set afterwards, a revocation in between would leave the old assignment's offset behind for the new one.
-        """
+        """The stock loop without its tasks, locks and objects for each message: what is fetched is handed on whole."""
         try:
             while not (self.should_stop or fetcher.should_stop):
-                await asyncio.sleep(0)  # getmany may return at once, again and again
-                async with contextlib.aclosing(self.getmany(timeout=1.0)) as records:  # type: ignore[type-var]  # is one
-                    async for tp, message in records:
-                        if not self.flow_active:
-                            break
-                        await self._hand_on(tp, message)
+                await asyncio.sleep(0)  # records may be there at once, again and again
+                await self._hand_on_fetched()
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -219,36 +209,88 @@ class NothingSkipped(faust_consumer.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _hand_on(self, tp: TP, message: Any) -> None:
-        """The stock way asks for a lock with every message, which only a change of subscriptions holds."""
-        offset, read = message.offset, self._read_offset[tp]
-        if read is not None and offset < read:
+    async def _hand_on_fetched(self) -> None:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in faust
+        if self._strayed and not self.should_stop:
+            await self._begin_at_the_commit()
+        active = self._get_active_partitions()
+        if not active:
+            await asyncio.sleep(0.02)  # stock sleeps a second where all buffers are full
             return
-        if read and offset - read > 1:
-            await self._add_gap(tp, read + 1, offset)
-        self._read_offset[tp] = offset
+        generation = self.app.consumer_generation_id
+        records = await self._getmany(active_partitions=active, timeout=1.0)
         conductor = self.app.topics
-        if conductor._tp_to_callback_lock.locked():  # noqa: SLF001 - no public way
-            await self.callback(message)
-        else:
-            await conductor._tp_to_callback[tp](message)  # noqa: SLF001 - as above
+        async with conductor._tp_to_callback_lock:  # noqa: SLF001 - no public way; held while subscriptions change
+            if self.flow_active and self.app.flow_control.is_active() and generation == self.app.consumer_generation_id:
+                for tp, fetched in records.items():
+                    if tp in active or tp in self._buffered_partitions:
+                        self._hand_on(tp, fetched)
+            elif records:
+                # of this assignment or of the one before, nobody knows; the fetcher is behind them in either case
+                self._strayed = True
+
+    async def _begin_at_the_commit(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception:
+            if self.flow_active:
+                raise
+        # taken away meanwhile, it is done again with what comes
+        self._strayed = not self.flow_active
+
+    def _hand_on(self, tp: TP, fetched: Sequence[Any]) -> None:
+        """The read offset is set first: set last, a revocation in between would leave it behind for the new owner."""
+        read = self._read_offset[tp]
+        if read is not None and fetched[0].offset < read:
+            fetched = [record for record in fetched if record.offset >= read]
+        if fetched:
+            self._read_offset[tp] = fetched[-1].offset
+            self.app.topics._tp_to_callback[tp](fetched)  # noqa: SLF001 - no public way
+
+    def slices(self, tp: TP, fetched: Sequence[Any], agents: int) -> Iterator[list[Slice]]:
+        """Of records one after the other: the same slices for each of the agents."""
+        generation = self.app.consumer_generation_id
+        for records in cut(fetched):
+            part = self._progress.begin(tp, records[-1].offset + 1, agents)
+            yield [Slice(self, tp, records, part, generation) for _ in range(agents)]
+
+    def through(self, taken: Slice) -> None:
+        """An agent is through with the slice: it may be committed once all before it may."""
+        unacked: Any = self._unacked_messages
+        unacked.discard(taken)
+        self._progress.end(taken.tp, taken.part)
+        notify(self._waiting_for_ack)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """Stock's has a list of offsets for each partition, sorted at every commit."""
+        return (tp for tp in self._progress.reached if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._progress.reached.pop(tp, None)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        """Not used: no record becomes a message of faust's."""
+        raise NotImplementedError
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Not used: it looks at sensors this stream does not feed. Lag and age are measured outside."""
 
 
 class StraightConductor(faust_conductor.Conductor):
-    """Puts a message as it is into the queue of the one agent that reads its topic.
+    """Puts what was fetched as it is into the queues of the agents that read its topic.
 
-    The stock way, which stays for whatever is not that, has each key and value pass through faust's codecs and makes a
-    dict of the headers; ours are bytes until our own codec reads them, and we read the message's headers.
+    The stock way has each key and value pass through faust's codecs and makes an event and a dict of the headers; ours
+    are bytes until our own codec reads them.
     """
 
-    def _build_handler(self, tp: TP, channels: Any) -> Callable[[Any], Awaitable[None]]:
-        """What is called with each message of a partition; `channels` changes while it is in use."""
-        stock: Any = super()._build_handler(tp, channels)
+    def _build_handler(self, tp: TP, channels: Any) -> Callable[[Sequence[Any]], None]:  # type: ignore[override]  # below
+        """What is called with the records of a partition; `channels` changes while it is in use.
+
+        Only our own consumer calls it: faust's is called with each message and waits for it.
+        """
         app: Any = self.app
-        consumer, flow = app.consumer, app.flow_control
+        consumer = app.consumer
 
         def is_full() -> None:
             consumer.on_buffer_full(tp)
@@ -256,18 +298,13 @@ class StraightConductor(faust_conductor.Conductor):
         def has_room() -> None:
             consumer.on_buffer_drop(tp)
 
-        async def on_message(message: Any) -> None:
-            if len(channels) == 1 and flow.is_active():
-                (channel,) = channels
-                queue = channel.queue
-                if not queue.full():
-                    message.incref(1)
-                    event = faust.Event(app, message.key, message.value, None, message)
-                    queue.put_nowait_enhanced(event, on_pressure_high=is_full, on_pressure_drop=has_room)
-                    return
-            await stock(message)
+        def hand_on(fetched: Sequence[Any]) -> None:
+            readers = list(channels)
+            for slices in consumer.slices(tp, fetched, len(readers)):
+                for channel, taken in zip(readers, slices, strict=True):
+                    channel.queue.put_nowait_enhanced(taken, on_pressure_high=is_full, on_pressure_drop=has_room)
 
-        return on_message
+        return hand_on
 
 
 class KafkaConsumerThread(driver.AIOKafkaConsumerThread):
@@ -337,6 +374,44 @@ class KafkaProducer(driver.Producer):
         except KafkaError as error:
             raise ProducerSendError(f"Error while sending: {error!r}") from error
 
+    async def write(self, records: Sequence[Outgoing], wanted: Callable[[], bool]) -> list[Written]:
+        """As `BusApp.write`; what goes to one partition is one batch, sent without lingering."""
+        producer = self._ensure_producer()
+        written: list[Written] = []
+        try:
+            counts = {name: len(await producer.partitions_for(name)) for name in {each.topic.name for each in records}}
+            for topic, partition, batch in _batches(producer.create_batch, records, counts):
+                if not wanted():
+                    break
+                written.append(await producer.send_batch(batch, topic, partition=partition))
+        except KafkaError as error:
+            raise ProducerSendError(f"Error while sending: {error!r}") from error
+        return written
+
+
+def _batches(
+    create: Callable[[], Any], records: Sequence[Outgoing], counts: Mapping[str, int]
+) -> Iterator[tuple[str, int, Any]]:
+    """Topic, partition and a batch of its records in their order, as large as the producer has them at most."""
+    filling: dict[tuple[str, int], Any] = {}
+    for record in records:
+        topic, key = record.topic.name, record.key.encode()
+        place = (topic, partitioner.partition_of(key, counts[topic]))
+        batch = filling.get(place)
+        if batch is None or not _added(batch, key, record):
+            if batch is not None:
+                batch.close()
+                yield *place, batch
+            batch = filling[place] = create()
+            _added(batch, key, record)  # the first has its place whatever its size
+    for place, batch in filling.items():
+        batch.close()
+        yield *place, batch
+
+
+def _added(batch: Any, key: bytes, record: Outgoing) -> bool:
+    return batch.append(timestamp=None, key=key, value=record.value, headers=list(record.headers)) is not None
+
 
 class KafkaTransport(driver.Transport):
     """All of the above."""
@@ -396,21 +471,16 @@ class BusApp(faust.App):
         """The acknowledging of one agent; given up together with all others when a drain lasts too long."""
         acks = OrderedAcks(
             generation=lambda: self.consumer_generation_id,
-            forget=self.forget_message,
+            forget=self.forget,
             die=self.die,
             limit=limit,
         )
         self.in_flight.append(acks)
         return acks
 
-    def forget(self, events: Sequence[EventT[Any]]) -> None:
-        """These will not be acknowledged here; a rebalance need not wait for them."""
-        for event in events:
-            self.forget_message(event.message)
-
-    def forget_message(self, message: Any) -> None:
-        """As `forget`, for one message."""
-        self.consumer.unacked.discard(message)
+    def forget(self, taken: Slice) -> None:
+        """It will not be acknowledged here; a rebalance need not wait for it."""
+        self.consumer.unacked.discard(taken)
 
     def rejoin(self) -> None:
         """Give the assignment back and take part in a new one, which reads from the positions again."""
@@ -423,20 +493,40 @@ class BusApp(faust.App):
         agent: Any = self.agent(channel, name=name, supervisor_strategy=CrashingSupervisor)
         agent(body)
 
-    def incoming(self, event: EventT[Any]) -> Incoming:
-        """A faust event as the bus's own record of it."""
-        message = event.message
-        headers = message.headers
-        return Incoming(
-            topic=message.topic,
-            topic_id=self.topic_ids[message.topic],
-            partition=message.partition,
-            offset=message.offset,
-            timestamp_ms=int((message.timestamp or 0) * 1000),
-            key=message.key,
-            value=message.value,
-            headers=tuple(headers.items()) if isinstance(headers, Mapping) else headers or (),
-        )
+    def incoming(self, taken: Slice) -> list[Incoming]:
+        """The records of a slice as the bus's own."""
+        topic, partition = taken.tp
+        topic_id = self.topic_ids[topic]
+        return [
+            Incoming(
+                topic=topic,
+                topic_id=topic_id,
+                partition=partition,
+                offset=record.offset,
+                timestamp_ms=record.timestamp or 0,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+            )
+            for record in taken.records
+        ]
+
+    async def write_one(self, outgoing: Outgoing) -> None:
+        """Until the broker has this record, which goes with whatever else is sent meanwhile."""
+        key = outgoing.key.encode()
+        headers = list(outgoing.headers)
+        await (await self.producer.send(outgoing.topic.name, key, outgoing.value, None, None, headers))
+
+    async def write(self, records: Sequence[Outgoing], wanted: Callable[[], bool]) -> list[Written]:
+        """Hand records to the broker, those of a partition in their order; what is returned is done when it has them.
+
+        Args:
+            records: What events caused.
+            wanted: Asked before each batch, as a full producer keeps us waiting: no more is sent once it says no.
+        """
+        producer: Any = self.producer
+        written: list[Written] = await producer.write(records, wanted)
+        return written
 
     async def die(self, why: BaseException) -> None:
         """Stop the worker because of a failure: at once if that goes well, surely within half a minute."""
@@ -496,7 +586,8 @@ SETTINGS: Mapping[str, Any] = {
     "autodiscover": False,
     "worker_redirect_stdouts": False,
     "stream_wait_empty": True,
-    "stream_buffer_maxsize": 65_536,
+    # slices; a partition is fetched no further at four fifths of it
+    "stream_buffer_maxsize": 40,
     "broker_max_poll_records": 5_000,
     "broker_commit_interval": 1.0,
     "broker_session_timeout": 10.0,
@@ -506,8 +597,9 @@ SETTINGS: Mapping[str, Any] = {
     "consumer_max_fetch_size": 4 * 1024 * 1024,
     "consumer_auto_offset_reset": "earliest",
     "producer_linger": 0.005,
+    "producer_partitioner": _partition,
+    "producer_max_batch_size": 256 * 1024,
     "producer_request_timeout": 60.0,
     # above the largest topic's limit: each record is held against its own topic's before it is sent
     "producer_max_request_size": 9 * 1024 * 1024,
-    "producer_partitioner": _partition,
 }

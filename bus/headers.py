@@ -7,6 +7,7 @@ fetched document its body's digest: a repeat has the id of the first, two readin
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha1
 
 import msgspec
@@ -17,9 +18,8 @@ from schemas.types import Root
 SPEC_VERSION = "1.0"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://towpath.invalid/events")
 _NAMESPACE = NAMESPACE.bytes
-#: The bits of a UUID that say its variant and version, and what they say in a version 5.
-_NOT_TOLD = ~((0xF000 << 64) | (0xC000 << 48))
-_VERSION_5 = (0x5000 << 64) | (0x8000 << 48)
+#: What a hexadecimal digit becomes whose first two bits say the variant of a UUID.
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +50,11 @@ def event_id(root: str, route: str, ordinal: int, body_digest: str = "") -> str:
 
     `str(uuid.uuid5(NAMESPACE, …))`, without the two objects of the library's way.
     """
-    digest = sha1(_NAMESPACE + f"{root}\n{route}\n{ordinal}\n{body_digest}".encode(), usedforsecurity=False).digest()
-    value = int.from_bytes(digest[:16], "big") & _NOT_TOLD | _VERSION_5
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    digest = sha1(_NAMESPACE + f"{root}\n{route}\n{ordinal}\n{body_digest}".encode(), usedforsecurity=False).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
-def descend(
+def descended(
     parent: Lineage,
     *,
     root: Root,
@@ -67,8 +65,8 @@ def descend(
     mapping: str = "",
     origin: str = "",
     body_digest: str = "",
-) -> Lineage:
-    """Lineage of what a route makes out of an event.
+) -> list[tuple[str, bytes]]:
+    """Kafka headers of what a route makes out of an event; what is not said is left out.
 
     Args:
         parent: What came with the event; its root, origin and trace go on.
@@ -81,18 +79,24 @@ def descend(
         origin: Where the change was made, if the event does not say.
         body_digest: Of a fetched document's body.
     """
-    root = parent.root or root
-    return Lineage(
-        root=root,
-        origin=parent.origin or origin,
-        mapping=mapping,
-        hops=parent.hops,
-        traceparent=parent.traceparent,
-        ce_id=event_id(root, route, ordinal, body_digest),
-        ce_source=f"/{route}",
-        ce_type=ce_type,
-        ce_time=at.isoformat().replace("+00:00", "Z"),
-    )
+    root, origin = parent.root or root, parent.origin or origin
+    made = [
+        *_said_of_all(route, ce_type, mapping),
+        ("ce_id", event_id(root, route, ordinal, body_digest).encode()),
+        ("ce_time", at.isoformat().replace("+00:00", "Z").encode()),
+        ("towpath-root", root.encode()),
+        ("towpath-hops", b"%d" % parent.hops),
+    ]
+    if origin:
+        made.append(("towpath-origin", origin.encode()))
+    if parent.traceparent:
+        made.append(("traceparent", parent.traceparent.encode()))
+    return made
+
+
+@lru_cache(maxsize=1024)
+def _said_of_all(route: str, ce_type: str, mapping: str) -> list[tuple[str, bytes]]:
+    return to_headers(Lineage(ce_source=f"/{route}", ce_type=ce_type, mapping=mapping))
 
 
 def to_headers(lineage: Lineage) -> list[tuple[str, bytes]]:

@@ -1,5 +1,8 @@
 """Which partition a message key belongs to: Java's murmur2 over the root key, the same for every client of the bus."""
 
+import struct
+from functools import cache
+
 from schemas.types import root_of
 
 _MASK = 0xFFFFFFFF
@@ -27,14 +30,18 @@ def murmur2(data: bytes) -> int:
     """As Kafka's `Utils.murmur2`, as an unsigned 32-bit number."""
     length = len(data)
     h = _SEED ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = (int.from_bytes(data[i : i + 4], "little") * _M) & _MASK
-        k ^= k >> 24
-        h = ((h * _M) & _MASK) ^ ((k * _M) & _MASK)
-    if length > whole:
-        h ^= int.from_bytes(data[whole:], "little")
+    words = _words(length >> 2)
+    for word in words.unpack_from(data):
+        k = (word * _M) & _MASK
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
+    if length > words.size:
+        h ^= int.from_bytes(data[words.size :], "little")
         h = (h * _M) & _MASK
     h ^= h >> 13
     h = (h * _M) & _MASK
     return h ^ (h >> 15)
+
+
+@cache
+def _words(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I")

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bus import metrics
-from bus.acks import OrderedAcks, Written
+from bus.acks import OrderedAcks
 from bus.events import Incoming, Outgoing, check_size
 from bus.faust_app import BusApp, BusStream
 from bus.patience import GivenUpError, patiently
@@ -120,25 +120,26 @@ async def _pipe(
     async for batch in stream.batches(BATCH):
         epoch = acks.epoch
         wanted = partial(_is_now, acks, epoch)
-        futures: list[Written] = []
-        incoming = [app.incoming(event) for event in batch]
+        incoming = [event for taken in batch for event in app.incoming(taken)]
+        made: list[Outgoing] = []
         try:
             if look_up is not None:
                 await patiently(partial(look_up, incoming), name, wanted)
             for event in incoming:
                 turn = partial(outputs, event, name, transform, bury, limit)
                 try:
-                    caused = turn()
+                    made += turn()
                 except RetryableError:  # it waits for a schema never seen before, and the registry away
-                    caused = await patiently(partial(_later, turn), name, wanted)
-                futures.extend([await send(app, outgoing) for outgoing in caused])
-                if not wanted():
-                    break  # given up while a full producer kept us waiting
+                    made += await patiently(partial(_later, turn), name, wanted)
         except GivenUpError:
-            pass  # what is sent already comes again; the rest is for the next owner alone: it would come too late
-        metrics.EVENTS_IN.labels(agent=name).inc(len(batch))
-        metrics.RECORDS_OUT.labels(agent=name).inc(len(futures))
-        log.debug("pipe.batch", agent=name, events=len(batch), outputs=len(futures))
+            pass  # all of it is for the next owner alone: from us it would come too late
+        except Exception:
+            await app.write(made, wanted)  # the worker stops, and what became of the events before is told
+            raise
+        futures = await app.write(made, wanted)
+        metrics.EVENTS_IN.labels(agent=name).inc(len(incoming))
+        metrics.RECORDS_OUT.labels(agent=name).inc(len(made))
+        log.debug("pipe.batch", agent=name, events=len(incoming), outputs=len(made))
         await acks.add(batch, futures, epoch)
 
 
@@ -172,12 +173,3 @@ def outputs(incoming: Incoming, name: str, transform: Transform, bury: Bury, lim
         return list(bury(incoming, error))
     limit.passed()
     return made
-
-
-async def send(app: BusApp, outgoing: Outgoing) -> Written:
-    """Hand a record to the producer; the future is done when the broker has confirmed it."""
-    key = outgoing.key.encode()
-    future: Written = await app.producer.send(  # type: ignore[assignment]  # aiokafka's is a Future
-        outgoing.topic.name, key, outgoing.value, None, None, list(outgoing.headers)
-    )
-    return future

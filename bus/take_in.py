@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -19,7 +19,8 @@ from bus.acks import OrderedAcks, Written
 from bus.events import Advance, Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
 from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, GivenUpError, patiently
-from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded, send
+from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded
+from bus.slices import Slice
 from errors import ConfigurationError, LostPartitionError, RejectedError, RetryableError
 
 log = structlog.get_logger(__name__)
@@ -138,35 +139,37 @@ class TakeIn(Generic[T]):
         last: Written | None = None
         async for batch in stream.batches(BATCH):
             epoch = self._acks.epoch
-            generation = batch[0].message.generation_id
+            generation = batch[0].generation_id
             if generation == self._lost_in:
-                self._app.forget(batch)
+                for taken in batch:
+                    self._app.forget(taken)
                 continue
             wanted = partial(self._is_ours, epoch, generation)
             while not await self._has_room() and wanted():  # noqa: ASYNC110 - the store tells nobody
                 await asyncio.sleep(ROOM_EVERY_S)
-            by_partition: dict[int, list[Any]] = {}
-            for event in batch:
-                by_partition.setdefault(event.message.partition, []).append(event)
-            topic_id = self._app.incoming(batch[0]).topic_id
+            by_partition: dict[int, list[Slice]] = {}
+            for taken in batch:
+                by_partition.setdefault(taken.tp.partition, []).append(taken)
+            topic_id = self._app.topic_ids[batch[0].tp.topic]
             portions: list[Portion[T]] = []
-            taken: list[Any] = []
-            for partition, events in by_partition.items():
-                incoming = [self._app.incoming(event) for event in events]
+            kept: list[Slice] = []
+            for partition, slices in by_partition.items():
+                incoming = [event for taken in slices for event in self._app.incoming(taken)]
                 try:
                     portions.append(await self._portion(partition, incoming, wanted))
                 except GivenUpError:
-                    self._app.forget(events)  # the cursor is no longer ours to move
+                    for taken in slices:
+                        self._app.forget(taken)  # the cursor is no longer ours to move
                     continue
-                taken += events
-            if not taken:
+                kept += slices
+            if not kept:
                 continue
             last = asyncio.create_task(self._take(topic_id, portions, last, generation))
-            await self._acks.add(taken, [last], epoch)
-            if len(batch) < BATCH:
+            await self._acks.add(kept, [last], epoch)
+            if sum(map(len, batch)) < BATCH:
                 await asyncio.wait({last})
 
-    def _is_ours(self, epoch: int, generation: int | None) -> bool:
+    def _is_ours(self, epoch: int, generation: int) -> bool:
         return epoch == self._acks.epoch and generation == self._app.consumer_generation_id
 
     async def _portion(self, partition: int, incoming: list[Incoming], wanted: Callable[[], bool]) -> Portion[T]:
@@ -187,7 +190,7 @@ class TakeIn(Generic[T]):
                 self._limit.dead(error)
                 metrics.DEAD_LETTERS.labels(agent=self._name, code=error.code).inc()
                 log.warning("event.dead", agent=self._name, topic=event.topic, offset=event.offset, code=error.code)
-                burials.extend([await send(self._app, outgoing) for outgoing in self._bury(event, error)])
+                burials += await self._app.write(list(self._bury(event, error)), wanted)
             else:
                 self._limit.passed()
                 if taken is not None:
@@ -204,7 +207,7 @@ class TakeIn(Generic[T]):
         return self._read(event)
 
     async def _take(
-        self, topic_id: str, portions: Sequence[Portion[T]], previous: Written | None, generation: int | None
+        self, topic_id: str, portions: Sequence[Portion[T]], previous: Written | None, generation: int
     ) -> None:
         if previous is not None and not previous.done():
             await asyncio.wait({previous})
@@ -235,7 +238,7 @@ class TakeIn(Generic[T]):
                 await asyncio.sleep(error.retry_after_s or pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _lose(self, error: LostPartitionError, generation: int | None) -> None:
+    def _lose(self, error: LostPartitionError, generation: int) -> None:
         """Drop everything in hand and read from the store's positions again.
 
         The new assignment makes sure that nothing read before it is taken for what comes after; seeking alone would

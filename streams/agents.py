@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Protocol, runtime_checkable
+from datetime import datetime
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -71,13 +73,14 @@ class Way:
         if event.value is None:
             return [self._filtered(event, TOMBSTONE, UNREAD)]
         source, parts = self._parts(event, because)
+        at = event.at
         made: list[Outgoing] = []
         left_out: list[str] = []
         for ordinal, part in enumerate(parts):
             code = self._route.leave_out(part)
             if code is None:
-                record = self._route.mapping(part, self._lookups, event.at)
-                made.append(self._outgoing(event, source, record, ordinal))
+                record = self._route.mapping(part, self._lookups, at)
+                made.append(self._outgoing(event, at, source, record, ordinal))
             else:
                 left_out.append(code)
         return made or [self._filtered(event, left_out[0] if left_out else NOTHING_TO_TELL, source)]
@@ -93,7 +96,7 @@ class Way:
         self._keep_up()
         source, parts = self._parts(event, because)
         ordinal, record = record_of(self._route, parts, self._lookups, event.at, message_key)
-        return self._outgoing(event, source, record, ordinal)
+        return self._outgoing(event, event.at, source, record, ordinal)
 
     @property
     def target(self) -> Topic:
@@ -136,36 +139,27 @@ class Way:
             code_version=self._code_version,
         )
 
-    def _outgoing(self, event: Incoming, source: Source, record: Any, ordinal: int) -> Outgoing:
-        lineage = headers.descend(
-            headers.from_headers(event.headers),
-            root=event.root,
-            route=self._route.name,
-            ordinal=ordinal,
-            ce_type=f"towpath.{self._route.target.name}",
-            at=event.at,
-            mapping=self._mapping,
-            origin=source.connection,
-            body_digest=source.body_digest,
-        )
+    def _outgoing(self, event: Incoming, at: datetime, source: Source, record: Any, ordinal: int) -> Outgoing:
         return Outgoing(
             topic=self._route.target,
             key=self._route.message_key(record),
             value=self._target.encode(record),
-            headers=headers.to_headers(lineage),
+            headers=headers.descended(
+                headers.from_headers(event.headers),
+                root=event.root,
+                route=self._route.name,
+                ordinal=ordinal,
+                ce_type=f"towpath.{self._route.target.name}",
+                at=at,
+                mapping=self._mapping,
+                origin=source.connection,
+                body_digest=source.body_digest,
+            ),
         )
 
     def _filtered(self, event: Incoming, code: str, source: Source) -> Outgoing:
         metrics.FILTERED.labels(agent=self._route.name, code=code).inc()
         return self._burial.filtered(event, code, source)
-
-
-@runtime_checkable
-class _Ours(Protocol):
-    """A record that says itself where it is from."""
-
-    connection: str
-    source_version: int
 
 
 def _source(event: Incoming, decoded: Any) -> Source:
@@ -178,7 +172,13 @@ def _source(event: Incoming, decoded: Any) -> Source:
             )
         case Captured():
             return Source(connection=decoded.connection, source_version=event.timestamp_ms * 1000)
-        case _Ours():
+        case _ if _says_where_from(decoded.__class__):
             return Source(connection=decoded.connection, source_version=decoded.source_version)
         case _:
             raise DecodeError(f"a {type(decoded).__name__} says no connection and source_version")
+
+
+@cache
+def _says_where_from(record: type[msgspec.Struct]) -> bool:
+    """Asked of a type once: a protocol asked of each record costs as much as mapping it."""
+    return {"connection", "source_version"} <= set(record.__struct_fields__)

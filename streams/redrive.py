@@ -15,7 +15,7 @@ from bus.codec import Codecs
 from bus.dead_letters import NoLetter, ReadLetter, letter_of, original_of, values_of
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
-from bus.headers import descend, from_headers, to_headers
+from bus.headers import descended, from_headers
 from bus.pipe import attach_pipe
 from errors import NotFoundError, RejectedError
 from mapping.port import is_of
@@ -202,7 +202,7 @@ class Redrive:
         )
 
     def _outgoing(self, event: Incoming, outcome: Outcome, key: str, *, ordinal: int) -> Outgoing:
-        lineage = descend(
+        headers = descended(
             from_headers(()),
             root=event.root,
             route=f"{STAGE}/commands",
@@ -210,9 +210,7 @@ class Redrive:
             ce_type=f"towpath.{topics.OUTCOMES.name}",
             at=event.at,
         )
-        return Outgoing(
-            topic=topics.OUTCOMES, key=key, value=self._outcomes.encode(outcome), headers=to_headers(lineage)
-        )
+        return Outgoing(topic=topics.OUTCOMES, key=key, value=self._outcomes.encode(outcome), headers=headers)
 
 
 def attach_redrive(app: BusApp, redrive: Redrive, codecs: Codecs, code_version: str) -> None:

@@ -8,7 +8,7 @@ from bus.burial import Burial
 from bus.captured_codec import CapturedCodec
 from bus.codec import Codec
 from bus.events import Incoming, Outgoing
-from bus.headers import descend, from_headers, to_headers
+from bus.headers import descended, from_headers
 from connect.systems.dynamics_gp.client import GpClient, GpTransaction
 from errors import DecodeError
 from producers.fetchers.router import (
@@ -108,7 +108,7 @@ class ChangeRouter:
             changed_at=row.at,
             cause=Cause.CDC.value,
         )
-        lineage = descend(
+        headers = descended(
             from_headers(event.headers),
             root=event.root,
             route=self._route,
@@ -118,7 +118,7 @@ class ChangeRouter:
             origin=self._connection,
         )
         key = key_of_order(self._connection, order, self._answers.references)
-        return Outgoing(topic=self._target, key=key, value=self._changes.encode(change), headers=to_headers(lineage))
+        return Outgoing(topic=self._target, key=key, value=self._changes.encode(change), headers=headers)
 
     def _readable(self, event: Incoming) -> Row | None:
         """The row, if it is one of ours; what cannot be read is refused by `transform`, not here."""

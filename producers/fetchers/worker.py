@@ -10,7 +10,6 @@ from bus.clock import now
 from bus.codec import Codecs
 from bus.events import Outgoing
 from bus.faust_app import BusApp
-from bus.pipe import send
 from bus.read_one import read_letter
 from bus.registry import Registry
 from bus.settings import Connection, Settings
@@ -84,12 +83,7 @@ def run(settings: Settings, name: str | None) -> int:
 async def _write(app: BusApp, codecs: Codecs, each: Written) -> None:
     """Until the broker has it."""
     value = codecs.of(each.topic).encode(each.record)
-    await _send(app, Outgoing(topic=each.topic, key=each.key, value=value, headers=each.headers))
-
-
-async def _send(app: BusApp, outgoing: Outgoing) -> None:
-    """As `_write`, of what is encoded."""
-    await (await send(app, outgoing))
+    await app.write_one(Outgoing(topic=each.topic, key=each.key, value=value, headers=each.headers))
 
 
 def used_by(connection: Connection) -> tuple[Topic, ...]:
@@ -118,7 +112,7 @@ async def source_at(
             async with open_client(connection) as site:
                 changes = codecs.of(topics.CLARITY_CHANGES)
                 orders = OrderFetcher(site, changes, store, connection.name, delay_s, now)
-                owner = ClarityOwner(site, connection.name, changes, partial(_send, app), now, os.urandom)
+                owner = ClarityOwner(site, connection.name, changes, app.write_one, now, os.urandom)
                 yield AtTarget({"order": orders}, site.probe, owner)
         case other:
             raise ConfigurationError(f"connections.{connection.name}.system", f"nothing is fetched from {other!r}")

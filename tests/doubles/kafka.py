@@ -6,15 +6,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from faust.transport import base, producer
 from faust.types import TP
-from faust.types.tuples import ConsumerMessage, RecordMetadata
+from faust.types.tuples import RecordMetadata
 
-from bus.faust_app import SETTINGS, NothingSkipped, StraightConductor
+from bus.events import Headers, Outgoing
+from bus.faust_app import NothingSkipped, StraightConductor
+from bus.partitioner import partition_of
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -24,6 +26,7 @@ class Record(msgspec.Struct, frozen=True):
     key: bytes
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    timestamp: int = 0
 
 
 class Broker:
@@ -38,6 +41,9 @@ class Broker:
         self.fate: Callable[[str], float | Exception] = lambda _topic: 0.0
         #: Told of every commit before it counts.
         self.on_commit: Callable[[Mapping[TP, int]], None] = lambda _offsets: None
+        #: Awaited before a fetch and with what was fetched in hand, as by a consumer whose thread is slow.
+        self.on_fetch: Callable[[], Awaitable[None]] = _at_once
+        self.on_fetched: Callable[[], Awaitable[None]] = _at_once
         self.written = asyncio.Event()
         self._rebalancing = asyncio.Lock()
 
@@ -80,6 +86,10 @@ class Broker:
             await asyncio.gather(*(member.receive(shares[at], self.generation) for at, member in enumerate(members)))
 
 
+async def _at_once() -> None:
+    pass
+
+
 class MemoryConsumer(NothingSkipped):
     """The consumer's side of the broker above; everything else in it is Faust's and the bus's own."""
 
@@ -115,6 +125,7 @@ class MemoryConsumer(NothingSkipped):
             self._broker.members.remove(self)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        await self._broker.on_fetch()
         deadline = asyncio.get_running_loop().time() + timeout
         while self.flow_active:
             found = {
@@ -125,6 +136,7 @@ class MemoryConsumer(NothingSkipped):
             if found:
                 for tp, records in found.items():
                     self.read_on[tp] += len(records)
+                await self._broker.on_fetched()
                 return found
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
@@ -135,21 +147,6 @@ class MemoryConsumer(NothingSkipped):
             except TimeoutError:
                 continue
         return {}
-
-    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        return ConsumerMessage(
-            record.topic,
-            record.partition,
-            record.offset,
-            0.0,
-            0,
-            list(record.headers),
-            record.key,
-            record.value,
-            None,
-            tp=tp,
-            generation_id=self.app.consumer_generation_id,
-        )
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         await asyncio.sleep(0)
@@ -205,19 +202,16 @@ class MemoryProducer(producer.Producer):
         self._failed: Exception | None = None
         self._open: set[asyncio.Task[RecordMetadata]] = set()
 
-    async def send(
-        self,
-        topic: str,
-        key: Any,
-        value: Any,
-        partition: int | None,
-        timestamp: float | None,
-        headers: Any,
-        *,
-        transactional_id: str | None = None,
-    ) -> Any:
-        number = SETTINGS["producer_partitioner"](key, list(range(self._broker.partitions(topic))), [])
-        work = asyncio.create_task(self._deliver(self._last, topic, number, key, value, headers or ()))
+    async def write(self, records: Sequence[Outgoing], wanted: Callable[[], bool]) -> list[Any]:
+        return [self._send(record) for record in records if wanted()]
+
+    async def send(self, *_given: Any, **_named: Any) -> Any:
+        raise AssertionError("agents write batches")
+
+    def _send(self, record: Outgoing) -> asyncio.Future[RecordMetadata]:
+        topic, key = record.topic.name, record.key.encode()
+        number = partition_of(key, self._broker.partitions(topic))
+        work = asyncio.create_task(self._deliver(self._last, topic, number, key, record.value, record.headers))
         self._last = work
         self._open.add(work)
         work.add_done_callback(self._open.discard)
@@ -237,7 +231,7 @@ class MemoryProducer(producer.Producer):
         return future
 
     async def _deliver(
-        self, before: Any, topic: str, partition: int, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
+        self, before: Any, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers
     ) -> RecordMetadata:
         if before is not None:
             await asyncio.wait({before})

@@ -3,14 +3,15 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from faust.types import TP
 
 from bus.events import Incoming, Outgoing
 from bus.faust_app import BusApp
-from bus.pipe import attach_pipe
-from errors import RejectedError
+from bus.pipe import Transform, attach_pipe
+from errors import RejectedError, RetryableError
 from schemas.topics import Compatibility, Stage, Topic
 from tests.doubles.kafka import Broker, transport_of
 
@@ -64,7 +65,7 @@ class Run:
     def assert_nothing_lost(self) -> None:
         assert self._unbacked is None, self._unbacked
 
-    def app(self, drain_limit_s: float = 5.0) -> BusApp:
+    def app(self, drain_limit_s: float = 5.0, transform: Transform = copy) -> BusApp:
         app = BusApp(
             "group",
             "memory",
@@ -74,7 +75,7 @@ class Run:
             broker_commit_interval=0.02,
         )
         app.kill_after_s = None
-        attach_pipe(app, "copy", "source", copy, bury)
+        attach_pipe(app, "copy", "source", transform, bury)
         return app
 
     def feed(self, first: int, count: int, *, poison_every: int = 97) -> None:
@@ -132,6 +133,55 @@ async def test_no_offset_is_committed_without_an_outcome(seed: int, drain_limit_
 
     run.assert_nothing_lost()
     assert run.commits
+    assert run.values("target") | run.values("dead") == {record.value for record in run.broker.all_of("source")}
+
+
+class Gate:
+    """Holds one fetch."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def __call__(self) -> None:
+        if self.closed:
+            self.reached.set()
+            await self.opened.wait()
+
+
+@pytest.mark.parametrize("where", ["on_fetch", "on_fetched"])
+async def test_fetch_that_lasts_longer_than_a_rebalance_loses_nothing(where: str) -> None:
+    run, gate, away = Run(), Gate(), asyncio.Event()
+    away.set()
+    setattr(run.broker, where, gate)
+
+    def copy_later(event: Incoming) -> list[Outgoing]:
+        if away.is_set():
+            raise RetryableError("registry_away", "not now")
+        return copy(event)
+
+    app = run.app(0.001, copy_later)
+    await app.start()
+    await until(lambda: app.consumer.assignment() != set())
+    gate.closed = where == "on_fetch"
+    run.feed(0, 40)
+    await until(lambda: len(app.consumer.unacked) > 0)
+    gate.closed = True
+    run.feed(40, 40)
+    await gate.reached.wait()
+
+    await run.broker.rebalance()
+    away.clear()
+    consumer: Any = app.consumer
+    await until(lambda: consumer.flow_active and app.flow_control.is_active())
+    gate.closed = False
+    gate.opened.set()
+
+    await until(lambda: sum(run.broker.committed.values()) == 80)
+    await app.stop()
+
+    run.assert_nothing_lost()
     assert run.values("target") | run.values("dead") == {record.value for record in run.broker.all_of("source")}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.headers import NAMESPACE, Lineage, descend, event_id, from_headers, new_trace, to_headers
+from bus.headers import NAMESPACE, Lineage, descended, event_id, from_headers, new_trace, to_headers
 from schemas.types import Root
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -46,14 +46,14 @@ def test_event_id_is_the_same_for_a_repeat_and_another_for_anything_else() -> No
 def test_root_and_origin_of_the_source_event_go_on() -> None:
     parent = Lineage(root=Root("first/0/1"), origin="shop", traceparent="00-a-b-01", hops=1)
 
-    made = descend(parent, root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, origin="erp")
+    made = from_headers(descended(parent, root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, origin="erp"))
 
     assert (made.root, made.origin, made.traceparent, made.hops) == ("first/0/1", "shop", "00-a-b-01", 1)
     assert made.ce_time == "2026-11-21T12:00:00Z"
 
 
 def test_event_without_lineage_is_its_own_root() -> None:
-    made = descend(Lineage(), root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, origin="erp")
+    made = from_headers(descended(Lineage(), root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, origin="erp"))
 
     assert (made.root, made.origin) == (ROOT, "erp")
 
