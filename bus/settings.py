@@ -33,6 +33,8 @@ DEFAULT_DEPLOYMENT = "deployments/demo"
 DEFAULT_ENVIRONMENT = "dev"
 #: In the place of what a reference does not find, where nobody is reached by it.
 NOTHING_SAID = "1"
+#: In the place of what must be said and is not, for who goes on all the same.
+_EMPTY: Mapping[object, object] = {str: "", int: 0, Secret: Secret("")}
 #: A process has a quarter of them, a document takes up to three calls, and they have fifteen seconds.
 FEWEST_REQUESTS_PER_MINUTE = 60
 #: Of a connection.
@@ -259,7 +261,7 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
     pairs = tuple(
         pair
         for at, table in enumerate(reader.tables(text, "pairs"), 1)
-        if (pair := reader.go_on(reader.record, Pair, table, f"pairs[{at}]"))
+        if (pair := reader.go_on(reader.record, Pair, table, f"pairs[{at}]")) and pair.store and pair.erp
     )
     tables, faults = tables_in(folder)
     tables |= {of_connection(each.name): _options(each) for each in connections.values()}
@@ -294,6 +296,10 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
     return settings
 
 
+class _AlreadyToldError(ConfigurationError):
+    """Something cannot be made of what was told before."""
+
+
 class _Reader:
     """Reads values and follows references; knows for each value what it is called in the file."""
 
@@ -320,7 +326,8 @@ class _Reader:
         except ConfigurationError as error:
             if self._told is None:
                 raise
-            self._told.append(error.message)
+            if not isinstance(error, _AlreadyToldError):
+                self._told.append(error.message)
             return None
 
     def table(self, text: Any, name: str, *, optional: bool = False, is_itself: bool = False) -> dict[str, Any]:
@@ -387,18 +394,28 @@ class _Reader:
         return not (isinstance(value, str) and value.startswith("env:")) or value.removeprefix("env:") in self._environ
 
     def record(self, kind: type[R], table: Any, name: str, given: Mapping[str, Any] | None = None) -> R:
-        """A table as a record; `given` are fields that do not come from it."""
+        """A table as a record; `given` are fields that do not come from it.
+
+        Where faults are collected, what is missing or impossible stands at its default, or empty.
+        """
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         values = dict(given or {})
-        for key, raw in self.table(table, name, is_itself=True).items():
+        found = self.table(table, name, is_itself=True)
+        if found is not table:
+            raise _AlreadyToldError(name, "no table")
+        for key, raw in found.items():
             if key not in fields or key in values:
                 known = ", ".join(sorted(fields.keys() - (given or {}).keys()))
                 self.wrong(f"{name}.{key}", f"no such setting; there are: {known}")
                 continue
-            values[key] = self._value(fields[key].type, raw, f"{name}.{key}")
+            value = self.go_on(self._value, fields[key].type, raw, f"{name}.{key}")
+            if value is not None:
+                values[key] = value
         for field in fields.values():
             if field.required and field.name not in values:
-                raise ConfigurationError(f"{name}.{field.name}", f"missing: write {field.name} = ... under [{name}]")
+                if field.name not in found:
+                    self.wrong(f"{name}.{field.name}", f"missing: write {field.name} = ... under [{name}]")
+                values[field.name] = _EMPTY[field.type]
         return kind(**values)
 
     def _value(self, kind: Any, raw: Any, name: str) -> Any:
@@ -414,15 +431,17 @@ class _Reader:
                 key: str(self.follow(value, f"{name}.{key}"))
                 for key, value in self.table(raw, name, is_itself=True).items()
             }
+        told = len(self._told or ())
+        followed = self.follow(raw, name)
         try:
-            return msgspec.convert(self.follow(raw, name), kind, strict=False)
+            return msgspec.convert(followed, kind, strict=False)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(name, str(error)) from error
+            fault = _AlreadyToldError if len(self._told or ()) > told else ConfigurationError
+            raise fault(name, str(error)) from error
 
 
 def _connection(reader: _Reader, name: str, given: Any) -> Connection:
-    table = reader.table(given, f"connections.{name}", is_itself=True)
-    connection = reader.record(Connection, table, f"connections.{name}", {"name": name})
+    connection = reader.record(Connection, given, f"connections.{name}", {"name": name})
     if "/" in name or ":" in name or name != name.strip().casefold():
         reader.wrong(f"connections.{name}", "a name is lower case, without `:` and `/`: it begins root keys")
     try:
@@ -448,9 +467,11 @@ def _connection(reader: _Reader, name: str, given: Any) -> Connection:
             reader.wrong(f"connections.{name}.{setting}", "write a number above 0")
     if connection.spool and not Path(connection.spool).is_absolute():
         reader.wrong(f"connections.{name}.spool", f"{connection.spool!r}: write the whole path")
-    if connection.webhook_secrets == () and table.get("webhook_secrets"):
-        first, *_ = [str(each).removeprefix("env:") for each in table["webhook_secrets"]]
+    if connection.webhook_secrets == () and given.get("webhook_secrets"):
+        first, *_ = [str(each).removeprefix("env:") for each in given["webhook_secrets"]]
         reader.wrong(f"connections.{name}.webhook_secrets", f"none of them is set: set the first variable, {first}")
+    if not connection.system:
+        raise _AlreadyToldError(f"connections.{name}", "of no system")
     return connection
 
 

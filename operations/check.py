@@ -100,8 +100,11 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
     problems = [*_versions(ours, mapping_versions.OURS)]
     try:
         running = mapping_files.running(settings)
+        # a file that cannot be read was told
+        unreadable = tuple(f"{fault.partition(': ')[0]}: " for fault in settings.lookup_faults)
         for each in running:
-            problems += [*missing(each.mapping, settings.lookups), *doubled(each.mapping, settings.lookups)]
+            told_of = (*missing(each.mapping, settings.lookups), *doubled(each.mapping, settings.lookups))
+            problems += [problem for problem in told_of if not problem.startswith(unreadable)]
         told = tuple(
             MappingTold(
                 id=each.mapping.id,

@@ -159,6 +159,47 @@ def test_pairs_that_are_no_tables_are_told(root: Path, pairs: str) -> None:
         load(ENVIRON, root)
 
 
+def test_all_that_is_wrong_with_a_connection_is_told_at_once(root: Path) -> None:
+    path = root / "deployments" / "demo" / "towpath.toml"
+    wrong = (
+        ('store_dsn = "env:STORE"\nodbc', "odbc"),
+        ("in_flight = 8", 'in_flight = "many"\nmost_rows = 0\ntime_zone = "Mars"\nmost_row = 1'),
+        ('host = "db"\n', ""),
+        ('"env:PORT"', '"env:NO_PORT"'),
+        ('database = "TWO"', "database = 2"),
+    )
+    text = dedent(MINIMAL)
+    for old, new in wrong:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+
+    settings, faults = examined(ENVIRON, root)
+
+    assert [fault.partition(": ")[0].removeprefix("connections.erp.") for fault in faults] == [
+        *("in_flight", "most_row", "capture.port", "capture.database", "capture.host", "store_dsn", "time_zone"),
+        "most_rows",
+    ]
+    assert list(settings.connections) == ["shop", "erp"]
+    with pytest.raises(ConfigurationError, match="in_flight"):
+        load(ENVIRON, root)
+
+
+def test_what_cannot_be_read_at_all_is_left_out_and_told_once(root: Path) -> None:
+    path = root / "deployments" / "demo" / "towpath.toml"
+    text = dedent(MINIMAL).replace('system = "dynamics-gp"\n', "").replace('erp = "erp"\n', "")
+    path.write_text(text.replace("[connections.shop]", "[connections]\nother = 5\n[connections.shop]"))
+
+    settings, faults = examined(ENVIRON, root)
+
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "connections.other",
+        "connections.erp.system",
+        "pairs[1].erp",
+    ]
+    assert (list(settings.connections), settings.pairs) == (["shop"], ())
+
+
 def test_file_that_is_no_text_is_told_with_its_line(root: Path) -> None:
     path = root / "deployments" / "demo" / "towpath.toml"
     path.write_bytes(b"# one\n# caf\xe9\n" + path.read_bytes())

@@ -84,6 +84,17 @@ def test_a_table_that_a_mapping_reads_and_nobody_has_is_told(tmp_path: Path) -> 
     assert problem.startswith("lookups/gp_units.csv: missing, and consumers/dynamics_gp/sales_order reads it")
 
 
+def test_a_table_that_cannot_be_read_is_not_missing_too(tmp_path: Path) -> None:
+    folder = tmp_path / "deployments" / "demo"
+    shutil.copytree(REPOSITORY_ROOT / "deployments" / "demo", folder)
+    (folder / "lookups" / "gp_units.csv").write_text("key,worth\na,b\n", encoding="utf-8")
+
+    (problem,) = check(demo(tmp_path)).problems
+
+    assert problem.startswith("lookups/gp_units.csv: ")
+    assert "missing" not in problem
+
+
 def test_all_that_is_wrong_is_told_in_one_go_and_variables_are_missing_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "deployments" / "demo"
     shutil.copytree(REPOSITORY_ROOT / "deployments" / "demo", folder)
