@@ -102,7 +102,7 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
         running = mapping_files.running(settings)
         # a file that cannot be read was told
         unreadable = tuple(f"{fault.partition(': ')[0]}: " for fault in settings.lookup_faults)
-        for each in running:
+        for each in (*running, *mapping_files.ways_back(settings)):
             told_of = (*missing(each.mapping, settings.lookups), *doubled(each.mapping, settings.lookups))
             problems += [problem for problem in told_of if not problem.startswith(unreadable)]
         told = tuple(
@@ -115,7 +115,8 @@ def _mappings(settings: Settings) -> tuple[tuple[MappingTold, ...], list[str]]:
             )
             for each in running
         )
-        problems += _versions([each.mapping for each in mapping_files.own(settings)], own_files)
+        own = (*mapping_files.own(settings), *mapping_files.ways_back(settings))
+        problems += _versions([each.mapping for each in own], own_files)
         back = {spec.id: spec for spec in overlay.ways_back(settings.mappings).values()}
         problems += _ways_back([each.mapping.spec for each in running], back)
     except BrokenMappingError as error:

@@ -140,6 +140,9 @@ def cases(each: Known) -> tuple[Case, ...]:
         ConfigurationError: there is none.
     """
     found = tuple(_cases(each))
+    if each.source is None:
+        text = "nobody runs it: a way back is tried with the examples of the mapping that names it"
+        raise ConfigurationError(str(each.file), text)
     if not found:
         raise ConfigurationError(
             str(each.file), "no example for it: put one into schemas/examples/ under the topic it reads"

@@ -8,6 +8,7 @@ import msgspec
 from bus.settings import ROOT, Settings
 from consumers import routes as consumers
 from errors import ConfigurationError
+from mapping import overlay
 from mapping.data import DataMapping
 from mapping.extend import base_of
 from mapping.messages import BrokenMappingError, Message, nearest
@@ -64,6 +65,19 @@ def own(settings: Settings) -> tuple[Known, ...]:
     )
 
 
+def ways_back(settings: Settings) -> tuple[Known, ...]:
+    """Mappings of the deployment that stand for none of ours and turn back what another one of it makes."""
+    return tuple(
+        Known(
+            mapping=DataMapping(settings.mappings[file], file),
+            file=below_root(settings.folder / file),
+            folder=settings.folder,
+        )
+        for file, spec in overlay.ways_back(settings.mappings).items()
+        if base_of(spec) is None
+    )
+
+
 def running(settings: Settings) -> tuple[Known, ...]:
     """Those a deployment runs: its own in the place of ours.
 
@@ -114,7 +128,8 @@ def named(name: str, settings: Settings | None = None) -> Known:
         ConfigurationError: there is neither.
         BrokenMappingError: the file cannot be understood.
     """
-    by_id = {each.mapping.id: each for each in (*ours(), *(own(settings) if settings is not None else ()))}
+    theirs = (*own(settings), *ways_back(settings)) if settings is not None else ()
+    by_id = {each.mapping.id: each for each in (*ours(), *theirs)}
     if name in by_id and not Path(name).is_file():
         return by_id[name]
     path = Path(name)

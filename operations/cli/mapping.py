@@ -26,12 +26,12 @@ MOST_READ = 4
 def _mappings(incomplete: str) -> list[str]:
     from bus.settings import at_rest  # noqa: PLC0415
     from errors import ConfigurationError  # noqa: PLC0415
-    from operations.mapping_files import ours, own  # noqa: PLC0415  the routes bring every system's record
+    from operations.mapping_files import ours, own, ways_back  # noqa: PLC0415  the routes bring every system's record
 
     known = ours()
     # who has broken one is about to ask what is wrong with it
     with suppress(ConfigurationError):
-        known += own(at_rest())
+        known += (*own(at_rest()), *ways_back(at_rest()))
     return [each.mapping.id for each in known if each.mapping.id.startswith(incomplete)]
 
 
@@ -44,9 +44,10 @@ File = Annotated[
 def list_(as_json: AsJson = False) -> None:
     """Every mapping written as data: id, version, digest, what it reads and makes, and its file."""
     from bus.settings import at_rest  # noqa: PLC0415
-    from operations.mapping_files import listed, ours, own  # noqa: PLC0415
+    from operations.mapping_files import listed, ours, own, ways_back  # noqa: PLC0415
 
-    found = [listed(each) for each in (*ours(), *own(at_rest()))]
+    here = at_rest()
+    found = [listed(each) for each in (*ours(), *own(here), *ways_back(here))]
     if as_json:
         print_json({"mappings": found})
         return
@@ -217,12 +218,13 @@ def seal(as_json: AsJson = False) -> None:
     """Write down what each version says, for good; refused where one that stands says something else now."""
     from bus.settings import at_rest  # noqa: PLC0415
     from operations import mapping_versions  # noqa: PLC0415
-    from operations.mapping_files import ours, own  # noqa: PLC0415
+    from operations.mapping_files import ours, own, ways_back  # noqa: PLC0415
 
     here = at_rest()
+    theirs = (*own(here), *ways_back(here))
     new = (
         *mapping_versions.seal((each.mapping for each in ours()), mapping_versions.OURS),
-        *mapping_versions.seal((each.mapping for each in own(here)), here.folder / mapping_versions.OWN),
+        *mapping_versions.seal((each.mapping for each in theirs), here.folder / mapping_versions.OWN),
     )
     if as_json:
         print_json({"sealed": new})

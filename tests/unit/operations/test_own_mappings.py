@@ -285,8 +285,19 @@ def test_a_declared_way_back_lies_beside_and_holds_every_example(deploy: Deploy)
     forgetful = mapping_cases.tested(stock, wrong.lookups)
 
     assert [each for each in check(settings).problems if "sealed" not in each] == []
+    assert [
+        each for each in check(settings).problems if each.startswith("mappings/stock_back: version 1 is not sealed")
+    ]
     assert told.cases
     assert all(each.lost == () for each in told.cases)
     assert {each.field for case in forgetful.cases for each in case.lost} == {"on_hand"}
+    assert mapping_files.named("mappings/stock_back", settings).file.name == "stock_back.yaml"
+    assert look("mappings/stock_back", settings).messages == ()
+    (settings.folder / "lookups" / "clarity_sections.csv").write_text("key,value\na,s\nb,s\n", encoding="utf-8")
+    doubled = deploy()
+    assert [each for each in check(doubled).problems if "mappings/stock_back reads it back" in each]
+    assert any(
+        "mappings/stock_back reads it back" in each.text for each in look("mappings/stock_back", doubled).messages
+    )
     alone = deploy(stock=there.replace("  by: mappings/stock_back", "  by: mappings/stock_bakc"))
     assert any("stock_back.yaml:1:1: it says neither" in each for each in check(alone).problems)
