@@ -24,6 +24,13 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     key: str
     why: str
+    #: Processes that put it aside, where others have it at work; empty: all of them do.
+    by: tuple[str, ...] = ()
+
+    @property
+    def who(self) -> str:
+        """` by streams`, or nothing."""
+        return f" by {', '.join(self.by)}" if self.by else ""
 
 
 def no_faults(_tables: Lookups) -> tuple[Unfit, ...]:
@@ -118,6 +125,29 @@ def laid_over(
         else:
             changed[row.table][row.key] = row.value
     return made
+
+
+def put_aside(
+    tables: Mapping[str, Mapping[str, str]], laid: Laid, now: datetime, processes: Mapping[str, Faults]
+) -> tuple[Aside, ...]:
+    """Rows that some process cannot map by, each with those that cannot, unless that is all of them.
+
+    Args:
+        tables: As `laid_over`.
+        laid: The rows of the topic.
+        now: As `laid_over`.
+        processes: By name, what each cannot map by.
+    """
+    by: dict[tuple[str, str], list[str]] = {}
+    told: dict[tuple[str, str], Aside] = {}
+    for process, faults in processes.items():
+        for each in fitting(tables, laid.rows, laid.former, now, faults)[1]:
+            by.setdefault((each.table, each.key), []).append(process)
+            told.setdefault((each.table, each.key), each)
+    return tuple(
+        msgspec.structs.replace(told[place], by=() if len(by[place]) == len(processes) else tuple(by[place]))
+        for place in sorted(told)
+    )
 
 
 def fitting(

@@ -349,8 +349,8 @@ def of_rows_aside(rows: Iterable[Aside]) -> Iterator[Finding]:
             severity=Severity.ALARM,
             kind=Kind.LOOKUPS,
             about=f"lookups/{each.table}",
-            headline=f"Row {each.key!r} of {each.table} on bus.lookups.v1 is put aside: {bare(each.why)}. "
-            "What stood before it stands.",
+            headline=f"Row {each.key!r} of {each.table} on bus.lookups.v1 is put aside{each.who}: {bare(each.why)}. "
+            f"What stood before it stands{' there; elsewhere it is at work' if each.by else ''}.",
             count=1,
             to_do=f"`towpath lookups set {place} ...` with what can be, or `towpath lookups drop {place}`.",
         )

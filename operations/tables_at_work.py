@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from bus.codec import Codecs
-from bus.laid_over import Aside, Rows, fitting
+from bus.laid_over import Aside, Faults, Rows, fitting, put_aside
 from bus.live_lookups import lookups_now
 from bus.lookup_topic import LookupTopic
 from bus.registry import Registry
-from bus.settings import Settings
+from bus.settings import Connection, Settings
 from consumers import tables as consumers
 from mapping import tables as mappings
 from mapping.port import Lookups, Unfit
@@ -22,7 +22,7 @@ class OnTopic(msgspec.Struct, frozen=True, kw_only=True):
 
     #: The newest of each key, whatever they say.
     rows: Rows
-    #: Those at work; in the place of one that is put aside what stood before it.
+    #: Those at work; in the place of one that any process puts aside what stood before it.
     at_work: Rows
     aside: tuple[Aside, ...]
 
@@ -52,7 +52,22 @@ def on_topic(settings: Settings) -> OnTopic:
     files, now = settings.lookups.rows(), datetime.now(UTC)
     laid = topic.laid
     rows, aside = fitting(files, laid.rows, laid.former, now, lambda tables: unfit(settings, tables))
+    if aside:
+        # each process knows only what it maps
+        aside = put_aside(files, laid, now, processes(settings))
     return OnTopic(rows=laid.rows, at_work=rows, aside=(*topic.aside.values(), *aside))
+
+
+def processes(settings: Settings) -> dict[str, Faults]:
+    """Those that map, and what each cannot map by."""
+
+    def of_target(connection: Connection) -> Faults:
+        return lambda lookups: consumers.unfit(settings, [connection], lookups)
+
+    return {
+        "streams": lambda lookups: mappings.unfit((each.mapping for each in deployed(settings.mappings)), lookups),
+        **{f"consumers@{name}": of_target(each) for name, each in settings.connections.items()},
+    }
 
 
 def with_lookups_now(settings: Settings) -> Settings:

@@ -42,7 +42,7 @@ def list_(as_json: AsJson = False) -> None:
         if any(each.as_the_file for each in found):
             err().print("What is laid over hides later edits of a file: `towpath lookups export TABLE --settle`")
     problems = [each.problem for each in found if each.problem]
-    problems += [f"{each.table} {each.key}: put aside, {each.why}" for each in aside]
+    problems += [f"{each.table} {each.key}: put aside{each.who}, {each.why}" for each in aside]
     for problem in problems:
         err().print(problem, style="red", markup=False)
     if problems:
@@ -156,7 +156,7 @@ def drop(table: Table, key: Key, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"dropped": found})
     else:
-        out().print(f"{table}: {key} is taken off the topic; it was put aside, as {found.why}", markup=False)
+        out().print(f"{table}: {key} is taken off the topic; it was put aside{found.who}, as {found.why}", markup=False)
 
 
 def _lay_over(

@@ -5,7 +5,20 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from bus.laid_over import Aside, Laid, Rows, apply, fitting, laid_over, message_key, misplaced, next_end
+from bus.laid_over import (
+    Aside,
+    Faults,
+    Laid,
+    Rows,
+    apply,
+    fitting,
+    laid_over,
+    message_key,
+    misplaced,
+    next_end,
+    no_faults,
+    put_aside,
+)
 from mapping.port import Lookups, Unfit
 from schemas.bus.lookup_row import LookupRow
 
@@ -89,6 +102,18 @@ def test_a_row_nobody_can_map_by_is_put_aside_and_what_stood_before_it_stands() 
         "east": "EAST",
     }
     assert laid_over(FILES, of_file.values(), NOON)["sites"]["north"] == "NORTH"
+
+
+def test_a_row_is_put_aside_by_the_processes_that_cannot_map_by_it() -> None:
+    laid = Laid()
+    laid.take("sites/north", at(1, "north", "SOUTH"))
+
+    def told(**processes: Faults) -> list[tuple[str, tuple[str, ...]]]:
+        return [(each.key, each.by) for each in put_aside(FILES, laid, NOON, processes)]
+
+    assert told(streams=no_faults, erp=twice) == [("north", ("erp",))]
+    assert told(streams=twice, erp=twice) == [("north", ())]
+    assert told(streams=no_faults) == []
 
 
 def test_of_rows_that_do_not_fit_together_the_newest_is_put_aside() -> None:

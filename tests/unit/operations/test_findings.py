@@ -75,6 +75,10 @@ def test_a_row_that_is_put_aside_is_an_alarm_with_what_to_type() -> None:
     assert (found.severity, found.about) == (Severity.ALARM, "lookups/gp_carriers")
     assert "'UPS 2' of gp_carriers on bus.lookups.v1 is put aside: it cannot be. What stood" in found.headline
     assert "`towpath lookups drop gp_carriers 'UPS 2'`" in found.to_do
+    (some,) = findings.of_rows_aside([Aside(table="a", key="b", why="it cannot be", by=("consumers@gp-two",))])
+    assert (
+        "is put aside by consumers@gp-two: it cannot be. What stood before it stands there; elsewhere" in some.headline
+    )
 
 
 def test_worst_comes_first_then_its_causes_then_money_then_age() -> None:
