@@ -63,6 +63,15 @@ class _Lines(structlog.WriteLogger):
     fatal = failure = err = error = critical = exception = msg
 
 
+def of_a_command() -> None:
+    """A command says itself what is wrong, once: of its libraries' logs only errors, and those on stderr."""
+    if not structlog.is_configured():
+        structlog.configure(
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        )
+
+
 def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Log to `stream` (stderr): coloured lines on a terminal, JSON elsewhere; other libraries' logs the same way.
 

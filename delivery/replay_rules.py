@@ -54,6 +54,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """What the queue of a connection is busy with."""
 
     paused: bool
+    #: Another system is behind the connection than is remembered.
+    estranged: bool
     #: Rows of replays that a deliverer may take now or has in hand.
     waiting: int
     #: All open rows of this replay.
@@ -112,6 +114,8 @@ def room(feed: Feed, in_flight: int) -> int:
 
 def holds(feed: Feed) -> str:
     """What a replay waits for, as a code of the sentence catalogue; empty: it goes on."""
+    if feed.estranged:
+        return "replay.estranged"
     if feed.paused:
         return "replay.paused"
     if feed.open >= MOST_OPEN:

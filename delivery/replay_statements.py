@@ -122,8 +122,8 @@ WHERE (l.mapping_out = %(mapping)s OR starts_with(l.mapping_out, %(mapping)s || 
 
 # Waiting: those a deliverer may take now or has in hand. What is parked waits for something else.
 FEED = """
-SELECT EXISTS (SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp()))
-        OR EXISTS (SELECT 1 FROM identity WHERE held <> ''),
+SELECT EXISTS (SELECT 1 FROM pauses WHERE queue = %(queue)s AND (until IS NULL OR until > statement_timestamp())),
+    EXISTS (SELECT 1 FROM identity WHERE held <> ''),
     (SELECT count(*) FROM rows r JOIN keys k ON k.queue = r.queue AND k.root_key = r.root_key
      WHERE r.replay <> '' AND r.queue = %(queue)s
         AND (k.state = 'leased' OR (k.state = 'ready' AND k.due <= statement_timestamp()))),

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.bus.command import Act
 
-VERSION = 2
+VERSION = 3
 
 
 class Cure(StrEnum):
@@ -65,6 +65,7 @@ class CuredBy(msgspec.Struct, frozen=True, kw_only=True):
 CLASSES: Mapping[str, CauseClass] = {
     "mapping": CauseClass(values=("table", "key", "field", "reason"), worded=("field", "reason"), cure=Cure.MAPPING),
     "undecodable": CauseClass(values=("topic",), cure=Cure.SOURCE),
+    "no_root_key": CauseClass(cure=Cure.SOURCE),
     "gateway.malformed": CauseClass(values=("reason",), worded=("reason",), cure=Cure.SOURCE),
     "gp.3250": CauseClass(values=("item",), cure=Cure.LOOKUP, table="gp_items", row="item"),
     "gp.90018": CauseClass(values=("item",), cure=Cure.SETTING),
@@ -76,6 +77,8 @@ CLASSES: Mapping[str, CauseClass] = {
     "gp.too_late": CauseClass(cure=Cure.SOURCE),
     "clarity.refused": CauseClass(values=("status", "reply"), worded=("reply",), cure=Cure.SOURCE),
 }
+#: Of events that were never taken in: they hold no key.
+NEVER_TAKEN_IN = frozenset({"undecodable", "no_root_key"})
 #: A missing lookup row is one cause, whatever field asked for it.
 MISSING_ROW = CauseClass(values=("table", "key"), cure=Cure.LOOKUP)
 #: The normaliser: what differs between cases of one cause: places in lists, quoted words, numbers.
@@ -104,11 +107,11 @@ def cause_of(code: str, values: Mapping[str, str]) -> str:
 def cured_by(code: str, values: Mapping[str, str], stage: str) -> CuredBy:
     """What cures the cause of a letter, and what to type then.
 
-    A stage without keys has nothing to skip: there a letter whose document is corrected at its source is ended.
+    What holds no key has nothing to skip: there a letter whose document is corrected at its source is ended.
     """
     told = class_of(code, values)
     act = ACTS[told.cure]
-    if act is Act.SKIP and stage not in {"fetchers", "consumers"}:
+    if act is Act.SKIP and (stage not in {"fetchers", "consumers"} or code in NEVER_TAKEN_IN):
         act = Act.DISCARD
     table = told.table or values.get("table", "")
     row = values.get(told.row or ("" if told.table else "key"), "")

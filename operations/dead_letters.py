@@ -181,8 +181,9 @@ def verdicts(settings: Settings, command_ids: Sequence[str]) -> tuple[Verdict, .
 
 def _verdict(told: OutcomeTold) -> Verdict:
     values = {name: value for name, value in told.code_values.items() if value}
-    why = sentence(values.get("why", ""), values) if "why" in values else None
-    said = sentence(told.code, values)
+    filled = values | {"connection": told.connection}
+    why = sentence(values.get("why", ""), filled) if "why" in values else None
+    said = sentence(told.code, filled)
     return Verdict(
         verdict=told.code.removeprefix("preflight."),
         root_key=told.root_key,

@@ -16,7 +16,8 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from bus.verify import uuid_of
 from errors import RetryableError
 
-TIMEOUT_S = 30.0
+#: Somebody waits for it: a broker that is being restarted behind a balancer is back by then.
+TIMEOUT_S = 10.0
 
 #: A partition of a topic, by name.
 Place = tuple[str, int]

@@ -6,9 +6,24 @@ from datetime import datetime
 import msgspec
 
 from bus.settings import Settings
+from delivery.announcements import ANSWERED, FOUND_OUT, REPLAYED
+from delivery.states import State
 from operations.projection import migrate, stories
 from operations.projection.stories import OutcomeTold
 from operations.sentences import sentence
+
+#: States of events, and what is told of a whole queue, of commands and of replays.
+STATES = (
+    *(state.value for state in State),
+    "circuit",
+    "maintenance",
+    "intake",
+    "identity",
+    "store",
+    ANSWERED,
+    FOUND_OUT,
+    REPLAYED,
+)
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

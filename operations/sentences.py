@@ -18,6 +18,19 @@ RIGHT_ONE = (
     "what it has lost and have its changes captured anew (docs/how-to/when-an-erp-was-restored.md). If by mistake: put "
     "the right one back, and it goes on within a minute."
 )
+#: GP names no item; the call that was refused did.
+_OF_AN_ITEM = frozenset(f"gp.{number}" for number in GP_NUMBERS)
+#: For codes of which a row may tell without their values: those are told where the connection's own standing is.
+WITHOUT_VALUES: Mapping[str, str] = {
+    "identity.other": (
+        "Another database than before is behind {connection}. Nothing is written to it or read from it, and all that "
+        "comes waits in order."
+    ),
+    "identity.behind": (
+        "The database of {connection} was set back. Nothing is written to it or read from it, and all that comes waits "
+        "in order."
+    ),
+}
 PLACEHOLDER = re.compile(r"\{([a-z_0-9]+)\}")
 
 
@@ -258,6 +271,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Report it with the log of the process: this is a defect of the bus.",
     ),
     "replay.paused": ("The replay waits because {connection} is paused.", "Go on with `towpath resume {connection}`."),
+    "replay.estranged": (
+        "The replay waits because another system is behind {connection} than is remembered.",
+        "See what to do about that with `towpath status`: then it goes on by itself.",
+    ),
     "replay.too_many_open": (
         "The replay waits because a thousand of its events stand still.",
         "Look at `towpath dead-letters list` and `towpath parked list`; or end it with `towpath replay stop {replay}`.",
@@ -535,6 +552,10 @@ def sentence(code: str, values: Mapping[str, str]) -> Sentence:
     if found is None:
         return _fallback(code, values)
     happened, to_do = found
+    if code in WITHOUT_VALUES and not any(name.startswith(("seen", "known")) for name in values):
+        happened = WITHOUT_VALUES[code]
+    if code in _OF_AN_ITEM and values.get("item"):
+        happened = f"{happened.removesuffix('.')}: item {{item}}."
     return Sentence(happened=_filled(happened, values), to_do=_filled(to_do, values))
 
 

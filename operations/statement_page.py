@@ -15,7 +15,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, Spacer, TableStyle
 
 from operations.sentences import sentence
-from operations.statement import ENDED, OPEN, Figure, Statement, Where, total
+from operations.statement import ENDED, OPEN, Entry, Figure, Statement, Where, total
 
 TITLES: Mapping[Where, str] = {
     Where.HELD: "Held",
@@ -193,13 +193,18 @@ def _appendix(found: Statement, zone: ZoneInfo) -> Iterator[Table]:
                     f"{_amount(each.amount)} {each.currency}".strip(),
                     each.document_number or "-",
                     _moment(each.since, zone),
-                    sentence(each.code, each.values | {"connection": found.erp}).happened if each.code else "-",
+                    _why(each, found.erp),
                 )
                 for each in listed.entries
             ),
             numbers=frozenset({1}),
             note=f"and {listed.more} more: add `--limit {len(listed.entries) + listed.more}`" if listed.more else "",
         )
+
+
+def _why(each: Entry, erp: str) -> str:
+    values = each.values | {"connection": erp, "document_number": each.document_number}
+    return sentence(each.code, values).happened if each.code else "-"
 
 
 def _amount(amount: Decimal | None) -> str:

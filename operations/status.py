@@ -56,7 +56,7 @@ ADDRESSES = {
 UNKNOWN_WITHOUT = {
     KAFKA: "what is unread",
     CONNECT: "change data capture",
-    PROJECTION: "parked events, dead letters, circuits, money",
+    PROJECTION: "parked events, dead letters, circuits, money, the census",
     MARKS: "whether a store was restored",
     SPOOLS: "webhooks that wait in the gateway's spools",
     ROWS: "rows of lookup tables that are put aside",
@@ -161,7 +161,7 @@ def status(settings: Settings, *, with_ledger: bool = True) -> Status:
             [*silences, *(each.silence for each in (marks, spools, rows) if each.silence is not None)],
             ledger,
             with_ledger=with_ledger,
-            not_counted=set(counted) - {each.connection for each in (books.answer.census if books.answer else ())},
+            not_counted=set(counted) - {each.connection for each in books.answer.census} if books.answer else set(),
         ),
     )
 

@@ -9,8 +9,10 @@ def settings() -> Settings:
     Raises:
         ConfigurationError: a setting is missing or impossible; names it.
     """
-    from bus.settings import current  # noqa: PLC0415  keeps `towpath --help` fast
+    from bus import logs  # noqa: PLC0415  keeps `towpath --help` fast
+    from bus.settings import current  # noqa: PLC0415
 
+    logs.of_a_command()
     return current()
 
 

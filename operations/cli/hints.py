@@ -27,6 +27,7 @@ AWAY: Mapping[str, Server] = {
     "registry_away": REGISTRY,
     "connect.away": CONNECT,
     "projection.away": PROJECTION,
+    "explain.away": PROJECTION,
     "store.away": STORES,
     "store_unavailable": STORES,
 }

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from delivery.states import State
 from operations.cli.deployment import settings
 from operations.cli.filters import require_known, stages
 from operations.cli.output import AsJson, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
+from operations.outcomes import STATES
 from operations.outcomes import outcomes as listed
 
 
@@ -19,7 +19,7 @@ def outcomes(
     until: Until = "now",
     connection: Annotated[str, typer.Option(help="Only of this connection.")] = "",
     stage: Annotated[str, typer.Option(help="Only of this stage: gateway, router, fetchers, streams, consumers.")] = "",
-    state: Annotated[str, typer.Option(help="Only in this state: delivered, parked, dead …")] = "",
+    state: Annotated[str, typer.Option(help="Only in this state: delivered, parked, circuit …")] = "",
     code: Annotated[str, typer.Option(help="Only with this code.")] = "",
     key: Annotated[str, typer.Option(help="Only of this root key.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
@@ -29,7 +29,7 @@ def outcomes(
     now, deployment = datetime.now(UTC), settings()
     require_known("--connection", connection, deployment.connections)
     require_known("--stage", stage, stages() if stage else ())
-    require_known("--state", state, State)
+    require_known("--state", state, STATES)
     given = {"connection": connection, "stage": stage, "state": state, "code": code, "root_key": key}
     filters = {name: value for name, value in given.items() if value}
     found = listed(deployment, filters, moment(since, now), moment(until, now), limit)

@@ -1,6 +1,7 @@
 """How commands speak: JSON or text on stdout, errors on stderr, colour and progress on a terminal only."""
 
 import sys
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Annotated
 
@@ -26,14 +27,17 @@ def err() -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON, never coloured and never wrapped."""
-    encoded = msgspec.json.encode(value, enc_hook=_as_text)
+    encoded = msgspec.json.encode(value, enc_hook=_plain)
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
 
 
-def _as_text(value: object) -> str:
-    """What JSON has no form for and people write as text."""
-    if isinstance(value, PurePath):
+def _plain(value: object) -> str | int | float:
+    """What the encoder has no form for: paths, and kinds of their own of a text or a number."""
+    if isinstance(value, str | Decimal | PurePath):
         return str(value)
+    for kind in (int, float):
+        if isinstance(value, kind):
+            return kind(value)
     raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 

@@ -31,9 +31,9 @@ def run(
     given = with_lookups_now(settings())
     columns = (TextColumn("looking at record {task.completed} of {task.total}"), BarColumn())
     with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
-        task = bar.add_task("looking")
+        task = bar.add_task("looking", visible=False)
         found = recalls.plan(
-            given, mapping, by, lambda done, whole: bar.update(task, completed=done, total=whole), wait_s
+            given, mapping, by, lambda done, whole: bar.update(task, completed=done, total=whole, visible=True), wait_s
         )
     if plan and as_json:
         print_json({**msgspec.structs.asdict(found), "to_correct": len(found.to_correct)})

@@ -22,8 +22,10 @@ def recount(
     which, given = moment(hour, datetime.now(UTC)), settings()
     columns = (TextColumn("reading {task.completed} of {task.total} records"), BarColumn())
     with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
-        task = bar.add_task("reading")
-        found = counted(given, which, lambda read, whole: bar.update(task, completed=read, total=whole), wait_s=wait_s)
+        task = bar.add_task("reading", visible=False)
+        found = counted(
+            given, which, lambda read, whole: bar.update(task, completed=read, total=whole, visible=True), wait_s=wait_s
+        )
     if as_json:
         print_json(found)
     else:

@@ -31,12 +31,12 @@ def run(new: str, since: datetime, until: datetime, expected: Sequence[str], sam
     given = with_lookups_now(at_rest)
     columns = (TextColumn("compared {task.completed} of {task.total} events"), BarColumn())
     with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
-        task = bar.add_task("comparing")
+        task = bar.add_task("comparing", visible=False)
         found = shadow(
             given,
             new,
             since,
-            lambda done, whole: bar.update(task, completed=done, total=whole),
+            lambda done, whole: bar.update(task, completed=done, total=whole, visible=True),
             until=until,
             expected=expected,
             samples=samples,

@@ -144,7 +144,7 @@ def _shown() -> Iterator[Callable[[str, int, int], None]]:
 
         def say(what: str, done: int, of: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what)
+                tasks[what] = bars.add_task(what, total=None)
             bars.update(tasks[what], completed=done, total=of or None)
 
         yield say

@@ -85,7 +85,14 @@ WITH last AS (
     SELECT DISTINCT ON (connection, stage) connection, stage, code, code_values, at
     FROM outcomes WHERE state = 'circuit' ORDER BY connection, stage, at DESC
 )
-SELECT connection, stage, code, code_values, at FROM last
+SELECT connection, stage, code, code_values, (
+    -- it is probed in between: away it is since it was opened first
+    SELECT min(o.at) FROM outcomes o
+    WHERE o.state = 'circuit' AND o.connection = last.connection AND o.stage = last.stage AND o.at > coalesce((
+        SELECT max(c.at) FROM outcomes c WHERE c.state = 'circuit' AND c.connection = last.connection
+            AND c.stage = last.stage AND c.code = %(closed)s), '-infinity')
+) AS at
+FROM last
 WHERE code <> %(closed)s AND NOT EXISTS (
     -- a worker that was killed never tells that it is well again; what is delivered does
     SELECT FROM deliveries d WHERE d.connection = last.connection AND d.stage = last.stage AND d.state = 'delivered'

@@ -10,7 +10,8 @@ from connect.identity import Verdict
 from consumers.clarity.rules import StatusStep
 from delivery.acts import CODES
 from delivery.states import State
-from operations.sentences import CATALOGUE, PLACEHOLDER, sentence
+from operations.outcomes import STATES
+from operations.sentences import CATALOGUE, PLACEHOLDER, WITHOUT_VALUES, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("bus", "connect", "consumers", "delivery", "errors.py", "producers", "streams")
@@ -156,3 +157,24 @@ def test_what_a_store_refuses_need_be_no_order() -> None:
 
     assert said.happened == "The store refused it: no such section."
     assert "order" not in said.to_do
+
+
+def test_refusal_of_gp_names_the_item_where_it_is_known() -> None:
+    named = sentence("gp.90023", {"item": "SKU-77"}).happened
+
+    assert named == "Dynamics GP refused the document: an item is unknown (90023): item SKU-77."
+    assert sentence("gp.90023", {}).happened == "Dynamics GP refused the document: an item is unknown (90023)."
+
+
+def test_row_that_met_another_system_is_told_without_the_values_it_does_not_have() -> None:
+    for code in WITHOUT_VALUES:
+        assert "?" not in sentence(code, {"connection": "gp-two"}).happened
+
+
+def test_states_the_pages_ask_outcomes_for_are_there() -> None:
+    pages = "".join(page.read_text() for page in (*Path("docs").rglob("*.md"), Path("README.md"))) + "".join(
+        page.read_text() for page in Path("operations").rglob("*.py")
+    )
+    asked = set(re.findall(r"outcomes [^`\n]*--state ([a-z]+)", pages))
+
+    assert {"circuit", "identity", "unknown"} <= asked <= set(STATES)

@@ -359,12 +359,14 @@ def test_circuit_is_open_until_it_is_told_closed_or_something_is_delivered(dsn: 
     nothing = {"topic_id": "", "offset": -1, "root_key": "", "state": "circuit"}
     opened = NOW - timedelta(hours=1)
     books.outcome(**nothing, code="circuit.opened", values={"why": "gp.away"}, at=opened)
+    books.outcome(**nothing, code="circuit.closed", at=opened - timedelta(hours=1))
+    books.outcome(**nothing, code="circuit.probing", values={"why": "gp.away"}, at=opened + timedelta(minutes=2))
     books.outcome(**nothing, code="circuit.opened", connection="shop", at=opened)
     books.outcome(**nothing, code="circuit.closed", connection="shop", at=NOW)
 
     with migrate.opened(dsn) as wire:
         before = standing.open_circuits(wire)
-        books.outcome(state="delivered", code="created", at=opened + timedelta(seconds=2))
+        books.outcome(state="delivered", code="created", at=opened + timedelta(minutes=2, seconds=2))
         under_way = standing.open_circuits(wire)
         books.outcome(state="delivered", code="created", at=NOW, offset=9)
         after_all = standing.open_circuits(wire)

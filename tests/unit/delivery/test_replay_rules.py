@@ -10,7 +10,7 @@ from delivery.replay_rules import Feed, OpenEvent, Stands, holds, prefix, room, 
 from delivery.replaying import Pace
 from delivery.states import Kind
 
-QUIET = Feed(paused=False, waiting=0, open=0, overdue_s=0.0, unsent=0)
+QUIET = Feed(paused=False, estranged=False, waiting=0, open=0, overdue_s=0.0, unsent=0)
 
 
 def event(offset: int, version: int = 5, key: str = "s:1") -> Arrival:
@@ -73,6 +73,7 @@ def test_room_is_a_quarter_and_live_events_come_first(change: dict[str, object],
 def test_what_it_waits_for_is_named() -> None:
     assert holds(QUIET) == ""
     assert holds(msgspec.structs.replace(QUIET, paused=True)) == "replay.paused"
+    assert holds(msgspec.structs.replace(QUIET, estranged=True)) == "replay.estranged"
 
 
 def test_pace_is_even() -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from operations.cli.explain import facts
 from operations.explain import Buried, Move, Waiting, candidates_of, delivered_of, moves_of, waiting_of
 from operations.projection.queues import Head, Pause, StoreStanding, Stranger
 from operations.projection.standing import DeliveryTold, OpenCircuit
@@ -206,3 +207,31 @@ def test_what_was_delivered_last_is_told_for_each_connection() -> None:
     assert [(each.connection, each.document_number, each.happened, each.at) for each in told] == [
         ("gp-two", "ORD1", "ORD1 was brought to what it should be.", NOW)
     ]
+
+
+def shown(stands: set[str], **fields: object) -> dict[str, object]:
+    (waiting,) = waiting_of(KEY, {"gp-two": [head(**fields)]}, {"gp-two": STORE}, (), ())
+    return dict(facts(waiting, stands))
+
+
+def head(**fields: object) -> Head:
+    return msgspec.structs.replace(HEAD, **fields)
+
+
+@pytest.mark.parametrize(
+    ("state", "stands", "said"),
+    [
+        ("parked", {"ORD7"}, "ORD7"),
+        ("parked", set(), "none; the number ORD7 was drawn for it"),
+        ("unknown", set(), "ORD7, nobody knows yet whether it stands"),
+    ],
+)
+def test_a_number_that_was_only_drawn_is_no_document(state: str, stands: set[str], said: str) -> None:
+    assert shown(stands, state=state, cause="refused", code="gp.90023", document_number="ORD7")["document"] == said
+
+
+def test_what_is_tried_again_tells_its_last_failure_as_one_from_before() -> None:
+    found = shown(set(), state="ready", cause="", code="gp.90023", code_values={"item": "SKU-77"})
+
+    assert found["before"] == "Dynamics GP refused the document: an item is unknown (90023): item SKU-77."
+    assert not {"happened", "to do"} & set(found)

@@ -211,3 +211,9 @@ def test_pdf_says_what_the_text_says_on_several_pages() -> None:
     # every page repeats the columns of the table it goes on with
     assert all("told by" in each.extract_text() or "document" in each.extract_text() for each in read.pages)
     assert as_pdf(page(found)) == written
+
+
+def test_order_with_a_document_is_told_by_its_number() -> None:
+    found = of_day([event(0)], [told(0, "delivered", number="ORD1")])
+
+    assert "ORD1 was created." in as_text(page(found))
