@@ -28,7 +28,7 @@ from bus import partitioner
 from bus.acks import OrderedAcks, Written
 from bus.events import Incoming, Outgoing
 from bus.logs import described
-from bus.slices import Progress, Slice, cut
+from bus.slices import MOST_BYTES_AT_ONCE, Progress, Slice, cut
 from errors import FatalError
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class BusStream(faust.Stream[Any]):
     app: Any  # our BusApp; faust's own annotation is an interface without what is used here
 
     async def batches(self, most: int) -> AsyncIterator[list[Slice]]:
-        """What lies in the agent's queue, no further slice once there are `most` events; never an empty batch.
+        """What lies in the agent's queue, no further slice once there are `most` events or 8 MiB; never an empty batch.
 
         Every slice is known to the consumer as being worked on, so that a rebalance and a stop wait for it. Those of
         an older assignment, and those met while the flow is stopped, are left out: their owner reads them again.
@@ -62,7 +62,7 @@ class BusStream(faust.Stream[Any]):
         try:
             while not self.should_stop:
                 batch: list[Slice] = []
-                events = 0
+                events = size = 0
                 try:
                     taken = await queue.get()
                     while True:
@@ -70,7 +70,8 @@ class BusStream(faust.Stream[Any]):
                             unacked.add(taken)
                             batch.append(taken)
                             events += len(taken)
-                        if events >= most or queue.empty():
+                            size += taken.size
+                        if events >= most or size >= MOST_BYTES_AT_ONCE or queue.empty():
                             break
                         taken = queue.get_nowait()
                     queue.maybe_endorse_pressure_drop()  # full slices are taken one by one, which looks at nothing
@@ -251,9 +252,9 @@ class NothingSkipped(faust_consumer.Consumer):
     def slices(self, tp: TP, fetched: Sequence[Any], agents: int) -> Iterator[list[Slice]]:
         """Of records one after the other: the same slices for each of the agents."""
         generation = self.app.consumer_generation_id
-        for records in cut(fetched):
+        for records, size in cut(fetched):
             part = self._progress.begin(tp, records[-1].offset + 1, agents)
-            yield [Slice(self, tp, records, part, generation) for _ in range(agents)]
+            yield [Slice(self, tp, records, size, part, generation) for _ in range(agents)]
 
     def through(self, taken: Slice) -> None:
         """An agent is through with the slice: it may be committed once all before it may."""

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 from faust.types import TP
 
-#: Of one slice: a batch of an agent is one or two of them.
+#: Of one slice.
 MOST_RECORDS = 500
 #: And not much more of the topic's bytes, as many slices wait in an agent's queue.
 MOST_BYTES = 1024 * 1024
+#: Of the slices an agent takes at once.
+MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
 
 
 class Record(Protocol):
@@ -72,12 +74,14 @@ class Owner(Protocol):
 class Slice:
     """Records of one partition in their order, as one agent takes them."""
 
-    __slots__ = ("__weakref__", "_owner", "acked", "generation_id", "part", "records", "tp")
+    __slots__ = ("__weakref__", "_owner", "acked", "generation_id", "part", "records", "size", "tp")
 
-    def __init__(self, owner: Owner, tp: TP, records: Sequence[Any], part: Part, generation_id: int) -> None:
+    def __init__(self, owner: Owner, tp: TP, records: Sequence[Any], size: int, part: Part, generation_id: int) -> None:
         self._owner = owner
         self.tp = tp
         self.records = records
+        #: Bytes of their values.
+        self.size = size
         self.part = part
         #: The group's generation in which they were fetched.
         self.generation_id = generation_id
@@ -97,13 +101,15 @@ class Slice:
             self._owner.through(self)
 
 
-def cut(records: Sequence[Record], most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES) -> Iterator[Any]:
-    """The same in pieces of bounded size, none of them empty."""
+def cut(
+    records: Sequence[Record], most_records: int = MOST_RECORDS, most_bytes: int = MOST_BYTES
+) -> Iterator[tuple[Any, int]]:
+    """The same in pieces of bounded size, none of them empty, each with its bytes."""
     start = size = 0
     for at, record in enumerate(records):
         if at > start and (size >= most_bytes or at - start >= most_records):
-            yield records[start:at]
+            yield records[start:at], size
             start, size = at, 0
         size += len(record.value or b"")
     if start < len(records):
-        yield records[start:]
+        yield records[start:], size

@@ -19,7 +19,7 @@ from bus.acks import OrderedAcks, Written
 from bus.events import Advance, Incoming
 from bus.faust_app import BusApp, BusStream, KeptPositions, Positions
 from bus.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, GivenUpError, patiently
-from bus.pipe import BATCH, MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded
+from bus.pipe import MOST_DEAD_IN_A_ROW, Bury, DeadLetterLimit, guarded
 from bus.slices import Slice
 from errors import ConfigurationError, LostPartitionError, RejectedError, RetryableError
 
@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
+#: Events of a transaction, or a few hundred more. Its keys are locked, looked up and written once, however many events
+#: each of them has.
+BATCH = 2000
 #: How often a full store is asked whether it has room again.
 ROOM_EVERY_S = 0.5
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from bus.events import Advance
+from bus.take_in import BATCH
 from delivery.migrate import migrate, schema_of
 from delivery.ports import Arrival
 from delivery.states import Kind
@@ -20,7 +21,6 @@ from delivery.store import Store
 QUEUE: Final = "consumers"
 TOPIC: Final = "canonical.orders.v1"
 PARTITIONS: Final = 12
-BATCH: Final = 500
 PAYLOAD: Final = random.Random(1).randbytes(600)
 
 PARKED: Final = """

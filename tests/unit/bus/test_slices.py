@@ -18,15 +18,20 @@ def records(*sizes: int) -> list[Record]:
 def test_pieces_are_all_of_it_in_order_and_none_is_large(sizes: list[int], most: int, most_bytes: int) -> None:
     whole = records(*sizes)
 
-    pieces = list(cut(whole, most, most_bytes))
+    cuts = list(cut(whole, most, most_bytes))
 
+    pieces = [piece for piece, _ in cuts]
+    assert [size for _, size in cuts] == [sum(len(record.value) for record in piece) for piece in pieces]
     assert [record for piece in pieces for record in piece] == whole
     assert all(0 < len(piece) <= most for piece in pieces)
     assert all(sum(len(record.value) for record in piece[:-1]) < most_bytes for piece in pieces)
 
 
 def test_tombstone_has_no_size() -> None:
-    assert [len(piece) for piece in cut([Record("orders", 0, 0, b"", None, ())] * 3, 2, 1)] == [2, 1]
+    assert [(len(piece), size) for piece, size in cut([Record("orders", 0, 0, b"", None, ())] * 3, 2, 1)] == [
+        (2, 0),
+        (1, 0),
+    ]
 
 
 @given(st.permutations(range(6)), st.integers(1, 3))
@@ -66,7 +71,7 @@ def test_slice_is_through_once() -> None:
             self.told.append(taken)
 
     owner = Owner()
-    taken = Slice(owner, HERE, records(1, 1), Progress().begin(HERE, 2, 1), 3)
+    taken = Slice(owner, HERE, records(1, 1), 2, Progress().begin(HERE, 2, 1), 3)
 
     taken.ack()
     taken.ack()
