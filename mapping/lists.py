@@ -179,8 +179,13 @@ def _grouped(
         key: Type = typed.type if typed is not None else Broken()
         if typed is not None and not isinstance(bare(key), Text | Integer | Number | Boolean | Date | Instant):
             body.told.say(expr, f"is {key}, and groups have a simple value", "write one of its fields")
-        with body.told.about(named):
-            loops.new_name(named.text, scope.naming(names), Parsed("none"), ast.Constant(None))
+        if named.text == "key" and "key" in scope.variables and "group" in scope.variables:
+            called = expr.text.strip().rpartition(".")[2]
+            write = f"write group by: {{{called if called.isidentifier() else 'name'}: {expr.text.strip()}}}"
+            body.told.say(expr, "key is the outer group's value", write)
+        else:
+            with body.told.about(named):
+                loops.new_name(named.text, scope.naming(names), Parsed("none"), ast.Constant(None))
         names[named.text] = key
         codes.append(code_of(typed))
     heads = [*names]

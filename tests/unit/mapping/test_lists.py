@@ -241,9 +241,14 @@ fields:
     assert isinstance(packs, Record)
     assert isinstance(shop, Record)
 
-    found = DataMapping(nested.encode(), "it.yaml", records=Records({"shop.Order": shop, "packs": packs}))(
-        ORDER, Lookups({}), NOW
-    )["packs"]
+    known = Records({"shop.Order": shop, "packs": packs})
+    nameless = DataMapping(nested.replace("{tag: tag}", "tag").encode(), "it.yaml", records=known)
+
+    found = DataMapping(nested.encode(), "it.yaml", records=known)(ORDER, Lookups({}), NOW)["packs"]
+    with pytest.raises(
+        BrokenMappingError, match=r"12:19: key is the outer group's value: write group by: \{tag: tag\}"
+    ):
+        nameless.require_runnable()
 
     # behind the inner group the outer one is there again
     assert [(one["name"], one["count"]) for one in found] == [("A", 2), ("B", 1)]
