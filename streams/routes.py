@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -175,5 +176,11 @@ def deployed(files: Mapping[str, bytes]) -> tuple[Route, ...]:
     Raises:
         BrokenMappingError: one of its files cannot be run in the place of one of ours.
     """
-    own = own_mappings(files, {route.mapping.id: route.mapping for route in ROUTES}, "streams")
+    return _deployed(tuple(files.items()))
+
+
+@lru_cache(maxsize=4)
+def _deployed(files: tuple[tuple[str, bytes], ...]) -> tuple[Route, ...]:
+    """Whoever looks at many records or rows asks for each: a deployment's own are compiled but once."""
+    own = own_mappings(dict(files), {route.mapping.id: route.mapping for route in ROUTES}, "streams")
     return tuple(msgspec.structs.replace(route, mapping=own.get(route.mapping.id, route.mapping)) for route in ROUTES)

@@ -182,10 +182,11 @@ def test_an_own_mapping_that_would_not_run_is_told_by_check_and_stops_its_stage(
 
 
 def test_own_mappings_are_compiled_but_once(deploy: Deploy) -> None:
-    files = deploy(own=PACKING).mappings
+    files = deploy(own=PACKING, orders=GIFTS).mappings
 
-    assert consumers.deployed(files) is consumers.deployed(dict(files))
-    assert consumers.deployed(files) != consumers.deployed({})
+    for stage in (streams, consumers):
+        assert stage.deployed(files) is stage.deployed(dict(files))
+        assert stage.deployed(files) != stage.deployed({})
 
 
 def test_two_own_mappings_for_one_of_ours_are_refused(deploy: Deploy) -> None:
