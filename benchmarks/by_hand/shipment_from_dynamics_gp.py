@@ -9,6 +9,9 @@ from schemas.systems.dynamics_gp.sales_order import SalesDocument
 from schemas.systems.dynamics_gp.shipped import Shipped
 from schemas.types import RootKey, message_key
 
+#: Between the lines of an order of ours.
+STEP = 16384
+
 
 def shipment_by_hand(seen: Seen[Shipped], lookups: Lookups, now: datetime) -> Shipment:  # noqa: ARG001 - the port's shape
     """Map one invoice; tracking entered on the order counts for its only invoice."""
@@ -23,7 +26,12 @@ def shipment_by_hand(seen: Seen[Shipped], lookups: Lookups, now: datetime) -> Sh
         carrier=lookups.find("gp_carriers", invoice.SHIPMTHD) or invoice.SHIPMTHD,
         tracking_numbers=invoice.tracking_numbers or _only_invoice_s(order.order, order.others),
         lines=tuple(
-            ShipmentLine(sku=line.ITEMNMBR, quantity=line.QUANTITY, unit=line.UOFM or "EACH")
+            ShipmentLine(
+                sku=line.ITEMNMBR,
+                quantity=line.QUANTITY,
+                unit=line.UOFM or "EACH",
+                order_line=line.LNITMSEQ // STEP if line.LNITMSEQ % STEP == 0 else 0,
+            )
             for line in invoice.lines
             if not line.CMPNTSEQ and line.QUANTITY > 0
         ),

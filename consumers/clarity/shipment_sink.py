@@ -3,6 +3,7 @@
 import msgspec
 
 from connect.systems.clarity.client import ClarityClient
+from consumers.clarity.as_ordered import named_as_ordered
 from consumers.clarity.rules import shipment_stands, tracking_of_order, tracking_without
 from consumers.documents import Documents
 from delivery.ports import Absent, CannotTell, Decoder, Finding, Found, Intent, Reference, Requests, Row, Settlement
@@ -58,6 +59,7 @@ class ShipmentSink:
         order = await self._client.order(order_id)
         if order is None:
             raise DependencyError(thing("order", shipment.order_id), f"the store has no order {order_id}")
+        shipment = named_as_ordered(shipment, [item.sku or item.product_key for item in order.sales_items])
         document, stamped = self._documents.of(shipment)
         standing = await self._client.shipment_by_key(document.custom_key)
         tracked = _tracked(shipment, document)

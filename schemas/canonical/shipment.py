@@ -16,6 +16,8 @@ class ShipmentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sku: str = ""
     quantity: Amount = ZERO
     unit: str = "EACH"
+    #: Which line of the order it is, from 1: an ERP may call the item otherwise. 0: not known, or none of the order's.
+    order_line: int = 0
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

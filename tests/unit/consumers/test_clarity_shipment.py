@@ -12,6 +12,7 @@ import pytest
 from bus.secret import Secret
 from bus.settings import ROOT, Connection
 from connect.systems.clarity.client import ClarityClient, open_client
+from consumers.clarity.as_ordered import named_as_ordered
 from consumers.clarity.shipment_sink import ShipmentSink
 from consumers.documents import Documents
 from consumers.routes import SHIPMENT
@@ -60,7 +61,13 @@ class Shop:
         placed = await self.control.post("/orders", json={"lines": [{"sku": SKU, "quantity": 5}], "ignore_stock": True})
         self.order_id = str(placed.json()["id"])
 
-    def row(self, number: str, *tracking: str, voided: bool = False) -> Row:
+    def row(
+        self,
+        number: str,
+        *tracking: str,
+        voided: bool = False,
+        lines: tuple[ShipmentLine, ...] = (ShipmentLine(sku=SKU, quantity=Decimal(1)),),
+    ) -> Row:
         shipment = Shipment(
             id=f"clarity-main:{self.order_id}/{number}",
             source_version=7,
@@ -69,7 +76,7 @@ class Shop:
             number=number,
             carrier="UPS",
             tracking_numbers=tracking,
-            lines=(ShipmentLine(sku=SKU, quantity=Decimal(1)),),
+            lines=lines,
             voided=voided,
         )
         return Row(
@@ -179,3 +186,35 @@ async def test_a_shipment_under_a_key_of_a_deployment_s_own_is_found_again(shop:
     assert (again.code, again.document_number) == ("equal", "S-INV1")
     await shop.write(shop.row("INV1", "1Z2"))
     assert await shop.tracking() == "1Z2X"
+
+
+async def test_an_item_the_erp_calls_otherwise_is_written_as_it_was_ordered(shop: Shop) -> None:
+    renamed = ShipmentLine(sku="GP-600", quantity=Decimal(2), order_line=1)
+
+    await shop.write(shop.row("INV1", "1Z1", lines=(renamed,)))
+
+    standing = await shop.client.shipment_by_key("INV1")
+    assert standing is not None
+    assert [(item.sku, item.quantity) for item in standing.items] == [(SKU, Decimal(2))]
+
+
+@pytest.mark.parametrize(
+    ("shipped", "ordered", "named"),
+    [
+        # both lines of the order are one item at the ERP
+        ([("B", 1), ("B", 2)], ["A", "B"], ["A", "B"]),
+        # line 1 was taken off at the store since: what is left is not the line it was
+        ([("B", 2), ("C", 3)], ["B", "C"], ["B", "C"]),
+        ([("GP-B", 2)], ["A", "B"], ["B"]),
+        ([("GP-B", 3)], ["A", "B"], ["GP-B"]),
+        ([("GP-B", 0)], ["A", "B"], ["GP-B"]),
+    ],
+)
+def test_items_are_named_as_ordered_where_that_is_sure(
+    shipped: list[tuple[str, int]], ordered: list[str], named: list[str]
+) -> None:
+    lines = tuple(ShipmentLine(sku=sku, quantity=Decimal(1), order_line=place) for sku, place in shipped)
+
+    found = named_as_ordered(Shipment(id="i", source_version=1, shipped_at=AT, lines=lines), ordered)
+
+    assert [line.sku for line in found.lines] == named

@@ -118,6 +118,16 @@ def test_an_order_that_does_not_add_up_is_refused_with_the_difference() -> None:
         SALES_ORDER(order(total=Decimal("32.83")), LOOKUPS, NOW)
 
 
+def test_another_currency_is_a_missing_row_and_a_negative_discount_is_refused() -> None:
+    in_dollars = Lookups({"target": {"document_id": "WEB", "site": "MAIN", "currency": "USD"}, "gp_currencies": {}})
+    with pytest.raises(MappingError, match="no row for 'JPY' in lookup table 'gp_currencies'") as refused:
+        SALES_ORDER(order(currency="JPY"), in_dollars, NOW)
+    assert (refused.value.facts["table"], refused.value.facts["key"]) == ("gp_currencies", "JPY")
+    surcharged = order(discount=Decimal("-3.00"), total=Decimal("37.82"))
+    with pytest.raises(MappingError, match="discount: the discounts come to -3"):
+        SALES_ORDER(surcharged, LOOKUPS, NOW)
+
+
 def test_a_number_that_does_not_fit_is_refused_not_cut() -> None:
     with pytest.raises(MappingError, match="longer than GP's 20"):
         SALES_ORDER(order(number="9" * 21), LOOKUPS, NOW)
