@@ -234,9 +234,12 @@ class _Compiler:
         self.functions[part] = msgspec.structs.replace(self.functions[part], result=result)
 
     def _unused_parts(self) -> None:
+        # of an extension and of ours
+        named = (*(each.name for each in self.spec.parts), *(each for each, _ in self.spec.block.fields))
+        texts = {self.spec.document.text, *(each.document.text for each in named)}
         for name, part in self.parts.items():
             # what calls it may be wrong in itself
-            meant = self.told.messages and re.search(rf"\b{re.escape(name)}\(", self.spec.document.text)
+            meant = self.told.messages and any(re.search(rf"\b{re.escape(name)}\(", text) for text in texts)
             if not meant and name not in {each for each, *_ in self.written}:
                 self.told.say(part.name, f"nobody calls {name}", "leave the part out")
 

@@ -14,7 +14,7 @@ from typing import Any
 from errors import BusError, MappingError
 from mapping.bounds import CONTEXT
 from mapping.compile import Compiled, compiled
-from mapping.extend import collisions, extended
+from mapping.extend import collisions, contradictions, extended
 from mapping.kinds import strange
 from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
@@ -88,7 +88,7 @@ class DataMapping:
             return own
         if self.of is None:
             raise own.document.wrong(of.node.start, f"there is no mapping {of.text}")
-        moved = collisions(own, self.of.spec)
+        moved = [*contradictions(own, self.of.spec), *collisions(own, self.of.spec)]
         if moved:
             raise BrokenMappingError(moved)
         return extended(own, self.of.spec) if own.extends is not None else own
@@ -210,9 +210,11 @@ def from_file(path: str, rules: ModuleType | None = None) -> DataMapping:
 
     Args:
         path: Below the root of the tree, as messages name it.
-        rules: The module beside it with the functions it may name under `rules:`.
+        rules: The module beside it; what its `__all__` has of functions may be named under `rules:`.
     """
-    functions = {name: each for name, each in vars(rules).items() if isinstance(each, FunctionType)} if rules else {}
+    # a deployment's mapping may name them, too: what the module itself imports is not among them
+    named = {name: getattr(rules, name) for name in rules.__all__} if rules is not None else {}
+    functions = {name: each for name, each in named.items() if isinstance(each, FunctionType)}
     return DataMapping(_ROOT / path, path, rules=functions)
 
 

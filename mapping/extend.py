@@ -1,14 +1,14 @@
 """A deployment's mapping that changes ours: a few fields, a named value, a row of a status map; the rest stays ours."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
 
 from mapping.messages import Message
 from mapping.said import Said, said
-from mapping.spec import Block, Expr, Named, Spec, Statuses, Value
+from mapping.spec import Block, Expr, Named, Part, Spec, Statuses, Value
 
 T = TypeVar("T")
 #: What an extension says besides ours, or of itself.
@@ -70,9 +70,12 @@ def collisions(own: Spec, base: Spec, then: Spec | None = None) -> list[Message]
         return [_said(of, f"there is no mapping {name}", f"{key}: {base.id}@{base.version}")]
     if version == base.version:
         return []
-    if own.extends is None:
+    if version > base.version or own.extends is None:
         text = f"ours moved from version {version} to {base.version}, and this stands in its place"
         write = f"look what changed (`towpath mapping diff`), then write replaces: {base.id}@{base.version}"
+        if version > base.version:
+            text = f"{base.id} is at version {base.version}, and there is no {version}"
+            write = f"write {key}: {base.id}@{base.version}"
         return [_said(of, text, write)]
     moved = _moved(base, then)
     told: dict[str, Message] = {}
@@ -86,6 +89,53 @@ def collisions(own: Spec, base: Spec, then: Spec | None = None) -> list[Message]
         write = f"look whether yours still holds, then write extends: {base.id}@{base.version}"
         told[place] = _said(each.at or of, text, write)
     return list(told.values())
+
+
+def contradictions(own: Spec, base: Spec) -> list[Message]:
+    """What an extension says that only ours can say: what is read and made stays ours."""
+    if own.extends is None:
+        return []
+    told = []
+    ours = [(named.text, type_.text) for named, type_ in base.given]
+    if own.given and [(named.text, type_.text) for named, type_ in own.given] != ours:
+        reads = ", ".join(f"{name}: {type_}" for name, type_ in ours)
+        told.append(
+            _said(own.given[0][0], f"ours reads {reads}", "leave `from:` out: an extension reads what ours does")
+        )
+    if own.to is not None and base.to is not None and own.to.text != base.to.text:
+        told.append(_said(own.to, f"ours makes {base.to.text}", "leave `to:` out: an extension makes what ours does"))
+    ours_by_name = {each.name.text: each for each in base.parts}
+    for part in own.parts:
+        of = ours_by_name.get(part.name.text)
+        if of is not None and _taken(part) != _taken(of):
+            text = f"{part.name.text} is {_taken(of)} in ours, which calls it so"
+            told.append(_said(part.name, text, "write the same, or give it another name"))
+    return told
+
+
+def _taken(part: Part) -> str:
+    """What a part is given and makes."""
+    return f"from {', '.join(type_.text.strip() for _, type_ in part.given)} to {part.to.text.strip()}"
+
+
+def left_out(own: Spec, base: Spec) -> list[Message]:
+    """Fields of a block of ours that an extension says anew, without some of them: it may be meant."""
+    return list(_left_out(own.block, base.block)) if own.extends is not None else []
+
+
+def _left_out(own: Block, base: Block) -> Iterator[Message]:
+    ours = {named.text: value for named, value in base.fields}
+    for named, value in own.fields:
+        before = ours.get(named.text)
+        if not isinstance(value, Block) or not isinstance(before, Block):
+            continue
+        if value.each is None and value.when is None:
+            yield from _left_out(value, before)
+            continue
+        said_ = {name.text for name, _ in value.fields}
+        if lacking := [name.text for name, _ in before.fields if name.text not in said_]:
+            text = f"{named.text} stands for the whole block of ours, which also sets {', '.join(lacking)}"
+            yield _said(named, text, "leave `each:` and `when:` out where only some fields are others")
 
 
 def _moved(base: Spec, then: Spec | None) -> dict[str, str]:

@@ -36,7 +36,9 @@ def misfits(there: Spec, known: Mapping[str, Spec]) -> Iterator[Message]:
     by = there.round_trip.by
     back = known.get(by.text.strip())
     if back is None:
-        yield by.document.message(by.node.start, f"there is no mapping {by.text}", nearest(by.text, known))
+        yield by.document.message(
+            by.node.start, f"there is no mapping {by.text}", nearest(by.text, known.keys() - {there.id})
+        )
         return
     reads, makes = [type_.text for _, type_ in back.given], back.to.text if back.to is not None else ""
     if there.to is None or reads != [there.to.text] or [makes] != [type_.text for _, type_ in there.given]:

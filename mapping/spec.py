@@ -221,6 +221,8 @@ class _Reader:
             if key not in root.keys and key not in misspelt:
                 self._say(root, f"`{key}:` is missing", FILE_KEYS[key])
         to = self._expr(root.get("to"))
+        if extends and (replaces := root.get("replaces")) is not None:
+            self._say(replaces, "it extends ours already", "leave `extends:` or `replaces:` out")
         spec = Spec(
             document=self.document,
             id=self._text(root.get("mapping")),

@@ -21,6 +21,12 @@ def unused(mapping: DataMapping) -> list[Message]:
         for named in _idle(spec)
         if named.document.file == own.file
     ]
+    called = {name for each in _all(spec) for name in _calls(each)}
+    told += [
+        own.message(each.name.node.start, f"nothing asks the status map {each.name.text}", "leave it out")
+        for each in mapping.own.statuses
+        if not called & {each.name.text, f"{each.name.text}_back"}
+    ]
     # a rule finds its tables by itself
     rules = "".join(mapping.rule_texts(spec))
     told += [
@@ -75,6 +81,23 @@ def _said(value: Value) -> Iterator[tuple[Expr, bool]]:
                 yield from ((requirement.that, False), (requirement.say, True))
             for inner in (*(each for _, each in value.fields), *([value.otherwise] if value.otherwise else [])):
                 yield from _said(inner)
+
+
+def _all(spec: Spec) -> Iterator[tuple[Expr, bool]]:
+    for part in spec.parts:
+        yield from _said(part.block)
+        if part.value is not None:
+            yield part.value, False
+    yield from _said(spec.block)
+
+
+def _calls(said: tuple[Expr, bool]) -> Iterator[str]:
+    """Functions that are called, also behind a value's point."""
+    tree = Parsed(said[0].text.removesuffix(" descending"), template=said[1]).tree
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)):
+                yield called
 
 
 def _names(expr: Expr, template: bool) -> frozenset[str]:

@@ -7,12 +7,14 @@ import msgspec
 
 from bus.settings import ROOT, Settings, tables_in
 from mapping.data import DataMapping
+from mapping.extend import left_out
 from mapping.messages import BrokenMappingError, Message
 from mapping.overlay import FOLDER, misplaced
 from mapping.port import Lookups
+from mapping.round_trip import misfits
 from mapping.tables import doubled, missing
 from mapping.unused import unused
-from operations.mapping_files import Known, named
+from operations.mapping_files import Known, named, ours, own, ways_back
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,10 @@ def look(name: str, settings: Settings) -> Looked:
         known = named(name, settings)
         known.mapping.require_runnable()
         told = _of_tables(known.mapping, *_tables(known, settings))
-        return Looked(messages=(*_of_place(known), *told), warnings=tuple(unused(known.mapping)))
+        back = _of_way_back(known.mapping, settings)
+        of = known.mapping.of
+        lost = left_out(known.mapping.own, of.spec) if of is not None else []
+        return Looked(messages=(*_of_place(known), *told, *back), warnings=(*lost, *unused(known.mapping)))
     except BrokenMappingError as error:
         return Looked(messages=error.messages)
 
@@ -45,6 +50,12 @@ def _tables(known: Known, settings: Settings) -> tuple[Lookups, tuple[str, ...]]
         return settings.lookups, settings.lookup_faults
     tables, faults = tables_in(folder)
     return Lookups(tables), faults
+
+
+def _of_way_back(mapping: DataMapping, settings: Settings) -> Iterator[Message]:
+    if mapping.spec.round_trip is not None:
+        every = (*ours(), *own(settings), *ways_back(settings))
+        yield from misfits(mapping.spec, {each.mapping.id: each.mapping.spec for each in every})
 
 
 def _folder(known: Known) -> Path | None:

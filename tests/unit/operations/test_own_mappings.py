@@ -302,3 +302,59 @@ def test_a_declared_way_back_lies_beside_and_holds_every_example(deploy: Deploy)
     )
     alone = deploy(stock=there.replace("  by: mappings/stock_back", "  by: mappings/stock_bakc"))
     assert any("stock_back.yaml:1:1: it says neither" in each for each in check(alone).problems)
+
+
+ORDERS = "mapping: mappings/own\nextends: streams/orders/from_clarity@{order}\nversion: 1\n"
+NOTE = "fields:\n  note: order.purchase_order_number\n"
+PART = (
+    "mapping: mappings/own\nextends: consumers/dynamics_gp/sales_order@{sales_order}\nversion: 1\nparts:\n  net_price:"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ORDERS.replace("{order}", "99") + NOTE, "2:10: streams/orders/from_clarity is at version"),
+        (ORDERS.replace("{order}", "99"), "and there is no 99: write extends: streams/orders/from_clarity@"),
+        (ORDERS + "to: canonical.product.Product\n" + NOTE, "4:5: ours makes canonical.order.Order: leave `to:` out"),
+        (ORDERS + "from: {got: bus.fetched.Fetched}\n" + NOTE, "4:8: ours reads fetched: bus.fetched.Fetched: leave"),
+        (ORDERS + "replaces: streams/orders/from_clarity@{order}\n" + NOTE, "4:11: it extends ours already"),
+        (
+            PART + "\n    from: {line: canonical.order.OrderLine}\n    to: decimal\n    value: line.unit_price\n",
+            "5:3: net_price is from canonical.order.OrderLine, integer to decimal in ours, which calls it so",
+        ),
+        (ORDERS + "rules: [site_of]\n" + NOTE, "4:9: there is no rule site_of"),
+    ],
+)
+def test_what_an_own_mapping_says_against_ours_is_told(deploy: Deploy, text: str, said: str) -> None:
+    settings = deploy(own=text)
+
+    (by_check,) = [each for each in check(settings).problems if each.startswith("mappings/own.yaml")]
+    (by_itself,) = look(str(settings.folder / "mappings/own.yaml"), settings).messages
+
+    assert said in by_check
+    assert said in str(by_itself)
+
+
+def test_what_an_own_mapping_leaves_out_of_ours_is_a_warning(deploy: Deploy) -> None:
+    own = "fields:\n  lines:\n    each: i in order.sales_items\n    fields: {sku: i.sku}\n"
+    settings = deploy(own=ORDERS + "statuses:\n  idle: {values: {a: b}}\n" + own)
+
+    told = look(str(settings.folder / "mappings/own.yaml"), settings)
+
+    assert told.messages == ()
+    whole, idle = sorted(told.warnings, key=lambda each: -each.line)
+    assert (whole.line, idle.line) == (7, 5)
+    assert whole.text.startswith(
+        "lines stands for the whole block of ours, which also sets line_id, description, quant"
+    )
+    assert idle.text == "nothing asks the status map idle"
+
+
+def test_a_way_back_that_is_not_there_is_told_of_the_file_too(deploy: Deploy) -> None:
+    settings = deploy(own=ORDERS + "round trip: mappings/nowhere\n" + NOTE)
+
+    (told,) = look(str(settings.folder / "mappings/own.yaml"), settings).messages
+
+    assert (told.line, told.text) == (4, "there is no mapping mappings/nowhere")
+    assert "mappings/own" not in told.write
