@@ -1,9 +1,11 @@
 """A version of a mapping says the same for good: records and outcomes name it."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from bus.settings import ROOT
 from errors import ConfigurationError
 from mapping.data import DataMapping
 from operations import mapping_files
@@ -57,3 +59,11 @@ def test_comments_need_no_new_version() -> None:
 
     assert mapping(text).own_digest == mapping(f"# a word\n{text}about: what it is for\n").own_digest
     assert mapping(text).own_digest != mapping(text.replace("order.number", "trim(order.number)")).own_digest
+
+
+def test_the_pages_extend_our_mappings_as_they_stand() -> None:
+    standing = {each.mapping.id: each.mapping.version for each in mapping_files.ours()}
+
+    for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
+        for key, named, version in re.findall(r"(extends|replaces): (\S+)@(\d+)", page.read_text(encoding="utf-8")):
+            assert (page.name, key, named, int(version)) == (page.name, key, named, standing[named])
