@@ -20,7 +20,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     write: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.text}" + (f": {self.write}" if self.write else "")
+        said = f"{self.file}:{self.line}:{self.column}: {self.text}" + (f": {self.write}" if self.write else "")
+        # a stranger's file may hold what a terminal obeys
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in said)
 
 
 class BrokenMappingError(ConfigurationError):

@@ -489,3 +489,11 @@ def test_what_is_shown_of_a_list_that_holds_the_same_many_times_over_has_an_end(
     with bounded(most_s=5.0):
         assert len(shown(value)) < 500_000
     assert shown({"a": (1, "x")}) == '{"a":[1,"x"]}'
+
+
+def test_what_a_terminal_obeys_is_told_in_letters() -> None:
+    with pytest.raises(BrokenMappingError) as told:
+        mapping('fields: {"\\e[2Jx": order.id, "a\\nb": order.id}\n').require_runnable()
+
+    assert "ErpOrder has no field \\x1b[2Jx" in told.value.message
+    assert len(told.value.message.splitlines()) == len(told.value.messages)
