@@ -199,6 +199,11 @@ def of_processes(here: Here) -> Iterator[Finding]:
         yield _process(Severity.ALARM, each.name, f"{each.name} does not run.", to_do)
 
 
+#: What Debezium says, on every database, of offsets that belong to another log.
+LOG_IS_GONE = "is no longer available on the server"
+SAID_AT_MOST = 300
+
+
 def of_connectors(states: Iterable[ConnectorStatus]) -> Iterator[Finding]:
     """Change data capture that stands still; pure."""
     for each in states:
@@ -213,13 +218,27 @@ def of_connectors(states: Iterable[ConnectorStatus]) -> Iterator[Finding]:
             kind=Kind.CAPTURE,
             about=each.connector,
             headline=f"Changes in the database of {each.connector} are not captured: its connector is {state.lower()}"
-            + (f": {why}" if why else "."),
-            to_do="Resume it in Kafka Connect."
-            if paused
-            else "`towpath connectors apply`."
-            if each.state == "ABSENT"
-            else "`towpath connectors restart`.",
+            + (f": {_short(why)}" if why else "."),
+            to_do=_connector_advice(each.state, why),
         )
+
+
+def _connector_advice(state: str, why: str) -> str:
+    if state in {"PAUSED", "STOPPED"}:
+        return "Resume it in Kafka Connect."
+    if state == "ABSENT":
+        return "`towpath connectors apply`."
+    if LOG_IS_GONE in why:
+        return (
+            "A restart does not help: the place it had read to is not in this database's log. If the database was "
+            "restored or swapped, have it make a new snapshot (docs/how-to/when-an-erp-was-restored.md, step 3)."
+        )
+    return "`towpath connectors restart`."
+
+
+def _short(why: str) -> str:
+    """Of what a connector says the kind and the end: between them may lie a page of positions."""
+    return why if len(why) <= SAID_AT_MOST else f"{why[: SAID_AT_MOST // 2]} … {why[-SAID_AT_MOST // 2 :]}"
 
 
 def of_ledger(ledger: Ledger | None, of: timedelta) -> Iterator[Finding]:

@@ -274,7 +274,8 @@ def drop(settings: Settings, table: str, key: str) -> Aside:
         there = ", ".join(f"{each.table} {each.key}" for each in topic.aside) or "none"
         raise NotFoundError("lookups.not_aside", f"no row {key!r} of {table} is put aside; there are: {there}")
     # a tombstone would take the row before it off as well
-    asyncio.run(_publish(settings, {message_key(table, key): topic.at_work.get((table, key))}))
+    written = topic.strange.get((table, key), message_key(table, key))
+    asyncio.run(_publish(settings, {written: topic.at_work.get((table, key))}))
     return found
 
 

@@ -18,8 +18,9 @@ RIGHT_ONE = (
     "what it has lost and have its changes captured anew (docs/how-to/when-an-erp-was-restored.md). If by mistake: put "
     "the right one back, and it goes on within a minute."
 )
+OF_A_LINE = re.compile(r"\b(item|line|serial|quantity)")
 #: GP names no item; the call that was refused did.
-_OF_AN_ITEM = frozenset(f"gp.{number}" for number in GP_NUMBERS)
+_OF_AN_ITEM = frozenset(f"gp.{number}" for number, (why, _) in GP_NUMBERS.items() if OF_A_LINE.search(why))
 #: For codes of which a row may tell without their values: those are told where the connection's own standing is.
 WITHOUT_VALUES: Mapping[str, str] = {
     "identity.other": (

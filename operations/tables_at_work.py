@@ -1,5 +1,6 @@
 """Lookup tables as they stand for all that maps: files, what is laid over them, and what of that is put aside."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -25,6 +26,8 @@ class OnTopic(msgspec.Struct, frozen=True, kw_only=True):
     #: Those at work; in the place of one that any process puts aside what stood before it.
     at_work: Rows
     aside: tuple[Aside, ...]
+    #: Message keys of those whose record is none of ours: they need not be as we write them.
+    strange: Mapping[tuple[str, str], str] = {}
 
 
 def unfit(settings: Settings, lookups: Lookups) -> list[Unfit]:
@@ -55,7 +58,12 @@ def on_topic(settings: Settings) -> OnTopic:
     if aside:
         # each process knows only what it maps
         aside = put_aside(files, laid, now, processes(settings))
-    return OnTopic(rows=laid.rows, at_work=rows, aside=(*topic.aside.values(), *aside))
+    return OnTopic(
+        rows=laid.rows,
+        at_work=rows,
+        aside=(*topic.aside.values(), *aside),
+        strange={(each.table, each.key): key for key, each in topic.aside.items()},
+    )
 
 
 def processes(settings: Settings) -> dict[str, Faults]:

@@ -209,7 +209,8 @@ def _outcomes(rows: Rows, observed: Observed) -> None:
     rows.outcomes.append(_outcome_row(observed, outcome))
     if outcome.stage != CONSUMERS and (fact := _fact(outcome)) is not None:
         _note(rows, outcome.root, fact, outcome.merged_into)
-    if outcome.connection and _is_placed(outcome):
+    # an event nobody can read is of no connection; its dead letter can be ended all the same
+    if (outcome.connection or outcome.state == State.DISCARDED) and _is_placed(outcome):
         place = (outcome.topic_id or outcome.reference, outcome.partition, outcome.offset)
         key = (*place, outcome.connection, outcome.replay)
         told = (

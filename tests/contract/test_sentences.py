@@ -163,6 +163,10 @@ def test_refusal_of_gp_names_the_item_where_it_is_known() -> None:
     named = sentence("gp.90023", {"item": "SKU-77"}).happened
 
     assert named == "Dynamics GP refused the document: an item is unknown (90023): item SKU-77."
+    assert (
+        sentence("gp.483", {"item": "SKU-77"}).happened
+        == "Dynamics GP refused the document: the currency is unknown (483)."
+    )
     assert sentence("gp.90023", {}).happened == "Dynamics GP refused the document: an item is unknown (90023)."
 
 

@@ -265,6 +265,15 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
             await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
             await runs.catch_up()
             assert (told(runs), runs.current().find(TABLE, "1001")) == ([], "A-1009")
+
+            # a stranger's key need not be made as ours are
+            producer.produce(topic.name, b"no Avro", b"1001")
+            assert await asyncio.to_thread(producer.flush, 30) == 0
+            await runs.catch_up()
+            assert told(runs) == [("1001", "")]
+            await asyncio.to_thread(lookups.drop, given, "1001", "")
+            await runs.catch_up()
+            assert told(runs) == []
     with pytest.raises(NotFoundError, match="there are: none"):
         await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
 

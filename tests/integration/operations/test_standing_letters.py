@@ -264,9 +264,11 @@ def test_letter_of_streams_is_named_by_where_it_lies(books: Books, settings: Set
         acting.on_causes(settings, Act.SKIP, {}, BY)
 
 
-def test_discarded_letter_of_streams_stands_no_more(books: Books, settings: Settings) -> None:
-    books.tell(letter(7, "mapping", {"field": "total"}, stage="streams"))
-    books.tell(outcome(7, "discarded", "discarded", stage="streams"))
+@pytest.mark.parametrize("connection", ["gp-two", ""])
+def test_discarded_letter_of_streams_stands_no_more(books: Books, settings: Settings, connection: str) -> None:
+    of = {"connection": connection}
+    books.tell(msgspec.structs.replace(letter(7, "mapping", {"field": "total"}, stage="streams"), **of))
+    books.tell(msgspec.structs.replace(outcome(7, "discarded", "discarded", stage="streams"), **of))
 
     (found,) = dead_letters.dead_letters(settings, Selection(), 10).letters
 
@@ -401,7 +403,7 @@ def test_hundred_thousand_letters_are_counted_without_loading_them(books: Books,
             INSERT INTO dead_letters (id, topic_id, partition, event_offset, at, stage, code, code_values, connection,
                 record, topic, source_topic_id, source_partition, source_offset, root, root_key, size_bytes,
                 code_version, mapping, reference, cause)
-            SELECT 'l' || n, 'letters', 0, n, now(), stage, 'gp.90023', jsonb_build_object('item', n % 7),
+            SELECT 'l' || n, 'letters', 0, n, now(), stage, 'gp.90023', jsonb_build_object('item', (n % 7)::text),
                 'gp-two', 'order', 't', 'orders', 0, n, '', 's:' || n, 1, '', '', '', 'gp.90023 item=' || n % 7
             FROM generate_series(1, 100000) AS n, (VALUES ('streams'), ('consumers')) AS s (stage)
             WHERE (n % 2 = 0) = (stage = 'streams')

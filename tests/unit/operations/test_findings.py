@@ -237,6 +237,18 @@ def test_killed_supervisor_is_an_alarm() -> None:
     ]
 
 
+def test_connector_whose_log_is_gone_wants_a_snapshot_and_is_told_in_short() -> None:
+    said = f"io.debezium.DebeziumException: starting at {'x' * 900}, but this is no longer available on the server."
+    failed = ConnectorStatus(connector="gp", state="RUNNING", tasks=(TaskStatus(id=0, state="FAILED", failure=said),))
+
+    (found,) = findings.of_connectors([failed])
+
+    assert "new snapshot" in found.to_do
+    assert "`towpath connectors restart`" not in found.to_do
+    assert "DebeziumException" in found.headline
+    assert len(found.headline) < 450
+
+
 def test_connectors_that_stand_still_are_told_of() -> None:
     running = TaskStatus(id=0, state="RUNNING")
     states = [
