@@ -87,6 +87,8 @@ def _is_none(node: ast.expr) -> bool:
 
 def _absence(expression: "Expression", left: ast.expr, op: ast.cmpop) -> tuple[Typed, Facts]:
     given = expression.visit(left)
+    if given.constant is not UNKNOWN and given.constant is not None:
+        raise expression.wrong(left, f"{expression.parsed.source(left)} is always there", "leave the condition out")
     path = frozenset({given.path}) if given.path else frozenset[str]()
     code = ast.Compare(given.code, [op], [ast.Constant(None)])
     return Typed(code, Boolean()), (Facts(true=path) if isinstance(op, ast.IsNot) else Facts(false=path))

@@ -133,6 +133,9 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
     standing = [end.places] if not isinstance(end.type, Nothing | Never) else []
     for each in reversed(tried):
         given, guards = through(expression, each)
+        if isinstance(given.type, Nothing):
+            # a name that stands for nothing until an extension says what it is
+            continue
         standing.append(given.places)
         both = joined(bare(given.type), made)
         if both is None:
@@ -143,7 +146,7 @@ def _default(expression: "Expression", node: ast.Call, arguments: list[ast.expr]
                 f"is {bare(given.type)}, or else {made}",
                 write or turned(given.type, made, shown) or "both must be of one kind",
             )
-        if not guards and not isinstance(given.type, Optional | Nothing):
+        if not guards and not isinstance(given.type, Optional):
             raise expression.wrong(each, f"{expression.parsed.source(each)} is always there", "leave default(…) out")
         code = expression.checker.converted(Typed(code, made, end.constant), both).code
         value = given.code

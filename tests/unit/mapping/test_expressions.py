@@ -53,6 +53,8 @@ D = Decimal
         ("default(order.lines[9].sku, order.number)", " W-7 "),
         ('order.note or "nothing"', "nothing"),
         ("default(order.discount, 0)", D(0)),
+        ('default(none, "x")', "x"),
+        ("default(none, order.note, order.number)", " W-7 "),
         ('default(order.buyer.home.city, "?")', "Austin"),
         ('default(order.buyer.phone, order.note, "?")', "?"),
         ('order.buyer.name if order.buyer is not None else "guest"', "Ada"),
