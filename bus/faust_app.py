@@ -293,17 +293,24 @@ class StraightConductor(faust_conductor.Conductor):
         app: Any = self.app
         consumer = app.consumer
 
-        def is_full() -> None:
-            consumer.on_buffer_full(tp)
+        def waits() -> bool:
+            """Whether an agent has enough; each that has calls `has_room` once it has less."""
+            high = [each.queue for each in channels if each.queue.qsize() >= each.queue.pressure_high_size]
+            for queue in high:
+                queue.in_pressure_high_state(has_room)
+            return bool(high)
 
         def has_room() -> None:
-            consumer.on_buffer_drop(tp)
+            if not waits():  # else a quick agent would fill the queue of a slow one without end
+                consumer.on_buffer_drop(tp)
 
         def hand_on(fetched: Sequence[Any]) -> None:
             readers = list(channels)
             for slices in consumer.slices(tp, fetched, len(readers)):
                 for channel, taken in zip(readers, slices, strict=True):
-                    channel.queue.put_nowait_enhanced(taken, on_pressure_high=is_full, on_pressure_drop=has_room)
+                    channel.queue.force_put_nowait(taken)
+            if waits():
+                consumer.on_buffer_full(tp)
 
         return hand_on
 

@@ -9,7 +9,7 @@ import pytest
 from faust.types import TP
 
 from bus.events import Incoming, Outgoing
-from bus.faust_app import BusApp
+from bus.faust_app import BusApp, BusStream
 from bus.pipe import Transform, attach_pipe
 from errors import RejectedError, RetryableError
 from schemas.topics import Compatibility, Stage, Topic
@@ -65,7 +65,7 @@ class Run:
     def assert_nothing_lost(self) -> None:
         assert self._unbacked is None, self._unbacked
 
-    def app(self, drain_limit_s: float = 5.0, transform: Transform = copy) -> BusApp:
+    def app(self, drain_limit_s: float = 5.0, transform: Transform = copy, **overrides: Any) -> BusApp:
         app = BusApp(
             "group",
             "memory",
@@ -73,6 +73,7 @@ class Run:
             transport=transport_of(self.broker),
             drain_limit_s=drain_limit_s,
             broker_commit_interval=0.02,
+            **overrides,
         )
         app.kill_after_s = None
         attach_pipe(app, "copy", "source", transform, bury)
@@ -134,6 +135,34 @@ async def test_no_offset_is_committed_without_an_outcome(seed: int, drain_limit_
     run.assert_nothing_lost()
     assert run.commits
     assert run.values("target") | run.values("dead") == {record.value for record in run.broker.all_of("source")}
+
+
+async def test_topic_waits_for_the_slower_of_its_agents() -> None:
+    run = Run()
+    app = run.app(stream_buffer_maxsize=3)
+    go_on = asyncio.Event()
+    seen: list[int] = []
+
+    async def slow(stream: BusStream) -> None:
+        async for batch in stream.batches(1):
+            await go_on.wait()
+            for taken in batch:
+                seen.extend(record.offset for record in taken.records)
+                taken.ack()
+
+    app.attach("slow", "source", slow)
+    await app.start()
+    for first in range(0, 400, 40):
+        run.feed(first, 40)
+        await asyncio.sleep(0.1)
+
+    assert len(run.broker.all_of("target")) < 150
+    go_on.set()
+    await until(lambda: sum(run.broker.committed.values()) == 400)
+    await app.stop()
+
+    run.assert_nothing_lost()
+    assert len(seen) == 400
 
 
 class Gate:
