@@ -81,11 +81,10 @@ def descended(
     """
     root, origin = parent.root or root, parent.origin or origin
     made = [
-        *_said_of_all(route, ce_type, mapping),
+        *_said_of_all(route, ce_type, mapping, parent.hops),
         ("ce_id", event_id(root, route, ordinal, body_digest).encode()),
         ("ce_time", at.isoformat().replace("+00:00", "Z").encode()),
         ("towpath-root", root.encode()),
-        ("towpath-hops", b"%d" % parent.hops),
     ]
     if origin:
         made.append(("towpath-origin", origin.encode()))
@@ -95,8 +94,8 @@ def descended(
 
 
 @lru_cache(maxsize=1024)
-def _said_of_all(route: str, ce_type: str, mapping: str) -> list[tuple[str, bytes]]:
-    return to_headers(Lineage(ce_source=f"/{route}", ce_type=ce_type, mapping=mapping))
+def _said_of_all(route: str, ce_type: str, mapping: str, hops: int) -> list[tuple[str, bytes]]:
+    return to_headers(Lineage(ce_source=f"/{route}", ce_type=ce_type, mapping=mapping, hops=hops))
 
 
 def to_headers(lineage: Lineage) -> list[tuple[str, bytes]]:

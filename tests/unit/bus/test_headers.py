@@ -52,6 +52,14 @@ def test_root_and_origin_of_the_source_event_go_on() -> None:
     assert made.ce_time == "2026-11-21T12:00:00Z"
 
 
+def test_what_descends_says_the_same_as_its_lineage_and_nothing_twice() -> None:
+    parent = Lineage(root=Root("first/0/1"), traceparent="00-a-b-01", hops=1)
+
+    made = descended(parent, root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, mapping="m", origin="erp")
+
+    assert sorted(made) == sorted(to_headers(from_headers(made)))
+
+
 def test_event_without_lineage_is_its_own_root() -> None:
     made = from_headers(descended(Lineage(), root=ROOT, route="r", ordinal=0, ce_type="t", at=NOON, origin="erp"))
 
