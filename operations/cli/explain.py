@@ -91,13 +91,13 @@ def facts(waiting: Waiting, stands: Collection[str]) -> list[tuple[str, object]]
 
 
 def _document(waiting: Waiting, stands: Collection[str]) -> str:
-    """A number is drawn before anything is sent: what is refused has one, and no document."""
+    """A number is known before anything is sent: what is refused has one, and no document."""
     number = waiting.document_number
     if not number or number in stands:
         return number
     if waiting.state in {State.SENDING, State.UNKNOWN}:
         return f"{number}, nobody knows yet whether it stands"
-    return f"none; the number {number} was drawn for it"
+    return f"none there; tried as {number}"
 
 
 def _print_silences(found: Explanation) -> None:

@@ -222,7 +222,7 @@ def head(**fields: object) -> Head:
     ("state", "stands", "said"),
     [
         ("parked", {"ORD7"}, "ORD7"),
-        ("parked", set(), "none; the number ORD7 was drawn for it"),
+        ("parked", set(), "none there; tried as ORD7"),
         ("unknown", set(), "ORD7, nobody knows yet whether it stands"),
     ],
 )
