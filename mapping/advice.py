@@ -16,6 +16,7 @@ from mapping.shapes import (
     Type,
     bare,
     reading,
+    stand_in,
 )
 
 #: (given, wanted) -> what to write; the first that fits.
@@ -70,6 +71,8 @@ def turned(given: Type, wanted: Type, shown: str) -> str:  # noqa: C901, PLR0911
             return "write a block with `fields:`, or call a part that makes it"
         case _, MapOf():
             return f'write {{"name": {shown}}}'
+        case MapOf(item), _ if isinstance(item, type(wanted)):
+            return f'write default({_whole(shown)}["name"], {stand_in(wanted)}) for one of its values'
         case Record(fields=fields), _:
             like = [name for name, field in fields.items() if isinstance(bare(field.type), type(wanted))]
             return f"write {shown}.{like[0]}" if like else ""

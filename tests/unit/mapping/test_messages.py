@@ -115,6 +115,7 @@ EXPRESSIONS = [
     ("wrap('abc', 0)", 13, "a line has one character or more"),
     ("wrap('abc', 30)", 1, "write join(wrap('abc', 30), \", \"), or wrap('abc', 30)[0] for the first"),
     ('"a" if order.id > 1 else "b"', 5, '\'"a" if order.id > 1 else "b"\''),
+    ("order.extra", 1, 'write default(order.extra["name"], "") for one of its values'),
     ('to_text("x" is none)', 9, "leave the condition out"),
     ("to_text(1 is not none)", 9, "leave the condition out"),
     ("to_text(order.buyer == none)", 9, "write order.buyer is none"),
