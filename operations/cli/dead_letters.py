@@ -14,7 +14,7 @@ from operations.cli import acts
 from operations.cli.amounts import money, money_of
 from operations.cli.deployment import settings
 from operations.cli.filters import Code, Connection, require_known, stages
-from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.output import AsJson, err, in_letters, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
 from operations.field_origins import leaves, origins
@@ -289,11 +289,8 @@ def _original(topic: str, partition: int, offset: int) -> str:
 
 
 def _readable(value: bytes) -> str:
-    """Text as text, anything else in base64; what would command the terminal is escaped, for a sender wrote it."""
+    """Text as text, anything else in base64."""
     try:
-        text = value.decode()
+        return in_letters(value.decode())
     except UnicodeDecodeError:
         return base64.b64encode(value).decode()
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from operations.cli import acts
-from operations.cli.output import AsJson, err, out, print_json
+from operations.cli.output import AsJson, err, in_letters, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import Since, Until, moment
 
@@ -178,9 +178,9 @@ def diff(before: File, after: File, as_json: AsJson = False) -> None:
     if not found:
         out().print("They say the same.", markup=False)
     for each in found:
-        out().print(each.what, style="bold", markup=False)
-        out().print(f"  - {each.before}" if each.before is not None else "  - not there", markup=False)
-        out().print(f"  + {each.after}" if each.after is not None else "  + not there", markup=False)
+        out().print(in_letters(each.what), style="bold", markup=False)
+        for sign, said in (("-", each.before), ("+", each.after)):
+            out().print(f"  {sign} {in_letters(said) if said is not None else 'not there'}", markup=False)
         if each.reaches and each.reaches != (each.what,):
             out().print(f"  reaches {', '.join(each.reaches)}", markup=False)
 
@@ -297,17 +297,17 @@ def _print_steps(steps: "tuple[Step, ...]") -> None:
         called = {"field": step.field, "value": f"{step.place.part} for {step.field}"}.get(
             step.place.kind, f"{step.place.kind} {step.field}"
         )
-        value = "failed" if step.value is None else in_one_line(step.value)
+        value = "failed" if step.value is None else in_one_line(in_letters(step.value))
         out().print(f"{lead}{called} = {value}", style="bold", markup=False)
         if step.place.expression:
             expression = " ".join(step.place.expression.split())
             place = f"{step.place.file}:{step.place.line}"
-            out().print(f"{lead}    {in_one_line(expression)}   ({place})", markup=False)
+            out().print(f"{lead}    {in_one_line(in_letters(expression))}   ({place})", markup=False)
         for read in step.reads[:MOST_READ]:
             if read.path != step.place.expression:
-                out().print(f"{lead}      {read.path}: {in_one_line(read.value)}", markup=False)
+                out().print(f"{lead}      {read.path}: {in_one_line(in_letters(read.value))}", markup=False)
         if len(step.reads) > MOST_READ:
             out().print(f"{lead}      and {len(step.reads) - MOST_READ} more", markup=False)
         for asked in step.lookups:
-            row = in_one_line(asked.value) if asked.value is not None else "no such row"
+            row = in_one_line(in_letters(asked.value)) if asked.value is not None else "no such row"
             out().print(f"{lead}      lookup {asked.table}, {asked.key}: {row}", markup=False)

@@ -41,6 +41,13 @@ def _plain(value: object) -> str | int | float:
     raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
 
 
+def in_letters(text: str) -> str:
+    """A text of a stranger's making: what would command the terminal is escaped."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def fail(error: BusError, hint: str = "") -> None:
     """Say an error and what to do about it on stderr; its message may hold brackets that are no markup."""
     said = f"{error.message.removesuffix('.')}. {hint}" if hint else error.message
