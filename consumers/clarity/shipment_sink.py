@@ -59,7 +59,8 @@ class ShipmentSink:
         order = await self._client.order(order_id)
         if order is None:
             raise DependencyError(thing("order", shipment.order_id), f"the store has no order {order_id}")
-        shipment = named_as_ordered(shipment, [item.sku or item.product_key for item in order.sales_items])
+        ordered = [(item.sku or item.product_key, item.ordered_quantity) for item in order.sales_items]
+        shipment = named_as_ordered(shipment, ordered)
         document, stamped = self._documents.of(shipment)
         standing = await self._client.shipment_by_key(document.custom_key)
         tracked = _tracked(shipment, document)

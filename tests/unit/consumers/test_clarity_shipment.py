@@ -206,6 +206,8 @@ async def test_an_item_the_erp_calls_otherwise_is_written_as_it_was_ordered(shop
         # line 1 was taken off at the store since: what is left is not the line it was
         ([("B", 2), ("C", 3)], ["B", "C"], ["B", "C"]),
         ([("GP-B", 2)], ["A", "B"], ["B"]),
+        # two left and one was ordered as B: it is the line that only the ERP calls B
+        ([("BB", 1)], ["A", "B"], ["A"]),
         ([("GP-B", 3)], ["A", "B"], ["GP-B"]),
         ([("GP-B", 0)], ["A", "B"], ["GP-B"]),
     ],
@@ -213,8 +215,13 @@ async def test_an_item_the_erp_calls_otherwise_is_written_as_it_was_ordered(shop
 def test_items_are_named_as_ordered_where_that_is_sure(
     shipped: list[tuple[str, int]], ordered: list[str], named: list[str]
 ) -> None:
-    lines = tuple(ShipmentLine(sku=sku, quantity=Decimal(1), order_line=place) for sku, place in shipped)
+    lines = tuple(
+        # written twice: two of it
+        ShipmentLine(sku="B" if sku == "BB" else sku, quantity=Decimal(2 if sku == "BB" else 1), order_line=place)
+        for sku, place in shipped
+    )
+    one_each = [(sku, Decimal(1)) for sku in ordered]
 
-    found = named_as_ordered(Shipment(id="i", source_version=1, shipped_at=AT, lines=lines), ordered)
+    found = named_as_ordered(Shipment(id="i", source_version=1, shipped_at=AT, lines=lines), one_each)
 
     assert [line.sku for line in found.lines] == named
