@@ -55,6 +55,13 @@ class CatchUp(Result, frozen=True, kw_only=True):
     memory: Memory
 
 
+class Look(msgspec.Struct, frozen=True):
+    """When, and what the worker had used by then."""
+
+    at_s: float
+    cpu_s: float
+
+
 class Waiting:
     """What lies on the topic, and who works it off."""
 
@@ -98,29 +105,34 @@ class Waiting:
         before = self._topics.count(target)
         began = time.perf_counter()
         with process() as worker:
-            first = self._until(worker, target, before, 1)
-            first_at, cpu_s = time.perf_counter(), worker.cpu_s()
-            last = self._until(worker, target, before, events, memory)
-            seconds, spent_s = time.perf_counter() - first_at, worker.cpu_s() - cpu_s
+            _, idle = self._until(worker, target, before, 1)
+            started_s = time.perf_counter() - began
+            written, _ = self._until(worker, target, before, events, memory)
+            seconds, spent_s = time.perf_counter() - idle.at_s, worker.cpu_s() - idle.cpu_s
             mb = worker.memory_mb()
             worker.stop()
         return {
-            EVENTS_PER_S: (last - first) / seconds,
-            CPU_US_PER_EVENT: spent_s / (last - first) * 1e6,
-            "starts_in_s": first_at - began,
+            EVENTS_PER_S: written / seconds,
+            CPU_US_PER_EVENT: spent_s / written * 1e6,
+            "starts_in_s": started_s,
             "memory_mb": mb,
         }
 
-    def _until(self, worker: Started, target: str, before: int, events: int, memory: Memory | None = None) -> int:
-        """Until at least so many are written; how many are."""
+    def _until(
+        self, worker: Started, target: str, before: int, events: int, memory: Memory | None = None
+    ) -> tuple[int, "Look"]:
+        """Until at least so many are written; how many are, and the last look at which they were not."""
         written, since = 0, time.monotonic()
+        look = Look(time.perf_counter(), worker.cpu_s())
         while True:
+            looks = Look(time.perf_counter(), worker.cpu_s())
             now = self._topics.count(target) - before
             if memory is not None:
                 memory.events.append(now)
                 memory.mb.append(round(worker.memory_mb(), 1))
             if now >= events:
-                return now
+                return now, look
+            look = looks
             worker.require_alive()
             if now > written:
                 written, since = now, time.monotonic()
