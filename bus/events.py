@@ -13,6 +13,8 @@ Headers = Sequence[tuple[str, bytes]]
 
 #: Room left for Kafka's own framing of a record and its batch; what is larger is refused before it is sent.
 FRAMING_BYTES = 1024
+#: And of a header: its two lengths.
+HEADER_BYTES = 8
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ def check_size(outgoing: Outgoing) -> None:
         RejectedError: `too_large`, with the size and the limit.
     """
     size = len(outgoing.key.encode()) + len(outgoing.value or b"")
-    size += sum(len(name) + len(value) for name, value in outgoing.headers)
+    size += sum(len(name) + len(value) + HEADER_BYTES for name, value in outgoing.headers)
     limit = outgoing.topic.max_message_bytes - FRAMING_BYTES
     if size > limit:
         raise RejectedError(

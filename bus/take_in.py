@@ -194,6 +194,8 @@ class TakeIn(Generic[T]):
                 metrics.DEAD_LETTERS.labels(agent=self._name, code=error.code).inc()
                 log.warning("event.dead", agent=self._name, topic=event.topic, offset=event.offset, code=error.code)
                 burials += await self._app.write(list(self._bury(event, error)), wanted)
+                if not wanted():
+                    raise GivenUpError from error  # perhaps not all of it was sent
             else:
                 self._limit.passed()
                 if taken is not None:
