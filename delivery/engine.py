@@ -63,7 +63,7 @@ LONGEST_NAP_S = 60.0
 HISTORY_EVERY_S = 3600.0
 #: Rows written between two vacuums, which may take this share of the time.
 VACUUM_AFTER = 2000
-VACUUM_SHARE = 0.05
+VACUUM_SHARE = 0.1
 HISTORY_AHEAD_DAYS = 7
 #: What is told of the circuit's positions; the ramp is a detail on the way.
 TOLD = {

@@ -670,9 +670,10 @@ class Store(Database):
     async def vacuum(self) -> None:
         """Make room of what ended where it was: PostgreSQL's own vacuum comes by once a minute, and tables would grow.
 
+        An end of the table that is empty is given back, which PostgreSQL leaves to whoever waits for the table.
         A million parked rows cost little: what nobody touched is skipped. Who comes second while it runs does nothing.
         """
-        await self.execute("VACUUM (SKIP_LOCKED, TRUNCATE false, PARALLEL 0) rows, keys, outbox", {})
+        await self.execute("VACUUM (SKIP_LOCKED, PARALLEL 0) rows, keys, outbox", {})
 
     async def keep_history(self, today: date, days_ahead: int, days_kept: int) -> None:
         """Make the partitions of the coming days and drop those of days long past."""
