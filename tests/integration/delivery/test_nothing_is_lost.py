@@ -208,7 +208,7 @@ async def test_worker_killed_at_any_instruction(bus_dsn: str, store: Store) -> N
             )
             assert worker.stdout is not None
             await asyncio.to_thread(worker.stdout.readline)
-            await asyncio.sleep(chance.random() * 0.8)
+            await asyncio.sleep(chance.random() * 0.4)
             worker.send_signal(signal.SIGKILL)
             worker.communicate()
             kills += 1
