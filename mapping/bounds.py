@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from typing import Any
 
 from errors import MappingError
-from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number, bare, decimals, span
+from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number, bare, span
 
 Guard = Callable[[Any], Any]
 _SHOWN = 40
@@ -74,18 +74,17 @@ def _fits(given: Text, least: int, most: int | None) -> bool:
 
 
 def _amount(scale: int, precision: int | None) -> Guard:
-    smallest, digits, remainder = Decimal(1).scaleb(-scale), (precision or 100) - scale, CONTEXT.remainder
+    smallest, digits = Decimal(1).scaleb(-scale), (precision or 100) - scale
+    # a remainder of the smallest unit, its quotient no longer than the field, tells too many decimals, too many digits
+    # and NaN at once: nothing is left but of what fits; this runs for every amount
+    left = Context(prec=precision or 100, traps=[]).remainder
 
     def amount(number: Decimal | None) -> Decimal | None:
-        # a remainder of the smallest unit tells too many decimals and NaN at once; this runs for every amount
-        if number is None or (not remainder(number, smallest) and number.adjusted() < digits):
+        if number is None or not left(number, smallest):
             return number
         if finite(number) and number.adjusted() >= digits:
             raise MappingError("", f"{_shown(number)} has more than {digits} digits before the point")
-        if decimals(number) > scale:
-            reason = f"{_shown(number)} has more than {scale} decimals: write round(…, {scale})"
-            raise MappingError("", reason)
-        return number
+        raise MappingError("", f"{_shown(number)} has more than {scale} decimals: write round(…, {scale})")
 
     return amount
 

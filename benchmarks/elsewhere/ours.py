@@ -31,6 +31,34 @@ RENAMED: Final = DataMapping(
 )
 
 
+def renamed_by_hand(order: dict[str, Any]) -> dict[str, Any]:
+    """What JMESPath does and no more: a dict to a dict, no kind and no digit looked at."""
+    return {
+        "id": f"{order['connection']}:{order['number']}",
+        "source_version": order["source_version"],
+        "ordered_at": order["placed_at"],
+        "number": order["number"],
+        "currency": order["currency"],
+        "customer_name": order["customer_name"],
+        "customer_email": order["customer_email"],
+        "purchase_order": order["purchase_order"],
+        "lines": [
+            {
+                "sku": line["sku"],
+                "description": line["name"],
+                "quantity": line["quantity"],
+                "unit_price": line["price"],
+            }
+            for line in order["lines"]
+        ],
+        "items": sum([line["quantity"] for line in order["lines"]]),
+        "shipping": order["shipping"],
+        "tax": order["tax"],
+        "total": order["total"],
+        "note": order["note"],
+    }
+
+
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping, ready to be called, and the language that says the same."""
 
