@@ -13,7 +13,7 @@ import msgspec
 from bus.codec import Codecs
 from bus.registry import Registry
 from bus.settings import Connection, Settings
-from connect import openapi, samples
+from connect import metadata, openapi, samples
 from connect.discovered import Discovered, Record
 from connect.systems.clarity.client import open_client
 from connect.systems.dynamics_gp.client import open_company
@@ -25,10 +25,12 @@ from operations.proposals import Proposal, proposals
 from schemas.bus.fetched import Fetched
 from schemas.topics import TOPICS, Topic
 
-CATALOGUE, OPENAPI, SAMPLES = "catalogue", "openapi", "samples"
+CATALOGUE, OPENAPI, METADATA, SAMPLES = "catalogue", "openapi", "metadata", "samples"
 #: Recorded documents that are looked at, the newest, and how far back.
 MOST_SAMPLES = 500
 RECORDED_FOR = timedelta(days=30)
+#: Blanks, and the marks of UTF-8 and UTF-16.
+_BEFORE_XML = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 
     connection: str
     system: str
-    #: `catalogue`, `openapi` or `samples`.
+    #: `catalogue`, `openapi`, `metadata` or `samples`.
     how: str
     records: tuple[Record, ...]
     #: When somebody looked before; None: nobody did, or in another way.
@@ -52,6 +54,7 @@ def discover(
     kept_in: Path,
     *,
     only: Iterable[str] = (),
+    description: Path | None = None,
     documents: Path | None = None,
     recorded: bool = False,
 ) -> Discovery:
@@ -62,6 +65,7 @@ def discover(
         name: Of the connection.
         kept_in: `gp-two.json`: what was seen is beside it, in a file for each way of looking, `gp-two.catalogue.json`.
         only: Names of records to tell of, `SOP1*`; all are kept.
+        description: What the system says of itself, in a file: OpenAPI, or OData `$metadata`; read instead of asking.
         documents: A sample document, or a folder of them, of one record: looked at instead of asking.
         recorded: Look at documents the bus has read there, instead of asking.
 
@@ -71,7 +75,7 @@ def discover(
         BusError: by kind: the system, Kafka or the registry does not answer.
     """
     connection, patterns = settings.connection(name), list(only)
-    found = _found(settings, connection, documents, recorded=recorded)
+    found = _found(settings, connection, description, documents, recorded=recorded)
     place = kept_in.with_name(f"{kept_in.stem}.{found.how}.json")
     # one file held the last look of whichever way, once
     before = last_seen(place) or last_seen(kept_in)
@@ -152,7 +156,11 @@ def keep(path: Path, seen: Seen) -> None:
     half.replace(path)
 
 
-def _found(settings: Settings, connection: Connection, documents: Path | None, *, recorded: bool) -> Discovered:
+def _found(
+    settings: Settings, connection: Connection, description: Path | None, documents: Path | None, *, recorded: bool
+) -> Discovered:
+    if description is not None:
+        return _from_description(description)
     if documents is not None:
         return Discovered(how=SAMPLES, records=samples.records(documents.stem, _documents(documents)))
     if recorded:
@@ -166,8 +174,21 @@ def _found(settings: Settings, connection: Connection, documents: Path | None, *
             # a site may describe its routes and none of its records
             return Discovered(how=OPENAPI, records=found) if found else _recorded(settings, connection)
     raise ConfigurationError(
-        f"connections.{connection.name}.system", f"{connection.system!r} is not asked: give documents of it, --samples"
+        f"connections.{connection.name}.system",
+        f"{connection.system!r} is not asked: give what it says of itself, "
+        "--description, or documents of it, --samples",
     )
+
+
+def _from_description(path: Path) -> Discovered:
+    document = _read(path)
+    if document.lstrip(_BEFORE_XML).startswith(b"<"):
+        found = Discovered(how=METADATA, records=metadata.records(document))
+    else:
+        found = Discovered(how=OPENAPI, records=openapi.records(document))
+    if not found.records:
+        raise NotFoundError("discover.none", f"{path} names no record with fields: give documents, --samples")
+    return found
 
 
 async def _catalogue(connection: Connection) -> tuple[Record, ...]:
@@ -185,10 +206,14 @@ def _documents(path: Path) -> Iterator[bytes]:
     if not files:
         raise NotFoundError("discover.none", f"{path} has no *.json")
     for file in files:
-        try:
-            yield file.read_bytes()
-        except OSError as error:
-            raise ConfigurationError(str(file), f"cannot be read: {error.strerror}") from error
+        yield _read(file)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(str(file), f"cannot be read: {error.strerror}") from error
 
 
 def _recorded(settings: Settings, connection: Connection) -> Discovered:

@@ -27,6 +27,12 @@ def discover(
     write: Annotated[
         Path | None, typer.Option("--write", help="Write proposed records, .avsc and Struct, into this folder.")
     ] = None,
+    description: Annotated[
+        Path | None,
+        typer.Option(
+            "--description", help="Read this file of what it says of itself instead: OpenAPI, or OData `$metadata`."
+        ),
+    ] = None,
     samples: Annotated[
         Path | None,
         typer.Option("--samples", help="Look at this document, or a folder of documents of one record, instead."),
@@ -43,7 +49,7 @@ def discover(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a system's schema: its SQL catalogue, its OpenAPI document, else documents of it; tell what changed.
+    """Read a system's schema: its SQL catalogue, OpenAPI, OData metadata, else documents of it; tell what changed.
 
     Only names and types are kept and written, never a value.
     """
@@ -52,7 +58,9 @@ def discover(
     kept_in = seen or given.folder / "discovered" / f"{connection}.json"
     if err().is_terminal:
         err().print(f"looking at what {connection} says of itself …", style="dim", markup=False)
-    found = discovered(given, connection, kept_in, only=only or (), documents=samples, recorded=recorded)
+    found = discovered(
+        given, connection, kept_in, only=only or (), description=description, documents=samples, recorded=recorded
+    )
     if write is not None and len(found.records) > MOST_FILES:
         raise typer.BadParameter(f"{len(found.records)} records: choose with --only", param_hint="'--write'")
     written, left = write_to(found, write) if write is not None else ([], [])

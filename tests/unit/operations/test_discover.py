@@ -69,8 +69,48 @@ def test_what_was_kept_before_there_was_a_file_for_each_way_is_compared(tmp_path
 
 
 def test_a_system_that_cannot_be_asked_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="give documents of it, --samples"):
+    with pytest.raises(ConfigurationError, match="--description, or documents of it, --samples"):
         discover(deployment(of_system("shop", "x-cart")), "shop", tmp_path / "seen.json")
+
+
+@pytest.mark.parametrize(
+    ("description", "how"),
+    [
+        (
+            '<Edmx xmlns="http://docs.oasis-open.org/odata/ns/edmx"><Schema Namespace="N" '
+            'xmlns="http://docs.oasis-open.org/odata/ns/edm"><EntityType Name="Order">'
+            '<Property Name="Note" Type="Edm.String" MaxLength="30"/></EntityType></Schema></Edmx>',
+            "metadata",
+        ),
+        (
+            '{"swagger": "2.0", "definitions": {"Order": {"properties": {"Note": {"type": "string", '
+            '"maxLength": 30, "x-nullable": true}}}}}',
+            "openapi",
+        ),
+    ],
+)
+def test_what_a_system_says_of_itself_in_a_file_is_compared(description: str, how: str, tmp_path: Path) -> None:
+    settings, kept, file = deployment(of_system("erp", "acumatica")), tmp_path / "erp.json", tmp_path / "said"
+    file.write_text(description)
+    first = discover(settings, "erp", kept, description=file)
+    file.write_text(description.replace("30", "10"))
+
+    second = discover(settings, "erp", kept, description=file)
+
+    assert (first.how, first.since, second.kept_in) == (how, None, tmp_path / f"erp.{how}.json")
+    (change,) = second.changes
+    assert (change.record, change.field, change.before, change.after, change.breaks) == (
+        ("Order", "Note", "30", "10", True)
+    )
+
+
+def test_a_description_without_records_says_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "said.xml").write_text('<Edmx xmlns="http://docs.oasis-open.org/odata/ns/edmx"/>')
+
+    with pytest.raises(NotFoundError, match="names no record with fields: give documents, --samples"):
+        discover(
+            deployment(of_system("erp", "acumatica")), "erp", tmp_path / "e.json", description=tmp_path / "said.xml"
+        )
 
 
 def test_a_record_nobody_has_is_not_found(tmp_path: Path) -> None:
