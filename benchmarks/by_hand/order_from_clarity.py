@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import partial
 
 from errors import MappingError
+from mapping.functions.currencies import rounded_money
 from mapping.port import Lookups
 from schemas.bus.fetched import Fetched
 from schemas.canonical.address import Address
@@ -24,7 +25,8 @@ def order_by_hand(fetched: Fetched, order: ClarityOrder, lookups: Lookups, now: 
     """
     connection = f"connection:{fetched.connection}"
     site = site_of(fetched.connection, partial(lookups.find, connection))
-    lines = tuple(_line(item) for item in order.sales_items)
+    currency = _currency(order) or lookups.get(connection, "currency", "currency")
+    lines = tuple(_line(item, currency) for item in order.sales_items)
     subtotal = sum((line.extended for line in lines), ZERO)
     mapped = Order(
         id=root_key(fetched.connection, fetched.id),
@@ -35,7 +37,7 @@ def order_by_hand(fetched: Fetched, order: ClarityOrder, lookups: Lookups, now: 
         connection=fetched.connection,
         number=order.custom_key.strip() or str(order.id),
         state=_standing(order.status_key.strip(), site).value,
-        currency=_currency(order) or lookups.get(connection, "currency", "currency"),
+        currency=currency,
         customer_id=order.account_key.strip(),
         customer_name=_customer_name(order),
         customer_email=(
@@ -59,9 +61,11 @@ def order_by_hand(fetched: Fetched, order: ClarityOrder, lookups: Lookups, now: 
     return _require_sum(_require_lines(mapped), order.totals.total)
 
 
-def _line(item: ClaritySalesItem) -> OrderLine:
+def _line(item: ClaritySalesItem, currency: str) -> OrderLine:
     quantity, price = item.ordered_quantity, item.unit_price
-    full = item.extended_price if item.extended_price is not None else quantity * price
+    full = item.extended_price
+    if full is None:
+        full = rounded_money(quantity * price, currency, "half_up")
     discount = _taken_off(*(discount.discount_total for discount in item.discounts))
     return OrderLine(
         line_id=str(item.id),

@@ -2,7 +2,7 @@
 
 import unicodedata
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,6 +28,8 @@ def sales_order_by_hand(order: Order, lookups: Lookups, now: datetime) -> SopDoc
     Source: reference/dynamics-gp.md, 2.3 and 5.1.
     """
     target = target_of(lookups)
+    for name in ("total", "shipping_amount", "handling_amount", "tax"):
+        _require_whole(name, getattr(order, name), target.currency_decimals)
     prices = [line_price(line, target.currency_decimals) for line in order.lines]
     subtotal = sum((price.extended for price in prices), ZERO)
     trade_discount = order.discount + sum((price.above for price in prices), ZERO)
@@ -63,6 +65,13 @@ def sales_order_by_hand(order: Order, lookups: Lookups, now: datetime) -> SopDoc
     )
 
 
+def _require_whole(field: str, amount: Decimal, decimals: int) -> None:
+    if amount < ZERO:
+        raise MappingError(field, f"{amount} is negative")
+    if amount != amount.quantize(Decimal(1).scaleb(-decimals)):
+        raise MappingError(field, f"{amount} has more than {decimals} decimals")
+
+
 def _needed(value: str, option: str) -> str:
     if not value:
         raise MappingError("tax", f"the order is taxed: set the connection's option {option}")
@@ -72,7 +81,10 @@ def _needed(value: str, option: str) -> str:
 def _lines(order: Order, lookups: Lookups, target: Target) -> tuple[SopLine, ...]:
     page = target.code_page
     lines = []
-    for number, (line, tax) in enumerate(zip(order.lines, line_taxes(order), strict=True), start=1):
+    taxes = line_taxes(order, target.currency_decimals)
+    for number, (line, tax) in enumerate(zip(order.lines, taxes, strict=True), start=1):
+        if line.extended < ZERO or line.tax < ZERO:
+            raise MappingError(f"lines[{number}]", "a price or a tax is negative")
         price = line_price(line, target.currency_decimals)
         lines.append(
             SopLine(
@@ -145,9 +157,10 @@ def line_price(line: OrderLine, decimals: int) -> LinePrice:
     return LinePrice(unit=unit, extended=extended, above=extended - line.extended)
 
 
-def line_taxes(order: Order) -> tuple[Decimal, ...]:
+def line_taxes(order: Order, decimals: int) -> tuple[Decimal, ...]:
     """Tax of each line; what the store taxed beyond its lines (freight, rounding) is put on the last one."""
-    taxes = [line.tax for line in order.lines]
+    smallest = Decimal(1).scaleb(-decimals)
+    taxes = [line.tax.quantize(smallest, rounding=ROUND_FLOOR) for line in order.lines]
     taxes[-1] += order.tax - sum(taxes, ZERO)
     if taxes[-1] < ZERO:
         raise MappingError("tax", f"the lines' taxes exceed the order's {order.tax}")

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from schemas.canonical.address import Address
 from schemas.canonical.order import Order, OrderLine
 from schemas.systems.dynamics_gp.receipt import Receipt
 
+D = Decimal
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LOOKUPS = Lookups(
     {
@@ -126,6 +128,76 @@ def test_another_currency_is_a_missing_row_and_a_negative_discount_is_refused() 
     surcharged = order(discount=Decimal("-3.00"), total=Decimal("37.82"))
     with pytest.raises(MappingError, match=r"discount: the discounts come to -2\.99"):
         SALES_ORDER(surcharged, LOOKUPS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"total": D("-1.00"), "discount": D("35.82")},
+            r"total: -1\.00 is negative, and GP takes what is given back as",
+        ),
+        ({"shipping_amount": D(-5), "total": D("22.82")}, "shipping_amount: -5 is negative"),
+        ({"handling_amount": D("-1.50"), "total": D("29.82")}, r"handling_amount: -1\.50 is negative"),
+        ({"tax": D("-2.47"), "total": D("27.88")}, r"tax: -2\.47 is negative"),
+        ({"discount": D("1.995"), "total": D("32.825")}, r"total: 32\.825 has more than the 2 decimals GP keeps"),
+        ({"shipping_amount": D("5.005"), "discount": D("2.005")}, r"shipping_amount: 5\.005 has more than the 2"),
+        ({"handling_amount": D("1.505"), "discount": D("2.005")}, r"handling_amount: 1\.505 has more than the 2"),
+        ({"tax": D("2.475"), "discount": D("2.005")}, r"tax: 2\.475 has more than the 2 decimals"),
+    ],
+)
+def test_an_amount_gp_does_not_take_is_refused_by_its_name(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(MappingError, match=said):
+        SALES_ORDER(order(**changes), LOOKUPS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "total", "said"),
+    [
+        ({"extended": D("-3.00")}, D("31.82"), r"lines\[2\]\.extended: -3\.00 is negative, and GP takes no such price"),
+        ({"tax": D("-0.10")}, D("32.82"), r"lines\[2\]\.tax: -0\.10 is negative"),
+    ],
+)
+def test_a_line_gp_does_not_take_is_refused_by_its_number(changes: dict[str, Any], total: Decimal, said: str) -> None:
+    first, second = order().lines
+    second = msgspec.structs.replace(second, **changes)
+    discount = max(order().discount + second.extended, D(0))
+
+    with pytest.raises(MappingError, match=said):
+        SALES_ORDER(order(lines=(first, second), discount=discount, total=total), LOOKUPS, NOW)
+
+
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.decimals(min_value=0, max_value=999, places=5), st.decimals(min_value="0.01", max_value=99, places=5)
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    decimals=st.sampled_from([0, 2, 3]),
+)
+def test_whatever_a_store_s_lines_are_gp_s_amounts_are_whole(lines: list[tuple[D, D]], decimals: int) -> None:
+    smallest = D(1).scaleb(-decimals)
+    made = tuple(OrderLine(sku="A", quantity=D(2), extended=extended, tax=tax) for extended, tax in lines)
+    subtotal = sum((line.extended for line in made), D(0))
+    tax = sum((line.tax for line in made), D(0)).quantize(smallest, ROUND_CEILING)
+    total = (subtotal + tax).quantize(smallest, ROUND_FLOOR)
+    target = {"document_id": "WEB", "site": "MAIN", "tax_schedule": "T", "tax_detail": "T"}
+    lookups = Lookups({"target": {**target, "currency_decimals": str(decimals)}})
+    discount, none = subtotal + tax - total, D(0)
+
+    document = SALES_ORDER(
+        order(lines=made, discount=discount, shipping_amount=none, handling_amount=none, tax=tax, total=total),
+        lookups,
+        NOW,
+    )
+
+    amounts = [document.SUBTOTAL, document.TRDISAMT, document.TAXAMNT, document.DOCAMNT]
+    amounts += [each for line in document.lines for each in (line.UNITPRCE, line.XTNDPRCE, line.TAXAMNT)]
+    assert [each for each in amounts if each < 0 or each % smallest] == []
+    assert sum(line.TAXAMNT for line in document.lines) == document.TAXAMNT == tax
+    assert total == document.DOCAMNT
 
 
 def test_a_number_that_does_not_fit_is_refused_not_cut() -> None:

@@ -126,9 +126,9 @@ def test_all_that_is_wrong_is_told_in_one_go_and_variables_are_missing_by_name(t
 def test_what_needs_a_variable_hides_no_seal_that_was_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sealed = tmp_path / "sealed.csv"
     text = mapping_versions.OURS.read_text(encoding="utf-8")
-    sealed.write_text(re.sub(r"(from_clarity,3,)\w+", r"\g<1>000000000000", text), encoding="utf-8")
+    sealed.write_text(re.sub(r"(from_clarity,4,)\w+", r"\g<1>000000000000", text), encoding="utf-8")
     monkeypatch.setattr(mapping_versions, "OURS", sealed)
 
     problems = check(*examined({}, REPOSITORY_ROOT)).problems
 
-    assert [each for each in problems if each.startswith("streams/orders/from_clarity: version 3 stands and said")]
+    assert [each for each in problems if each.startswith("streams/orders/from_clarity: version 4 stands and said")]

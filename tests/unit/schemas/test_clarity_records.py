@@ -58,7 +58,7 @@ def test_camel_case_nulls_and_service_stack_dates_are_the_same_record() -> None:
 
     assert read.id == 1003
     assert read.updated_date.moment == datetime(2026, 3, 3, 8, tzinfo=UTC)
-    assert str(read.totals.total) == "12.345"
+    assert str(read.totals.total) == "12.35"
     assert read.sales_items[0].ordered_quantity == Decimal("1.5")
     assert read.serializable_attributes["giftWrap"].value == "2"
     assert read.billing_contact is not None

@@ -1,6 +1,7 @@
 """What of a store's order depends on the site it comes from."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from streams.routes import ORDER_FROM_CLARITY
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BODY = Path("schemas/examples/clarity.orders.v1/full_order.json").read_bytes()
+CAMEL = Path("schemas/examples/clarity.orders.v1/camel_case_order.json").read_bytes()
 
 
 def order(body: bytes, **values: str) -> Order:
@@ -58,3 +60,19 @@ def test_moments_without_an_offset_are_the_site_s_local_time() -> None:
 def test_a_time_zone_nobody_knows_stops_the_stage() -> None:
     with pytest.raises(ConfigurationError):
         order(BODY, time_zone="Mars/Base")
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("SEK", "12.35"), ("JPY", "12"), ("KWD", "12.345")])
+def test_a_line_without_its_own_price_is_worked_out_in_whole_coins(currency: str, amount: str) -> None:
+    body = CAMEL.replace(b"SEK", currency.encode()).replace(b"12.35", amount.encode())
+
+    mapped = order(body)
+
+    assert mapped.lines[0].unit_price == Decimal("8.23")
+    assert (mapped.lines[0].quantity, mapped.lines[0].extended) == (Decimal("1.5"), Decimal(amount))
+    assert mapped.subtotal == mapped.total == Decimal(amount)
+
+
+def test_a_line_without_its_own_price_in_no_currency_is_refused() -> None:
+    with pytest.raises(MappingError, match="'QQQ' is no currency"):
+        order(CAMEL.replace(b"SEK", b"QQQ"))
