@@ -85,7 +85,7 @@ class Burial:
         ]
 
     def merged(self, event: Incoming, *, into: Incoming) -> Outgoing:
-        """The outcome of an event for which another one of its batch stands."""
+        """The outcome of an event for which another one stands."""
         return self.told(event, state=MERGED, code="merged", merged_into=root_of_event(into))
 
     def filtered(self, event: Incoming, code: str, source: Source = UNREAD) -> Outgoing:

@@ -29,7 +29,7 @@ NO_DATE = date(1900, 1, 1)
 #: What stands for a value the database did not log.
 UNAVAILABLE = "__debezium_unavailable_value"
 #: What is read of a change's source; the rest is the connector's own.
-_SOURCE = ("name", "table", "ts_us", "ts_ms", "snapshot", "lsn", "commit_lsn")
+_SOURCE = ("name", "table", "ts_us", "ts_ms", "snapshot", "lsn", "commit_lsn", "txId")
 
 
 class CapturedCodec(Generic[Row]):
@@ -91,6 +91,7 @@ def _captured(
     snapshot: Any,
     lsn: Any,
     commit: Any,
+    transaction: Any,
 ) -> Captured[Any]:
     return Captured(
         before=before,
@@ -101,6 +102,8 @@ def _captured(
         at=EPOCH + timedelta(microseconds=ts_us or ts_ms * 1000),
         snapshot=snapshot not in {None, "false", "", False},
         lsn=str(lsn or commit or ""),
+        # SQL Server's commit position names the transaction
+        transaction=str(transaction or commit or ""),
     )
 
 

@@ -18,7 +18,7 @@ from delivery.ports import Arrival
 from delivery.states import Kind, State
 from delivery.store import Store
 from errors import DecodeError
-from producers.fetchers.change_router import ChangeRouter
+from producers.fetchers.change_router import ChangeRouter, Told
 from producers.routes import CAPTURED, FETCHES, SIGHTINGS, Fetch, Sighting
 from schemas.bus.change import Change
 from schemas.systems.dynamics_gp.captured import ItemSiteRow, SalesDocumentRow
@@ -31,6 +31,7 @@ NEW = frozenset({"c", "r"})
 
 def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs: Codecs, code_version: str) -> None:
     """Give the app one agent for each captured table of the connection's system."""
+    told = Told()
     for table in CAPTURED:
         if table.system != connection.system:
             continue
@@ -52,6 +53,7 @@ def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs:
             codecs.captured(table.source, SalesDocumentRow),
             codecs.of(table.target),
             burial,
+            told,
         )
         attach_pipe(
             app,

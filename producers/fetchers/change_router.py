@@ -1,6 +1,9 @@
 """Turns captured rows of GP's tables into thin events of the orders they belong to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -26,8 +29,14 @@ from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import SalesDocumentRow
 from schemas.systems.dynamics_gp.sales_order import DocumentId
 from schemas.topics import Topic
+from schemas.types import Root
 
 Row = Captured[SalesDocumentRow]
+#: An order and a transaction that touched it, with the moment of its commit: names of transactions come again.
+Touch = tuple[DocumentId, str, datetime]
+
+#: Transactions remembered, whose rows lie on several topics and come within moments of each other.
+REMEMBERED: Final = 5_000
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,15 +47,41 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     references: Mapping[DocumentId, str] = {}
     #: Of the documents that lost a tracking number, those that stand.
     standing: frozenset[DocumentId] = frozenset()
-    #: The last event of each order in the batch: one reading answers them all.
-    last: Mapping[DocumentId, Incoming] = {}
+    #: By root: the event whose reading answers this one, too.
+    stand_ins: Mapping[Root, Incoming] = {}
+
+
+class Told:
+    """Which event was told for an order's rows of one transaction, by any table's router of this process.
+
+    An order is read after the commit that the event tells of, so that reading shows the transaction's other rows,
+    whichever topic they come from. Their stand-in is not acknowledged before it is written: if it has to be told
+    again, that is done by whoever reads it then.
+    """
+
+    def __init__(self) -> None:
+        self._events: OrderedDict[Touch, Incoming] = OrderedDict()
+
+    def stand_in(self, touch: Touch, event: Incoming) -> Incoming | None:
+        """The other event that was told for it; None: this one is to be."""
+        told = self._events.get(touch) if touch[1] else None
+        return None if told is None or told.root == event.root else told
+
+    def add(self, touches: Iterable[Touch], event: Incoming) -> None:
+        """It is told now."""
+        for touch in touches:
+            self._events[touch] = event
+            self._events.move_to_end(touch)
+        while len(self._events) > REMEMBERED:
+            self._events.popitem(last=False)
 
 
 class ChangeRouter:
     """Turns the captured rows of one table into thin events of the orders they belong to.
 
     What a row does not say (whose invoice a line is on, whose order it came of) is asked of GP for a whole batch. Of
-    an order's rows in one batch the last stands for all: posting an invoice writes a dozen, one reading is enough.
+    an order's rows in one batch the last stands for all, and of those of one transaction on several topics the first
+    that comes: posting an invoice writes a dozen, one reading is enough.
     """
 
     def __init__(
@@ -59,7 +94,9 @@ class ChangeRouter:
         captured: CapturedCodec[SalesDocumentRow],
         changes: Codec[Change],
         burial: Burial,
+        told: Told,
     ) -> None:
+        """Of one table; `told` is shared by the routers of a process."""
         self._route = f"router/{source.name}"
         self._target = target
         self._record = record
@@ -68,6 +105,7 @@ class ChangeRouter:
         self._captured = captured
         self._changes = changes
         self._burial = burial
+        self._told_before = told
         self._answers = Answers()
 
     async def look_up(self, events: Sequence[Incoming]) -> None:
@@ -75,10 +113,24 @@ class ChangeRouter:
         found = [(event, row) for event in events if (row := self._readable(event)) is not None]
         rows = [row for _, row in found]
         answers = await self._client.in_transaction(lambda gp: _resolve(gp, rows))
-        told = [(event, row) for event, row in found if not tells_nothing(row, answers.standing)]
-        orders = ((_order_of(row, answers), event) for event, row in told)
-        last = {order: event for order, event in orders if order is not None}
-        self._answers = msgspec.structs.replace(answers, last=last)
+        self._answers = msgspec.structs.replace(answers, stand_ins=dict(self._stand_ins(found, answers)))
+
+    def _stand_ins(self, found: Sequence[tuple[Incoming, Row]], answers: Answers) -> Iterator[tuple[Root, Incoming]]:
+        """Roots of the events that are not told themselves, with the one told for each."""
+        own: dict[DocumentId, list[tuple[Touch, Incoming]]] = {}
+        for event, row in found:
+            order = None if tells_nothing(row, answers.standing) else _order_of(row, answers)
+            if order is None:
+                continue
+            touch = (order, row.transaction, row.at)
+            if (told := self._told_before.stand_in(touch, event)) is not None:
+                yield event.root, told
+            else:
+                own.setdefault(order, []).append((touch, event))
+        for events in own.values():
+            _, last = events[-1]
+            yield from ((event.root, last) for _, event in events if event is not last)
+            self._told_before.add((touch for touch, _ in events), last)
 
     def transform(self, event: Incoming) -> Iterable[Outgoing]:
         """One thin event, or the outcome that says why there is none.
@@ -94,9 +146,8 @@ class ChangeRouter:
         order = _order_of(row, self._answers)
         if order is None:
             return [self._burial.filtered(event, "no_order")]
-        last = self._answers.last[order]
-        if last is not event:
-            return [self._burial.merged(event, into=last)]
+        if (told := self._answers.stand_ins.get(event.root)) is not None:
+            return [self._burial.merged(event, into=told)]
         return [self._told(event, row, order)]
 
     def _told(self, event: Incoming, row: Row, order: DocumentId) -> Outgoing:

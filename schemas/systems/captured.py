@@ -26,6 +26,8 @@ class Captured(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     snapshot: bool = False
     #: Position in the log, as text; to compare with the database's own.
     lsn: str = ""
+    #: The database's name for the transaction; the same for all its rows, in every table, and again after long.
+    transaction: str = ""
 
     @property
     def row(self) -> R | None:

@@ -70,6 +70,7 @@ def envelope(columns: list[dict[str, Any]] = COLUMNS) -> dict[str, Any]:
                         {"name": "table", "type": "string"},
                         {"name": "ts_us", "type": ["null", "long"]},
                         {"name": "lsn", "type": ["null", "long"]},
+                        {"name": "txId", "type": ["null", "long"]},
                     ],
                 },
             },
@@ -93,6 +94,7 @@ def row(**columns: Any) -> dict[str, Any]:
 
 def written(registry: MemoryRegistry, schema: dict[str, Any], **said: Any) -> bytes:
     source = {"name": "gp-two", "ts_ms": 5, "snapshot": "false", "table": "SOP10100", "ts_us": 5001, "lsn": 77}
+    source["txId"] = 91
     value = {"before": None, "after": row(), "op": "c", "ts_ms": 9, "source": source} | said
     out = io.BytesIO()
     out.write(b"\0" + registry.id_of("x", json.dumps(schema)).to_bytes(4, "big"))
@@ -114,7 +116,7 @@ def test_change_is_read_in_the_rows_own_types(registry: MemoryRegistry) -> None:
     assert change.after == Row(SOPNUMBE="ORD1", SUBTOTAL=Decimal("12.5"), DOCDATE=date(2024, 10, 4))
     assert (change.before, change.op, change.connection, change.table) == (None, "c", "gp-two", "SOP10100")
     assert change.at == datetime(1970, 1, 1, 0, 0, 0, 5001, UTC)
-    assert (change.snapshot, change.lsn) == (False, "77")
+    assert (change.snapshot, change.lsn, change.transaction) == (False, "77", "91")
     assert change.row is change.after
 
 

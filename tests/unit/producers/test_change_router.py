@@ -1,16 +1,18 @@
 """What the change router tells of a batch of captured rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from bus.burial import Burial
 from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.registry import MemoryRegistry
-from producers.fetchers.change_router import ChangeRouter
+from producers.fetchers import change_router
+from producers.fetchers.change_router import ChangeRouter, Told
 from schemas import topics
 from schemas.systems.captured import Captured
 from schemas.systems.dynamics_gp.captured import SalesDocumentRow
@@ -52,7 +54,16 @@ def header(kind: int, number: str, **origin: Any) -> SalesDocument:
     return SalesDocument(SOPTYPE=kind, SOPNUMBE=number, in_history=False, **origin)
 
 
-def event(offset: int, number: str, *, kind: int = 2, op: str = "u", table: str = "SOP10200") -> Incoming:
+def event(
+    offset: int,
+    number: str,
+    *,
+    kind: int = 2,
+    op: str = "u",
+    table: str = "SOP10200",
+    transaction: str = "",
+    at: datetime = NOW,
+) -> Incoming:
     content = SalesDocumentRow(SOPTYPE=kind, SOPNUMBE=number)
     row: Captured[SalesDocumentRow] = Captured(
         before=content if op == "d" else None,
@@ -60,15 +71,16 @@ def event(offset: int, number: str, *, kind: int = 2, op: str = "u", table: str 
         op=op,
         connection="gp-two",
         table=table,
-        at=NOW,
+        at=at,
+        transaction=transaction,
     )
     value = msgspec.json.encode(row)
     return Incoming(
-        topic="t", topic_id="id", partition=0, offset=offset, timestamp_ms=0, key=number.encode(), value=value
+        topic=table, topic_id="id", partition=0, offset=offset, timestamp_ms=0, key=number.encode(), value=value
     )
 
 
-async def routed(gp: Gp, *batch: Incoming) -> list[tuple[str, ...]]:
+async def routed(gp: Gp, *batch: Incoming, told: Told | None = None) -> list[tuple[str, ...]]:
     """What became of a batch: changes as (order, key), outcomes as (state, code or merged into)."""
     burial = Burial(CODECS, stage="router", route="router/t", record="sales_order", connection="gp-two")
     router = ChangeRouter(
@@ -80,6 +92,7 @@ async def routed(gp: Gp, *batch: Incoming) -> list[tuple[str, ...]]:
         cast("Any", Rows()),
         CHANGES,
         burial,
+        told or Told(),
     )
     await router.look_up(batch)
     return [read(outgoing) for one in batch for outgoing in router.transform(one)]
@@ -143,3 +156,70 @@ async def test_tracking_number_taken_off_a_standing_order_is_told() -> None:
     made = await routed(Gp(header(2, "ORD1")), event(7, "ORD1", op="d", table="SOP10107"))
 
     assert made == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_rows_of_a_transaction_on_several_topics_are_told_once() -> None:
+    told = Told()
+    first = await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+    lines = (event(17, "ORD1", transaction="91"), event(18, "ORD1", transaction="91"))
+
+    assert first == [("ORD1", "gp-two:ORD1")]
+    assert await routed(Gp(), *lines, told=told) == [("merged", "id/0/7")] * 2
+
+
+async def test_each_transaction_of_an_order_is_told() -> None:
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+
+    # read with the first one, the order would lack what the second did
+    assert await routed(Gp(), event(17, "ORD1", transaction="92"), told=told) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_newer_row_is_told_though_an_older_one_behind_it_has_a_stand_in() -> None:
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+
+    made = await routed(Gp(), event(17, "ORD1", transaction="92"), event(3, "ORD1", transaction="91"), told=told)
+
+    assert made == [("ORD1", "gp-two:ORD1"), ("merged", "id/0/7")]
+
+
+async def test_event_that_comes_again_is_told_again() -> None:
+    told = Told()
+    first = event(7, "ORD1", table="SOP10100", transaction="91")
+    await routed(Gp(), first, told=told)
+
+    assert await routed(Gp(), first, told=told) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_transactions_of_one_name_are_told_apart_by_their_moment() -> None:
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+    restored = event(17, "ORD1", transaction="91", at=NOW + timedelta(days=1))
+
+    assert await routed(Gp(), restored, told=told) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_rows_of_transactions_without_a_name_are_each_told() -> None:
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100"), told=told)
+
+    assert await routed(Gp(), event(17, "ORD1"), told=told) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_one_reading_answers_all_transactions_of_a_batch_on_every_topic() -> None:
+    told = Told()
+    headers = (event(7, "ORD1", table="SOP10100", transaction="91"), event(8, "ORD1", transaction="92"))
+    await routed(Gp(), *headers, told=told)
+    lines = (event(17, "ORD1", transaction="91"), event(18, "ORD1", transaction="92"))
+
+    assert await routed(Gp(), *lines, told=told) == [("merged", "id/0/8")] * 2
+
+
+async def test_only_so_many_transactions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_router, "REMEMBERED", 1)
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+    await routed(Gp(), event(8, "ORD2", table="SOP10100", transaction="92"), told=told)
+
+    assert await routed(Gp(), event(17, "ORD1", transaction="91"), told=told) == [("ORD1", "gp-two:ORD1")]
