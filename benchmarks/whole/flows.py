@@ -94,8 +94,8 @@ async def stock(whole: Whole, per_second: float, count: int, seed: int) -> list[
 
         async def one(number: int, due: float) -> Way:
             item, site = shelves[number % len(shelves)]
-            # never what the shelf held before
-            quantity = Decimal(1000 + (seed + number // len(shelves)) % 500)
+            # never what the shelf held before: each run has numbers of its own
+            quantity = Decimal(1000 + seed // 100 + number // len(shelves))
             await asyncio.sleep(due - time.time())
             async with turn:
                 await wire.execute(COUNT, [quantity, item, site])
