@@ -4,6 +4,7 @@ import ast
 from typing import Any
 
 from mapping import lists
+from mapping.about import misnamed
 from mapping.checker import Checker
 from mapping.expressions import Parsed
 from mapping.messages import nearest
@@ -32,7 +33,7 @@ class Body:
 
     def record(self, block: Block, made: Record, scope: Scope, path: str) -> Made:
         """The record a block makes; what it needs before is written."""
-        scope = self.begin(block, scope, path)
+        scope = self.begin(block, scope, path, made)
         given: dict[str, str | Made] = {}
         for named, value in block.fields:
             field = made.fields.get(named.text)
@@ -49,10 +50,14 @@ class Body:
             self.told.say(block.at, f"{made} needs {', '.join(missing)}", f"write {lines}")
         return self._made(made, given, path)
 
-    def begin(self, block: Block, scope: Scope, path: str) -> Scope:
-        """Named values and requirements of a block; gives what is known behind them."""
+    def begin(self, block: Block, scope: Scope, path: str, made: Type) -> Scope:
+        """Named values and requirements of a block that makes such a value; gives what is known behind them."""
         scope = self.named(block.let, scope, path)
         for requirement in block.require:
+            about = requirement.field
+            problem = misnamed(about.text, made, scope.variables) if about is not None else None
+            if about is not None and problem is not None:
+                self.told.say(about, problem.text, problem.write)
             scope = self._require(requirement, scope, path)
         return scope
 
@@ -115,7 +120,7 @@ class Body:
             case Record():
                 return self.record(block, type_, scope, path)
             case MapOf(inner):
-                scope = self.begin(block, scope, path)
+                scope = self.begin(block, scope, path, type_)
                 fields = []
                 for named, value in block.fields:
                     field = Field(name=named.text, type=inner, required=True)
@@ -158,7 +163,7 @@ class Body:
         return called
 
     def _require(self, requirement: Requirement, scope: Scope, path: str) -> Scope:
-        field = f"{path}{_as_it_stands(requirement.field)}" if requirement.field else path.rstrip(".")
+        field = f"{path}{_as_it_stands(requirement.field.text)}" if requirement.field else path.rstrip(".")
         with self.told.about(requirement.that):
             test, facts = self.checker.condition(Parsed(requirement.that.text), scope)
             self.writer.line(f"if not ({code_of(test)}):", field)

@@ -253,7 +253,7 @@ class _Compiler:
         places = {each: frozenset({f"{self.open[-1]}({each})" if self.open else each}) for each in given}
         scope = Scope(variables={**given, "now": Instant()}, depth=1 if looped else 0, parts=parts, places=places)
         if value is not None:
-            scope = body.begin(block, scope, "")
+            scope = body.begin(block, scope, "", made)
             typed = body.check(value, scope, made)
             if typed is not None:
                 self._gives(self.open[-1], narrowed(typed.type, made))

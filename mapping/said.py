@@ -92,7 +92,7 @@ def _in_block(block: Block, path: str) -> Iterator[tuple[str, Said]]:
             Said(text=expr.text, at=named, names=_names(expr.text), within=path, name=named.text),
         )
     for number, requirement in enumerate(block.require):
-        fields = [one.field or at for one in block.require]
+        fields = [one.field.text if one.field else at for one in block.require]
         field = fields[number]
         again = f" ({fields[:number].count(field) + 1})" if fields.count(field) > 1 else ""
         names = _names(requirement.that.text) | _names(requirement.say.text, template=True)

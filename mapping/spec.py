@@ -49,7 +49,7 @@ OF_EACH = frozenset({"where", "group by", "having", "order by", "number"})
 REQUIRE_KEYS = {
     "that": "The condition.",
     "say": "Why it is refused; `{expressions}` in braces are filled in.",
-    "field": "The field it is about.",
+    "field": "The field it is about: one that is made, one that is read, or a named value.",
 }
 STATUS_KEYS = {
     "values": "From what the source says to what the target says.",
@@ -100,7 +100,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
     that: Expr
     say: Expr
-    field: str
+    field: Named | None
 
 
 class Verbatim(msgspec.Struct, frozen=True):
@@ -413,8 +413,12 @@ class _Reader:
             yield Requirement(
                 that=self._needed(item.get("that"), item, "`that:` is missing", REQUIRE_KEYS["that"]),
                 say=self._needed(item.get("say"), item, "`say:` is missing", REQUIRE_KEYS["say"]),
-                field=self._text(item.get("field")),
+                field=self._field(item.get("field")),
             )
+
+    def _field(self, node: Node | None) -> Named | None:
+        text = self._text(node)
+        return Named(self.document, node) if isinstance(node, Scalar) and text else None
 
     def _named(self, node: Node | None) -> tuple[tuple[Named, Expr], ...]:
         return tuple(

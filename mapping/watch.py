@@ -302,7 +302,11 @@ def _in_block(block: Block, path: str) -> Iterator[tuple[Kind, str, Expr]]:
     for named, expr in block.let:
         yield Kind.LET, f"{path}{named.text}", expr
     for requirement in block.require:
-        yield Kind.REQUIRE, f"{path}{requirement.field}" if requirement.field else path.rstrip("."), requirement.that
+        yield (
+            Kind.REQUIRE,
+            f"{path}{requirement.field.text}" if requirement.field else path.rstrip("."),
+            requirement.that,
+        )
     for named, value in block.fields:
         yield from _in_value(value, f"{path}{named.text}")
 

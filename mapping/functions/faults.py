@@ -74,5 +74,5 @@ def length(count: int) -> int:
         FunctionError: negative or longer than any text.
     """
     if not 0 <= count <= TEXT_LIMIT:
-        raise FunctionError(f"length {shown(count)}: from 0 to {TEXT_LIMIT}")
+        raise FunctionError(f"{count} characters: write 0 to {TEXT_LIMIT}")
     return count

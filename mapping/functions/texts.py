@@ -277,8 +277,9 @@ def middle(text: str, start: int, count: int) -> str:
     Example:
         middle("20260302", 5, 2) == "03"
     """
-    begin = length(start - 1)
-    return bounded(text)[begin : begin + length(count)]
+    if start < 1:
+        raise FunctionError(f"middle begins at 1, the first character, or later: not at {start}")
+    return bounded(text)[start - 1 : start - 1 + length(count)]
 
 
 def digits(text: str) -> str:

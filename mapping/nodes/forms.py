@@ -299,6 +299,8 @@ def _placed(
     given = expression.value(argument, "where a list is needed")
     if not isinstance(given.type, ListOf):
         raise expression.wrong(argument, f"is {given.type}, and a list is needed", f"write {such_as}")
+    if isinstance(given.type.item, Never):
+        raise expression.wrong(argument, "has no values", f"write {such_as}")
     if isinstance(given.type.item, Optional):
         raise expression.wrong(
             argument, "has values that may be absent", "leave them out: [x for x in … if x is not none]"

@@ -284,6 +284,22 @@ def test_a_text_stands_as_it_is() -> None:
         ("let: {class: order.id}\nfields: {}\n", "cannot be a name"),
         ("let: {__x: order.id}\nfields: {}\n", "cannot be a name"),
         ("rules: [os]\nfields: {}\n", "there is no rule os"),
+        ("fields: {whole: 'max([])'}\n", "it.yaml:5:41: has no values: write max(line.tax for line in order.lines)"),
+        ("fields: {amount: 'sum([])'}\n", "it.yaml:5:42: has no values: write sum(line.tax for line in order.lines)"),
+        (
+            "require: [{that: order.id > 1, say: x, field: totl}]\nfields: {}\n",
+            "it.yaml:5:47: there is no field totl: did you mean total?",
+        ),
+        (
+            "require: [{that: order.id > 1, say: x, field: 'lines[1].prise'}]\nfields: {}\n",
+            "it.yaml:5:47: there is no field prise in lines[1].prise: did you mean price?",
+        ),
+        (
+            "fields:\n  lines:\n    each: line in order.lines\n"
+            "    require: [{that: line.quantity > 0, say: x, field: quanty}]\n"
+            "    fields: {item: line.sku, amount: 1.00}\n",
+            "it.yaml:9:56: there is no field quanty: did you mean quantity?",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_place(text: str, said: str) -> None:
@@ -368,10 +384,20 @@ def test_its_stamp_holds_version_and_digests() -> None:
 
 @pytest.mark.parametrize("name", ["{x:>99999999999}", "{", "{0}", "{x.__class__.__mro__}", "lines[{n}].q"])
 def test_a_person_s_name_of_a_field_is_told_as_it_stands(name: str) -> None:
-    wanted = refused(f"require:\n  - that: order.id > 9000\n    say: too few\n    field: '{name}'\nfields: {{}}\n")
+    require = f"    require:\n      - that: order.id > 9000\n        say: too few\n        field: '{name}'\n"
+    wanted = refused(f"fields:\n  more:\n{require}    fields: {{}}\n")
     divided = refused(f"fields:\n  more:\n    fields:\n      '{name}': to_text(order.id // 0)\n")
 
-    assert (wanted.field, divided.field) == (name, f"more.{name}")
+    assert (wanted.field, divided.field) == (f"more.{name}", f"more.{name}")
+
+
+@pytest.mark.parametrize(
+    "name", ["key", "total", "lines", "lines[1].item", "lines.price", "buyer.home.city", "net", "extra.x"]
+)
+def test_a_requirement_may_be_about_what_is_made_what_is_read_or_a_named_value(name: str) -> None:
+    text = "let: {net: order.total}\nrequire: [{that: order.id > 9000, say: too few, field: '%s'}]\nfields: {}\n"
+
+    assert refused(text % name).field == name
 
 
 def test_parts_of_like_names_are_told_apart_in_loops() -> None:

@@ -314,7 +314,7 @@ def test_the_zone_of_the_machine_is_none() -> None:
             "is no code page known here, such as cp1252 or iso8859-1: did you mean c",
         ),
         ('pad_start(order.number, 5, "ab")', "fill 'ab': one character"),
-        ("pad_start(order.number, -1)", "length '-1': from 0 to 65536"),
+        ("pad_start(order.number, -1)", "-1 characters: write 0 to 65536"),
         ("digest(order.number, 4)", "from 8 to 64"),
         ('split(order.number, "")', "the mark to look for is empty"),
         ('replace(order.number, "", "x")', "the mark to look for is empty"),

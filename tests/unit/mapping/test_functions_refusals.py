@@ -64,8 +64,11 @@ def call(name: str, *given: Any) -> Any:
         ("cut_bytes", ["Łódź", 4, "cp1252"], "has characters that cp1252 lacks"),
         ("fit_code_page", ["a", "idna"], "'idna' is no code page"),
         ("trim", ["a" * 70_000], "the text has 70000 characters, more than 65536"),
-        ("pad_start", ["a", 10_000_000_000], "from 0 to 65536"),
-        ("replace", ["a" * 60_000, "a", "b" * 60_000], "from 0 to 65536"),
+        ("pad_start", ["a", 10_000_000_000], "10000000000 characters: write 0 to 65536"),
+        ("middle", ["20260302", -5, 2], "middle begins at 1, the first character, or later: not at -5"),
+        ("middle", ["20260302", 0, 2], "not at 0"),
+        ("middle", ["20260302", 1, -2], "-2 characters: write 0 to 65536"),
+        ("replace", ["a" * 60_000, "a", "b" * 60_000], "3600000000 characters: write 0 to 65536"),
     ],
 )
 def test_what_cannot_be_done_is_refused(name: str, given: list[Any], reason: str) -> None:
