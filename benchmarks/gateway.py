@@ -106,7 +106,7 @@ def _environment(asked: Asked, webhooks: int, steady: int) -> dict[str, object]:
         "confluent-kafka",
         webhooks=webhooks,
         steady=f"{steady} webhooks at {STEADY_PER_S:g}/s",
-        settings=f"{CONNECTIONS} connections, acks=all, linger 5 ms, uvloop, httptools",
+        settings=f"{CONNECTIONS} connections, acks=all, no linger, uvloop, httptools",
     )
 
 

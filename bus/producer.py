@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 #: The gateway answers within this, or says "try again": long enough for a broker to be restarted behind a balancer,
 #: short enough for a sender that waits.
 DELIVERY_TIMEOUT_S = 4.0
-LINGER_MS = 5
+#: Nobody waits for company: what is handed over while requests are under way makes the next batch, and that is enough.
+LINGER_MS = 0
 #: Above the largest topic's limit; each record is held against its own topic's before it is sent.
 LARGEST_RECORD_BYTES = 9 * 1024 * 1024
 #: Errors that another attempt does not mend.
