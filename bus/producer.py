@@ -28,6 +28,12 @@ log = structlog.get_logger(__name__)
 DELIVERY_TIMEOUT_S = 4.0
 #: Nobody waits for company: what is handed over while requests are under way makes the next batch, and that is enough.
 LINGER_MS = 0
+#: With so many under way the loop asks for their fates itself: each one told by the polling thread takes the
+#: interpreter from the loop and gives it back.
+_MANY = 4
+_TICK_S = 0.001
+#: And gives it back to the thread after so many looks at fewer.
+_CALM_TICKS = 25
 #: Above the largest topic's limit; each record is held against its own topic's before it is sent.
 LARGEST_RECORD_BYTES = 9 * 1024 * 1024
 #: Errors that another attempt does not mend.
@@ -86,6 +92,13 @@ class BusProducer:
         self._fatal: KafkaError | None = None
         self._settled: deque[tuple[asyncio.Future[Delivered], KafkaError | None, Delivered]] = deque()
         self._settling = threading.Lock()
+        self._under_way = 0
+        #: While it is set, the thread polls, which answers a lone record at once.
+        self._few = threading.Event()
+        self._few.set()
+        #: The loop is polling and will look at once at what is settled.
+        self._looks = False
+        self._calm = 0
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._poller.start()
@@ -126,6 +139,11 @@ class BusProducer:
             raise RetryableError("broker_slow", "the producer's queue is full", retry_after_s=1.0) from error
         except KafkaException as error:
             raise _as_ours(error.args[0], outgoing.topic.name) from error
+        self._under_way += 1
+        if self._under_way >= _MANY and self._few.is_set():
+            self._few.clear()
+            self._calm = 0
+            self._loop.call_later(_TICK_S, self._tick)
         return future
 
     async def send(self, topic: Topic, key: str, value: bytes | None, headers: Headers = ()) -> Delivered:
@@ -157,14 +175,27 @@ class BusProducer:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
+            self._few.wait()
             self._producer.poll(0.1)
 
+    def _tick(self) -> None:
+        """In the loop, until there are few for a while."""
+        self._looks = True
+        self._producer.poll(0)
+        self._looks = False
+        self._calm = 0 if self._under_way >= _MANY else self._calm + 1
+        self._resolve()
+        if self._calm < _CALM_TICKS and not self._closing.is_set():
+            self._loop.call_later(_TICK_S, self._tick)
+        else:
+            self._few.set()
+
     def _settle(self, future: asyncio.Future[Delivered], error: KafkaError | None, delivered: Delivered) -> None:
-        """In the polling thread; many deliveries wake the loop once."""
+        """In whichever thread polls; many deliveries wake the loop once."""
         with self._settling:
             self._settled.append((future, error, delivered))
-            first = len(self._settled) == 1
-        if first:
+            wakes = len(self._settled) == 1 and not self._looks
+        if wakes:
             try:
                 self._loop.call_soon_threadsafe(self._resolve)
             except RuntimeError:  # the loop is closed: nobody waits
@@ -174,6 +205,7 @@ class BusProducer:
         with self._settling:
             settled = list(self._settled)
             self._settled.clear()
+        self._under_way -= len(settled)
         for future, error, delivered in settled:
             if future.done():
                 continue

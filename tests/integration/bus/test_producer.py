@@ -1,7 +1,8 @@
 """The producer on real Kafka: confirmed, partitioned as Java does it, and in time when the broker is away."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from confluent_kafka import Message, Producer
@@ -21,6 +22,12 @@ KEYS = ["shop:1", "gp-two:SKU-77@MAIN", "Zürich:ß-1", "店:注文一", "emoji:
 def source(place: Place) -> Topic:
     place.create()
     return topic(place.source, PARTITIONS)
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def read(place: Place, name: str, records: int) -> Sequence[Message]:
@@ -48,6 +55,23 @@ def test_librdkafka_puts_keys_where_we_do(place: Place, source: Topic) -> None:
 
     found = {(each.key() or b"").decode(): each.partition() for each in read(place, source.name, len(KEYS))}
     assert found == {key: partition_of(key, PARTITIONS) for key in KEYS}
+
+
+async def test_many_at_once_are_confirmed_each_and_a_lone_one_after_them_too(place: Place, source: Topic) -> None:
+    async with BusProducer(place.kafka) as producer:
+        many = await asyncio.gather(*(producer.send(source, f"shop:{each}", b"x") for each in range(500)))
+        await wait_until(producer._few.is_set)
+        alone = await producer.send(source, "shop:1", b"x")
+
+    assert len({*many, alone}) == 501
+
+
+async def test_what_is_under_way_at_the_end_is_confirmed(place: Place, source: Topic) -> None:
+    async with BusProducer(place.kafka) as producer:
+        sending = [asyncio.create_task(producer.send(source, f"shop:{each}", b"x")) for each in range(100)]
+        await asyncio.sleep(0)
+
+    assert len(set(await asyncio.gather(*sending))) == 100
 
 
 async def test_record_too_large_for_its_topic_is_rejected(place: Place, source: Topic) -> None:
