@@ -5,7 +5,6 @@ and nobody is told 202 before the broker has every copy.
 """
 
 import asyncio
-import math
 import os
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,12 +15,11 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.applications import Starlette
-from starlette.datastructures import Headers as RequestHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request as Asked
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from bus import metrics
 from bus.clock import Clock
@@ -30,12 +28,13 @@ from bus.headers import new_trace
 from delivery.deadlines import Deadlines
 from errors import BusError, DecodeError, FatalError
 from producers.gateway import written
+from producers.gateway.answers import answer, refused
 from producers.gateway.bodies import check_shape, is_json
 from producers.gateway.rate import Allowance
-from producers.gateway.reading import SenderLeftError, read_body
+from producers.gateway.reading import AsgiRequest, Request, SenderLeftError, header
 from producers.gateway.refusals import Refusal
 from producers.gateway.repeats import Memory, Repeats
-from producers.gateway.signatures import Doubt, Verified
+from producers.gateway.signatures import Doubt, RawHeaders, Verified
 from producers.gateway.sources import Notice, Source
 from producers.gateway.written import Written
 
@@ -92,71 +91,71 @@ class Gateway:
         code_version: For dead letters.
         on_fatal: Called when nothing can be stored any more by this process.
         """
-        self._sources = sources
+        #: By address.
+        self.sources = {_WEBHOOKS + name: source for name, source in sources.items()}
+        self.deadlines = Deadlines()
         self._publisher = publisher
         self._repeats = Repeats(memory)
         self._limits = limits
         self._allowances = {name: Allowance(limits.requests_per_minute) for name in sources}
-        self._deadlines = Deadlines()
         self._clock = clock
         self._code_version = code_version
         self._on_fatal = on_fatal
 
-    async def take(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def take(self, source: Source | None, request: Request) -> None:
         """One request: whatever happens, the sender gets a short answer and we one line and one count."""
         started_s = asyncio.get_running_loop().time()
-        source = self._sources.get(name)
-        connection = name if source else ""
+        connection = source.connection if source else ""
         facts: dict[str, object] = {"connection": connection}
-        response: Response | None
         try:
-            result = await self._receive(scope, receive, source, started_s, facts)
-            status, response = _ACCEPTED, _DONE[result]
+            result = await self._receive(request, source, started_s, facts)
+            said = _DONE[result]
         except SenderLeftError:
-            result, status, response = "sender_left", 0, None
+            result, said = "sender_left", None
         except Refusal as refusal:
-            result, status, response = refusal.counted_as, refusal.status, answer(refusal)
+            result, said = refusal.counted_as, refused(refusal)
         except Exception as error:  # noqa: BLE001 - the last line: a defect of ours must not cost the sender's webhook
             _tell_defect(error)
-            result, status, response = "defect", 503, answer(Refusal.not_stored(_RETRY_AFTER_S))
+            result, said = "defect", refused(Refusal.not_stored(_RETRY_AFTER_S))
         duration_s = asyncio.get_running_loop().time() - started_s
         _counted(connection, result).inc()
         try:
-            if response is not None:
-                await response(scope, receive, send)
+            if said is not None:
+                await request.answer(said)
         finally:
             # after the answer: what is stored is answered, whatever becomes of the line
+            status = said.status if said is not None else 0
             log.info("gateway.webhook", result=result, status=status, duration_ms=round(duration_s * 1000, 1), **facts)
 
     async def _receive(
-        self, scope: Scope, receive: Receive, source: Source | None, started_s: float, facts: dict[str, object]
+        self, request: Request, source: Source | None, started_s: float, facts: dict[str, object]
     ) -> str:
         """The checks, in their order."""
         if source is None:
             raise Refusal.unknown_connection()
-        if scope["method"] != "POST":
+        if request.method != "POST":
             raise Refusal.method_not_allowed()
-        headers = RequestHeaders(scope=scope)
-        body = await read_body(receive, headers, self._limits.max_body_bytes, _BODY_S, self._deadlines)
+        body = await request.body(self._limits.max_body_bytes, _BODY_S)
         facts["size_bytes"] = len(body)
-        verified = source.scheme.verify(headers.raw, body, self._clock())
+        verified = source.scheme.verify(request.headers, body, self._clock())
         if isinstance(verified, Doubt):
             raise Refusal.unauthorized(verified)
-        facts |= {"delivery_id": verified.delivery_id, "secret": verified.secret}
+        facts["delivery_id"] = verified.delivery_id
+        facts["secret"] = verified.secret
         # After the signature: strangers can not use up a sender's allowance.
         wait_s = self._allowances[source.connection].wait_s(asyncio.get_running_loop().time())
         if wait_s:
             raise Refusal.too_many_requests(wait_s)
         until_s = started_s + _BUDGET_S
-        notice = await self._read(source, body, headers, verified, until_s)
+        notice = await self._read(source, body, request.headers, verified, until_s)
         return await self._store(source, notice, verified, started_s, until_s)
 
     async def _read(
-        self, source: Source, body: bytes, headers: RequestHeaders, verified: Verified, until_s: float
+        self, source: Source, body: bytes, headers: RawHeaders, verified: Verified, until_s: float
     ) -> Notice:
         """What the body says; one that says nothing we can read is kept before it is refused."""
-        content_type = headers.get("content-type", "")
-        if not is_json(content_type, headers.get("content-encoding", "")):
+        content_type = header(headers, b"content-type")
+        if not is_json(content_type, header(headers, b"content-encoding")):
             raise Refusal.unsupported_media_type()
         try:
             check_shape(body)
@@ -209,7 +208,7 @@ class Gateway:
         """
         try:
             publishing = self._publisher.publish(record.topic.name, record.key, record.record, record.headers)
-            await self._deadlines.within(until_s - asyncio.get_running_loop().time(), publishing)
+            await self.deadlines.within(until_s - asyncio.get_running_loop().time(), publishing)
         except (BusError, TimeoutError) as error:
             code = error.code if isinstance(error, BusError) else "too_slow"
             log.warning("gateway.not_stored", topic=record.topic.name, code=code)
@@ -219,34 +218,39 @@ class Gateway:
             raise Refusal.not_stored(max(retry_after_s, _RETRY_AFTER_S)) from error
 
 
-def application(gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) -> ASGIApp:
-    """The gateway with its health and readiness, for which `kafka_answers` is asked; metrics are not for strangers."""
-    beside = _beside(kafka_answers)
+class Application:
+    """The gateway with its health and readiness, for ASGI; metrics are not for strangers."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # A router and its middleware would cost a webhook a fifth of its time, to tell it from two other paths.
+    def __init__(self, gateway: Gateway, kafka_answers: Callable[[], Awaitable[bool]]) -> None:
+        """`kafka_answers`: asked for readiness."""
+        self.gateway = gateway
+        self._beside = _beside(kafka_answers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. A router and its middleware would cost a webhook a fifth of its time, to tell it from two other
+        paths.
+        """
         path = scope.get("path", "")
         name = path.removeprefix(_WEBHOOKS)
         if scope["type"] == "http" and name not in {"", path} and "/" not in name:
-            await gateway.take(name, scope, receive, send)
+            request = AsgiRequest(scope, receive, send, self.gateway.deadlines)
+            await self.gateway.take(self.gateway.sources.get(path), request)
         else:
-            await beside(scope, receive, send)
-
-    return app
+            await self._beside(scope, receive, send)
 
 
 def _beside(kafka_answers: Callable[[], Awaitable[bool]]) -> Starlette:
     """Whatever is not a webhook."""
 
-    async def live(_: Request) -> Response:
+    async def live(_: Asked) -> Response:
         return _json(200, {"status": "live"})
 
-    async def ready(_: Request) -> Response:
+    async def ready(_: Asked) -> Response:
         if await kafka_answers():
             return _json(200, {"status": "ready"})
         return _json(503, {"status": "not ready", "reason": "Kafka does not answer"})
 
-    async def refuse(_: Request, error: Exception) -> Response:
+    async def refuse(_: Asked, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = {404: "not_found", 405: "method_not_allowed"}.get(status, "refused")
         return _json(status, {"error": code, "message": "There is nothing here."})
@@ -261,18 +265,6 @@ def _beside(kafka_answers: Callable[[], Awaitable[bool]]) -> Starlette:
     # A sender that follows no redirect would lose its webhook, one that does would sign another address.
     app.router.redirect_slashes = False
     return app
-
-
-def answer(refusal: Refusal) -> Response:
-    """A refusal as the sender sees it."""
-    response = _json(refusal.status, {"error": refusal.code, "message": refusal.message})
-    if refusal.retry_after_s is not None:
-        response.headers["retry-after"] = str(math.ceil(refusal.retry_after_s))
-    if refusal.status == 405:
-        response.headers["allow"] = "POST"
-    if refusal.hang_up:
-        response.headers["connection"] = "close"
-    return response
 
 
 def _tell_defect(error: Exception) -> None:
@@ -297,4 +289,4 @@ def _json(status: int, body: Mapping[str, str]) -> Response:
 
 
 #: Always the same bytes, so made once.
-_DONE = {result: _json(_ACCEPTED, {"status": result}) for result in ("accepted", "duplicate", "ignored")}
+_DONE = {result: answer(_ACCEPTED, {"status": result}) for result in ("accepted", "duplicate", "ignored")}

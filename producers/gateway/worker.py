@@ -12,7 +12,6 @@ from pathlib import Path
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
 
 from bus import clock, logs
 from bus.codec import Codecs
@@ -23,7 +22,7 @@ from bus.settings import Settings
 from bus.verify import verify
 from delivery.database import Database
 from errors import BusError, ConfigurationError, FatalError
-from producers.gateway.app import Gateway, Limits, application
+from producers.gateway.app import Application, Gateway, Limits
 from producers.gateway.memory import StoreMemory
 from producers.gateway.protocol import GuardedProtocol
 from producers.gateway.sources import Source, source
@@ -84,7 +83,7 @@ async def serve(settings: Settings) -> int:
                 await at_work.enter_async_context(_at_work(_forget(memory), server))
                 for spool in spools.values():
                     await at_work.enter_async_context(_at_work(spool.drain(storage), server))
-                await server.serve_on(application(gateway, can_take), listener, sorted(sources))
+                await server.serve_on(Application(gateway, can_take), listener, sorted(sources))
     if server.died_of is not None:
         raise server.died_of
     log.info("gateway.stopped")
@@ -138,7 +137,7 @@ class Server:
         self.died_of = self.died_of or error
         self.stop()
 
-    async def serve_on(self, app: ASGIApp, listener: socket.socket, connections: list[str]) -> None:
+    async def serve_on(self, app: Application, listener: socket.socket, connections: list[str]) -> None:
         """Serve until told to stop."""
         host, port = listener.getsockname()[:2]
         server = self._uvicorn = _Uvicorn(

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from bus.events import Headers
 from errors import RetryableError
-from producers.gateway.app import Gateway, Limits, Publisher, application
+from producers.gateway.app import Application, Gateway, Limits, Publisher
 from producers.gateway.repeats import Key
 from producers.gateway.sources import source
 from schemas.bus.change import Change
@@ -94,7 +94,7 @@ class Bench:
         self.died_of: list[Exception] = []
         clarity = source("clarity-main", "clarity", [secret(KEY), secret(OLD_KEY)], 300)
         assert clarity is not None
-        self.app = application(
+        self.app = Application(
             Gateway(
                 {"clarity-main": clarity},
                 before(self.kafka),

@@ -39,7 +39,7 @@ from errors import RetryableError
 from operations.processes import states
 from operations.stack.addresses import Addresses
 from operations.topics import apply
-from producers.gateway.app import Gateway, Limits, application
+from producers.gateway.app import Application, Gateway, Limits
 from producers.gateway.memory import StoreMemory
 from producers.gateway.sources import source
 from producers.gateway.spool_file import SpoolFile, look
@@ -163,7 +163,7 @@ class Site:
             Limits(max_body_bytes=10_000, requests_per_minute=100_000),
             lambda: NOW,
         )
-        app = application(gateway, _yes)
+        app = Application(gateway, _yes)
         self.http = httpx.AsyncClient(base_url="http://gateway", transport=httpx.ASGITransport(app))
 
     async def post(self, delivery_id: str = "msg_1", body: bytes = BODY) -> httpx.Response:

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvicorn
 
 from producers.gateway import protocol
 from producers.gateway.worker import Server, listening
@@ -58,6 +59,18 @@ def request(body: bytes = BODY, delivery_id: str = "msg_1", *more: str) -> bytes
     headers = signed_headers(body, delivery_id=delivery_id) | {"host": "gateway", "content-length": str(len(body))}
     lines = [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([f"POST {PATH} HTTP/1.1", *lines, *more, "connection: close", "", ""]).encode() + body
+
+
+def configured(wire: Wire) -> uvicorn.Config:
+    """What connections that are still to come are served by."""
+    assert wire.server._uvicorn is not None
+    return wire.server._uvicorn.config
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def status_of(answer: bytes) -> int:
@@ -189,6 +202,92 @@ async def test_a_chunked_webhook_is_as_good_as_any(wire: Wire) -> None:
     answer = await wire.say(head, b"%x\r\n" % len(BODY) + BODY + b"\r\n", b"0\r\n\r\n", pause_s=0.01)
 
     assert status_of(answer) == 202
+
+
+@pytest.mark.parametrize("pause_s", [0.01, 0.1])
+async def test_a_body_may_come_behind_its_head(wire: Wire, pause_s: float) -> None:
+    whole = request()
+
+    answer = await wire.say(whole[:-40], whole[-40:-20], whole[-20:], pause_s=pause_s)
+
+    assert status_of(answer) == 202
+    assert len(wire.bench.kafka.changes) == 1
+
+
+@pytest.mark.parametrize("body", [BODY, b"{", b" " * (MAX_BODY_BYTES + 1)])
+async def test_in_one_piece_or_in_two_the_answer_is_the_same(wire: Wire, body: bytes) -> None:
+    first, second = request(body, "msg_1"), request(body, "msg_2")
+
+    at_once = await wire.say(first)
+    late = await wire.say(second[: -len(body)], second[-len(body) :], pause_s=0.1)
+
+    assert sorted(at_once.splitlines()) == sorted(late.splitlines())
+
+
+async def test_what_is_sent_behind_a_webhook_is_answered_behind_it(wire: Wire) -> None:
+    wire.bench.kafka.gate.clear()
+    kept_open = request().replace(b"connection: close\r\n", b"")
+    health = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    both = asyncio.create_task(wire.say(kept_open + health + request(BODY, "msg_2")))
+    await until(lambda: wire.bench.kafka.waiting == 1)
+
+    wire.bench.kafka.gate.set()
+
+    answers = [each[:3] for each in (await both).split(b"HTTP/1.1 ")[1:]]
+    assert answers == [b"202", b"200", b"202"]
+
+
+async def test_a_quiet_connection_is_hung_up_on_and_one_at_work_is_not(wire: Wire) -> None:
+    configured(wire).timeout_keep_alive = 0.2  # type: ignore[assignment]  # seconds all the same
+    kept_open = request().replace(b"connection: close\r\n", b"")
+    began_s = asyncio.get_running_loop().time()
+    wire.bench.kafka.gate.clear()
+    answering = asyncio.create_task(wire.say(kept_open))
+    await asyncio.sleep(0.4)
+    assert not answering.done()
+
+    wire.bench.kafka.gate.set()
+
+    assert status_of(await answering) == 202
+    assert asyncio.get_running_loop().time() - began_s > 0.55
+
+
+async def test_webhooks_one_after_the_other_keep_their_connection(wire: Wire) -> None:
+    configured(wire).timeout_keep_alive = 0.3  # type: ignore[assignment]  # seconds all the same
+    parts = [request(BODY, f"msg_{number}").replace(b"connection: close\r\n", b"") for number in range(8)]
+
+    answer = await wire.say(*parts, pause_s=0.1)
+
+    assert answer.count(b"HTTP/1.1 202") == 8
+
+
+async def test_503_more_at_once_than_the_gateway_serves(wire: Wire) -> None:
+    configured(wire).limit_concurrency = 1
+
+    assert status_of(await wire.post()) == 503
+
+
+async def test_a_sender_that_asks_before_it_sends_is_told_to_go_on(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_MOMENT_S", DEADLINE_S)
+    whole = request(BODY, "msg_1", "expect: 100-continue")
+
+    answer = await wire.say(whole[: -len(BODY)], BODY, pause_s=0.1)
+
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202")
+
+
+async def test_a_webhook_is_stored_though_its_sender_leaves_before_the_answer(wire: Wire) -> None:
+    wire.bench.kafka.gate.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(request())
+    await writer.drain()
+    await until(lambda: wire.bench.kafka.waiting == 1)
+    writer.transport.abort()
+
+    wire.bench.kafka.gate.set()
+
+    assert b"duplicate" in await wire.post()
+    assert len(wire.bench.kafka.changes) == 1
 
 
 async def test_pipelined_requests_are_all_answered_and_garbage_behind_them_hurts_nobody(wire: Wire) -> None:
