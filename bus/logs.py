@@ -1,11 +1,14 @@
 """How every process logs: one structured line for each event, JSON where nobody sits in front."""
 
+import json
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import Processor
 
@@ -49,6 +52,15 @@ def described(failure: BaseException) -> dict[str, str]:
     }
 
 
+def _as_json(line: object, default: Callable[[object], object]) -> str:
+    """A line of ASCII, so that no terminal obeys it; what the quick encoder cannot tell, the library's can."""
+    try:
+        told = msgspec.json.encode(line, enc_hook=default).decode()
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        told = ""
+    return told if told.isascii() and told else json.dumps(line, default=default)
+
+
 class _Lines(structlog.WriteLogger):
     """Writes a line where there is a reader; where there is none or no room, work goes on without it."""
 
@@ -83,7 +95,7 @@ def set_up(process: str, *, level: str = "INFO", stream: TextIO | None = None) -
     stream = stream or sys.stderr
     on_terminal = stream.isatty()
     render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()] if on_terminal else [_TRACEBACKS, structlog.processors.JSONRenderer()]
+        [structlog.dev.ConsoleRenderer()] if on_terminal else [_TRACEBACKS, structlog.processors.JSONRenderer(_as_json)]
     )
     lines = _Lines(stream)
     handler = logging.StreamHandler(stream)

@@ -45,6 +45,15 @@ def test_a_line_says_process_level_and_time(stream: io.StringIO) -> None:
     assert line == {"event": "worker.ready", "level": "info", "process": "streams", "agents": ["a"]}
 
 
+@pytest.mark.parametrize("told", ["Zürich \u2028 \x9b31m", "\ud800", 2**80, float("nan"), {1: "one"}, object])
+def test_a_line_is_ascii_and_tells_whatever_it_is_given(stream: io.StringIO, told: object) -> None:
+    structlog.get_logger("bus.worker").info("worker.ready", told=told)
+
+    [line] = lines(stream)
+    assert stream.getvalue().isascii()
+    assert line["told"] in [told, repr(told), None, {"1": "one"}]
+
+
 def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
     log = structlog.get_logger("bus.pipe")
 
