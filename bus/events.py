@@ -85,8 +85,9 @@ def check_size(outgoing: Outgoing) -> None:
     Raises:
         RejectedError: `too_large`, with the size and the limit.
     """
-    size = len(outgoing.key.encode()) + len(outgoing.value or b"")
-    size += sum(len(name) + len(value) + HEADER_BYTES for name, value in outgoing.headers)
+    size = len(outgoing.key.encode()) + len(outgoing.value or b"") + HEADER_BYTES * len(outgoing.headers)
+    for name, value in outgoing.headers:
+        size += len(name) + len(value)
     limit = outgoing.topic.max_message_bytes - FRAMING_BYTES
     if size > limit:
         raise RejectedError(

@@ -54,7 +54,9 @@ _WEBHOOKS = "/webhooks/"
 class Publisher(Protocol):
     """Writes records, as `bus.producer.Publisher` does."""
 
-    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+    def publish(
+        self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()
+    ) -> Awaitable[object]:
         """Returns when the broker has every copy.
 
         Raises:
@@ -183,7 +185,8 @@ class Gateway:
         if target is None:
             result, record = "ignored", written.ignored(source.connection, notice, verified, now)
         else:
-            trace = new_trace(os.urandom(16), os.urandom(8))
+            random = os.urandom(24)
+            trace = new_trace(random[:16], random[16:])
             result = "accepted"
             record = written.change(source.connection, target, notice, verified, now, trace)
         try:

@@ -1,6 +1,7 @@
 """What a body must be before anything reads it: JSON in UTF-8, of bounded depth and size; pure, for the gateway."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -17,6 +18,7 @@ _ANY = msgspec.json.Decoder(msgspec.Raw)
 _JSON = "application/json"
 
 
+@lru_cache(maxsize=64)
 def is_json(content_type: str, content_encoding: str) -> bool:
     """Whether a body of that type is read: plain JSON in UTF-8, not compressed."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))

@@ -87,12 +87,19 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         self._parsed_bytes += len(url)
-        self._check_head()
+        if self._parsed_bytes > MOST_HEAD_BYTES:
+            raise HeadTooLargeError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        """As uvicorn's, within limits; several times for each request, so in one piece."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers = self.headers
+        headers.append((name, value))
         self._parsed_bytes += len(name) + len(value)
-        self._check_head()
+        if self._parsed_bytes > MOST_HEAD_BYTES or len(headers) > MOST_HEADERS:
+            raise HeadTooLargeError
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -191,10 +198,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _look_again_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-    def _check_head(self) -> None:
-        if self._parsed_bytes > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
-            raise HeadTooLargeError
 
     def _wait(self) -> None:
         self._patience = self.loop.call_later(SLOWEST_REQUEST_S, self._give_up)

@@ -73,7 +73,10 @@ def check_size(size_bytes: int, limit_bytes: int) -> None:
 
 def header(headers: RawHeaders, name: bytes) -> str:
     """The first of that name; empty where there is none."""
-    return next((value.decode("latin-1") for each, value in headers if each == name), "")
+    for each, value in headers:
+        if each == name:
+            return value.decode("latin-1")
+    return ""
 
 
 async def _read(receive: Receive, limit_bytes: int) -> bytes:

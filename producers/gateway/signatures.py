@@ -18,6 +18,7 @@ import msgspec
 ID = b"webhook-id"
 TIMESTAMP = b"webhook-timestamp"
 SIGNATURE = b"webhook-signature"
+_THREE = frozenset({ID, TIMESTAMP, SIGNATURE})
 
 _PREFIX = "whsec_"
 #: The least the standard allows.
@@ -89,10 +90,10 @@ class StandardWebhooks:
         found: int | None = None
         for position, key in enumerate(self._keys):
             expected = hmac.digest(key, signed, "sha256")
-            # Every pair is compared, so that the time taken tells nothing.
-            matches = [hmac.compare_digest(expected, signature) for signature in given]
-            if any(matches) and found is None:
-                found = position
+            for signature in given:
+                # Every pair is compared, so that the time taken tells nothing.
+                if hmac.compare_digest(expected, signature) and found is None:
+                    found = position
         return found
 
 
@@ -116,13 +117,14 @@ def _single(headers: RawHeaders) -> tuple[bytes, bytes, bytes] | Doubt:
     """The three headers; one given twice could be read in two ways."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in {ID, TIMESTAMP, SIGNATURE}:
+        if name in _THREE:
             if name in found:
                 return Doubt.HEADERS_MALFORMED
             found[name] = value.strip()
-    if not all(found.get(name) for name in (ID, TIMESTAMP, SIGNATURE)):
+    delivery_id, signed_at, signatures = found.get(ID), found.get(TIMESTAMP), found.get(SIGNATURE)
+    if not delivery_id or not signed_at or not signatures:
         return Doubt.HEADERS_MISSING
-    return found[ID], found[TIMESTAMP], found[SIGNATURE]
+    return delivery_id, signed_at, signatures
 
 
 def _usable_timestamp(signed_at: bytes) -> bool:

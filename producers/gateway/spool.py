@@ -5,7 +5,7 @@ removed when the process died is sent again, with the same `ce_id`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -31,7 +31,9 @@ LONGEST_PAUSE_S = 5.0
 class Publisher(Protocol):
     """Writes records, as `storage.Storage` does."""
 
-    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+    def publish(
+        self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()
+    ) -> Awaitable[object]:
         """Returns when the broker has every copy."""
 
 
@@ -193,7 +195,9 @@ class Spooling:
         self._publisher = publisher
         self._spools = spools
 
-    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+    def publish(
+        self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()
+    ) -> Awaitable[object]:
         """Returns when the broker has every copy, or the disk.
 
         Raises:
@@ -202,7 +206,12 @@ class Spooling:
         # a root key, or the bare connection where no document is known
         spool = self._spools.get(key.partition(":")[0])
         if spool is None or value is None:
-            return await self._publisher.publish(topic_name, key, value, headers)
+            return self._publisher.publish(topic_name, key, value, headers)
+        return self._spooled(spool, topic_name, key, value, headers)
+
+    async def _spooled(
+        self, spool: Spool, topic_name: str, key: str, value: msgspec.Struct, headers: Headers
+    ) -> object:
         if spool.is_empty:
             try:
                 async with asyncio.timeout(PATIENCE_S):

@@ -1,7 +1,7 @@
 """Kafka as the gateway needs it: looked at before the first record, asked for readiness, and allowed to be away."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
@@ -48,11 +48,13 @@ class Storage:
             else:
                 self._verified = True
 
-    async def publish(self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()) -> object:
+    def publish(
+        self, topic_name: str, key: str, value: msgspec.Struct | None, headers: Headers = ()
+    ) -> Awaitable[object]:
         """As `bus.producer.Publisher`."""
         if not self._verified:
             raise RetryableError("broker_away", "topics and schemas could not be looked at yet", retry_after_s=_RETRY_S)
-        return await self._publisher.publish(topic_name, key, value, headers)
+        return self._publisher.publish(topic_name, key, value, headers)
 
     async def answers(self) -> bool:
         """Whether a webhook could be stored now; those who ask at once are answered together."""

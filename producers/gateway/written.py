@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -33,14 +34,12 @@ def change(
     connection: str, topic: Topic, notice: Notice, verified: Verified, now: datetime, traceparent: str
 ) -> Written:
     """The thin change; a repeat of the same webhook has the same `ce_id`."""
-    lineage = Lineage(
-        origin=connection,
-        traceparent=traceparent,
-        ce_id=event_id(f"{connection}/{verified.delivery_id}", STAGE, 0),
-        ce_source=f"/{STAGE}/{connection}",
-        ce_type=f"towpath.{topic.name}",
-        ce_time=_text(notice.changed_at or datetime.fromtimestamp(verified.signed_at_s, UTC)),
-    )
+    headers = [
+        *_said_of_all(connection, topic.name),
+        ("ce_id", event_id(f"{connection}/{verified.delivery_id}", STAGE, 0).encode()),
+        ("ce_time", _text(notice.changed_at or datetime.fromtimestamp(verified.signed_at_s, UTC)).encode()),
+        ("traceparent", traceparent.encode()),
+    ]
     return Written(
         topic=topic,
         key=root_key(connection, notice.id),
@@ -53,7 +52,7 @@ def change(
             cause=Cause.WEBHOOK.value,
             delivery_id=verified.delivery_id,
         ),
-        headers=to_headers(lineage),
+        headers=headers,
     )
 
 
@@ -110,6 +109,11 @@ def _outcome(
         origin=connection,
     )
     return Written(topic=topics.OUTCOMES, key=connection, record=outcome, headers=())
+
+
+@lru_cache(maxsize=1024)
+def _said_of_all(connection: str, topic_name: str) -> list[tuple[str, bytes]]:
+    return to_headers(Lineage(origin=connection, ce_source=f"/{STAGE}/{connection}", ce_type=f"towpath.{topic_name}"))
 
 
 def _text(moment: datetime) -> str:
