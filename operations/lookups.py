@@ -30,7 +30,7 @@ from operations.projection import letters
 from operations.projection.judging import Status
 from operations.projection.letters import Selection
 from operations.projection.migrate import opened
-from operations.tables_at_work import on_topic
+from operations.tables_at_work import OnTopic, on_topic
 from schemas.bus.lookup_row import LookupRow
 from schemas.systems.clarity.site import Site
 from schemas.topics import LOOKUPS
@@ -75,6 +75,23 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     #: Laid over for a time only: not written.
     left_out: tuple[str, ...]
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is put aside, and what comes of taking it off the topic."""
+
+    aside: Aside
+    message_key: str
+    #: What is laid there anew; None: the file speaks.
+    instead: LookupRow | None
+    #: Where it is at work it says this, and then it would say that; None: no row.
+    says: str | None
+    then: str | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether some process maps by it, and would map by something else."""
+        return bool(self.aside.by) and self.says != self.then
 
 
 def laid_over_now(settings: Settings) -> Rows:
@@ -261,22 +278,41 @@ def settle(settings: Settings, table: str) -> tuple[str, ...]:
     return keys
 
 
-def drop(settings: Settings, table: str, key: str) -> Aside:
-    """Take a row off the topic that is put aside; what stands in its place is laid there anew, so that nothing changes.
+def to_drop(settings: Settings, table: str, key: str) -> Drop:
+    """What taking a row off the topic would change.
 
     Raises:
-        NotFoundError: there is no such row; names those there are.
+        NotFoundError: no such row is put aside; names those there are.
         RetryableError: Kafka or the registry does not answer.
     """
-    topic = on_topic(settings)
+    file = settings.lookups.rows().get(table, {})
+    return drop_of(on_topic(settings), file, table, key, datetime.now(UTC))
+
+
+def drop_of(topic: OnTopic, file: Mapping[str, str], table: str, key: str, now: datetime) -> Drop:
+    """As `to_drop`; pure."""
     found = next((each for each in topic.aside if (each.table, each.key) == (table, key)), None)
     if found is None:
         there = ", ".join(f"{each.table} {each.key}" for each in topic.aside) or "none"
         raise NotFoundError("lookups.not_aside", f"no row {key!r} of {table} is put aside; there are: {there}")
-    # a tombstone would take the row before it off as well
-    written = topic.strange.get((table, key), message_key(table, key))
-    asyncio.run(_publish(settings, {written: topic.at_work.get((table, key))}))
-    return found
+    laid, instead = topic.rows.get((table, key)), topic.at_work.get((table, key))
+    over = standing([instead], now) if instead is not None else []
+    return Drop(
+        aside=found,
+        message_key=topic.strange.get((table, key), message_key(table, key)),
+        instead=instead,
+        says=laid.value if laid is not None else None,
+        then=over[0].value if over else file.get(key),
+    )
+
+
+def drop(settings: Settings, row: Drop) -> None:
+    """Take it off the topic; what stands in its place is laid there anew: a tombstone would take that off as well.
+
+    Raises:
+        RetryableError: Kafka or the registry does not answer.
+    """
+    asyncio.run(_publish(settings, {row.message_key: row.instead}))
 
 
 def _file(settings: Settings, table: str) -> dict[str, FileRow] | None:

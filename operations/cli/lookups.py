@@ -17,7 +17,7 @@ from operations.cli.output import AsJson, err, out, print_json
 from operations.cli.tables import print_table
 from operations.cli.times import ahead
 from operations.dead_letters import Count
-from operations.lookups import RowTold
+from operations.lookups import Drop, RowTold
 from schemas.bus.command import Act, Command
 
 app = typer.Typer(help="The tables mappings look things up in.", no_args_is_help=True)
@@ -150,13 +150,47 @@ def export(
 
 
 @app.command()
-def drop(table: Table, key: Key, as_json: AsJson = False) -> None:
-    """Take a row off the topic that is put aside, as no process can map by it; `towpath lookups list` names them."""
-    found = lookups.drop(settings(), table, key)
+def drop(table: Table, key: Key, plan: acts.PlanOnly = False, yes: acts.Yes = False, as_json: AsJson = False) -> None:
+    """Take a row off the topic that is put aside, as a process cannot map by it; `towpath lookups list` names them.
+
+    Where only some put it aside, the others map by it: for them it is another row then, and that is asked before.
+    """
+    given = settings()
+    found = lookups.to_drop(given, table, key)
+    if not as_json and (plan or found.changes):
+        out().print(_plan_of(found), markup=False)
+    if found.changes and not (plan or yes):
+        _confirm_change()
+    if not plan:
+        lookups.drop(given, found)
+    aside = found.aside
     if as_json:
-        print_json({"dropped": found})
-    else:
-        out().print(f"{table}: {key} is taken off the topic; it was put aside{found.who}, as {found.why}", markup=False)
+        change = {"says": found.says, "then": found.then} if found.changes else None
+        print_json({"would_drop" if plan else "dropped": aside, "changes": change})
+    elif not plan:
+        out().print(f"{table}: {key} is taken off the topic; it was put aside{aside.who}, as {aside.why}", markup=False)
+
+
+def _plan_of(row: Drop) -> str:
+    """What taking it off changes."""
+    name = f"{row.aside.table}: {row.aside.key}"
+    if not row.changes:
+        return f"{name} is put aside{row.aside.who}, as {row.aside.why}: taking it off the topic changes nothing."
+    return (
+        f"{name} is put aside{row.aside.who} only. Everywhere else it is at work, and changes there as well: "
+        f"from {_said(row.says)} to {_said(row.then)}."
+    )
+
+
+def _confirm_change() -> None:
+    """Ask on a terminal.
+
+    Raises:
+        typer.BadParameter: nobody can be asked.
+    """
+    if not acts.is_asked():
+        raise typer.BadParameter("it changes what others map by: add --yes, or `towpath lookups set` what all can")
+    typer.confirm("Take it off for all?", abort=True)
 
 
 def _lay_over(

@@ -91,6 +91,12 @@ def lay_over(given: Settings, key: str, value: str | None, until: datetime | Non
     lookups.lay_over(given, [lookups.row_by(TABLE, key, value, MARA, until)])
 
 
+def taken_off(given: Settings, table: str, key: str) -> lookups.Drop:
+    row = lookups.to_drop(given, table, key)
+    lookups.drop(given, row)
+    return row
+
+
 async def test_a_row_that_is_set_is_at_work_everywhere_and_goes_into_its_file(given: Settings) -> None:
     codecs = Codecs(MemoryRegistry())
     async with AsyncExitStack() as stack:
@@ -251,8 +257,8 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
                     assert told(live) == [(TABLE, "1004"), ("connection:gp-two", "site"), (TABLE, "1001")]
             assert metrics.LOOKUP_ROWS_ASIDE.labels(table=TABLE)._value.get() == 2
 
-            dropped = await asyncio.to_thread(lookups.drop, given, "connection:gp-two", "site")
-            assert dropped.why.startswith("it says it is row '1003'")
+            dropped = await asyncio.to_thread(taken_off, given, "connection:gp-two", "site")
+            assert dropped.aside.why.startswith("it says it is row '1003'")
             await asyncio.to_thread(lay_over, given, "1004", "A-1004")
             await asyncio.to_thread(lay_over, given, "1001", "A-1009")
             await runs.catch_up()
@@ -262,7 +268,7 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
             # what stood before a row that is dropped stands on, and not the file's
             producer.produce(topic.name, b"no Avro", f"{TABLE}/1001".encode())
             assert await asyncio.to_thread(producer.flush, 30) == 0
-            await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
+            await asyncio.to_thread(taken_off, given, TABLE, "1001")
             await runs.catch_up()
             assert (told(runs), runs.current().find(TABLE, "1001")) == ([], "A-1009")
 
@@ -271,11 +277,11 @@ async def test_rows_nobody_can_map_by_are_put_aside_by_what_starts_and_what_runs
             assert await asyncio.to_thread(producer.flush, 30) == 0
             await runs.catch_up()
             assert told(runs) == [("1001", "")]
-            await asyncio.to_thread(lookups.drop, given, "1001", "")
+            await asyncio.to_thread(taken_off, given, "1001", "")
             await runs.catch_up()
             assert told(runs) == []
     with pytest.raises(NotFoundError, match="there are: none"):
-        await asyncio.to_thread(lookups.drop, given, TABLE, "1001")
+        await asyncio.to_thread(taken_off, given, TABLE, "1001")
 
 
 def test_whoever_only_looks_says_nothing_of_his_own(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bus.laid_over import Rows
+from bus.laid_over import Aside, Rows
 from bus.lookups import FileRow
 from consumers.clarity.order_status_sink import ACTIONS, KEYS
 from errors import ConfigurationError, NotFoundError
 from mapping.port import Lookups
 from operations.acting import By
-from operations.lookups import export_of, lacking, row_by, rows_of, told
+from operations.lookups import drop_of, export_of, lacking, row_by, rows_of, told
+from operations.tables_at_work import OnTopic
 from schemas.systems.clarity.site import CEF
 from tests.doubles.small_mappings import mapping
 
@@ -102,3 +103,35 @@ fields:
     with pytest.raises(ConfigurationError, match="'A' and 'C' are both '1'"):
         lacking(files, {}, row_by("items", "C", "1", MARA), [reads], ())
     assert lacking(files, {}, row_by("items", "A", "3", MARA), [reads], ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("by", "before", "then", "changes"),
+    [
+        ((), {}, "NORTH", False),
+        (("streams",), {}, "NORTH", True),
+        (("streams",), {"north": "N1"}, "N1", True),
+        (("streams",), {"north": None}, None, True),
+        (("streams",), {"north": "N2"}, "N2", False),
+    ],
+)
+def test_what_comes_of_dropping_a_row_is_known_before(
+    by: tuple[str, ...], before: dict[str, str | None], then: str | None, changes: bool
+) -> None:
+    aside = Aside(table="sites", key="north", why="there is no N2", by=by)
+    topic = OnTopic(rows=over(north="N2"), at_work=over(**before), aside=(aside,))
+
+    found = drop_of(topic, {"north": "NORTH"}, "sites", "north", NOON)
+
+    assert (found.says, found.then, found.changes) == ("N2", then, changes)
+    assert (found.message_key, found.instead) == ("sites/north", topic.at_work.get(("sites", "north")))
+    with pytest.raises(NotFoundError, match="there are: sites north"):
+        drop_of(topic, {}, "sites", "south", NOON)
+
+
+def test_what_stands_instead_of_a_row_only_until_it_ends() -> None:
+    was = row_by("sites", "north", "N1", MARA, NOON - timedelta(hours=1))
+    aside = Aside(table="sites", key="north", why="there is no N2", by=("streams",))
+    topic = OnTopic(rows=over(north="N2"), at_work={("sites", "north"): was}, aside=(aside,))
+
+    assert drop_of(topic, {}, "sites", "north", NOON).then is None

@@ -5,16 +5,19 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from bus.laid_over import Aside
 from errors import ConfigurationError, NotFoundError
 from operations import acting, commands, lookups
 from operations.acting import Plan
+from operations.cli import acts
 from operations.cli import lookups as command
 from operations.commands import Answer, Answers
 from operations.dead_letters import Count
-from operations.lookups import RowTold
+from operations.lookups import Drop, RowTold
 from schemas.bus.command import Act, Command
 from schemas.bus.lookup_row import LookupRow
 
@@ -130,3 +133,49 @@ def test_a_row_no_process_would_start_with_is_not_written(monkeypatch: pytest.Mo
 
     assert isinstance(done.exception, ConfigurationError)
     assert bus.laid == []
+
+
+def dropped(
+    monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...], *words: str, says: str = ""
+) -> tuple[Any, list[Drop]]:
+    aside = Aside(table="gp_carriers", key="DRONE", why="there is no AIR", by=by)
+    row = Drop(aside=aside, message_key="gp_carriers/DRONE", instead=None, says="AIR", then="UPS GROUND")
+    done: list[Drop] = []
+    monkeypatch.setattr(command, "settings", SimpleNamespace)
+    monkeypatch.setattr(lookups, "to_drop", lambda *_given: row)
+    monkeypatch.setattr(lookups, "drop", lambda _settings, row: done.append(row))
+    monkeypatch.setattr(acts, "is_asked", lambda: bool(says))
+    return CliRunner().invoke(command.app, ["drop", "gp_carriers", "DRONE", *words], input=says), done
+
+
+def test_a_row_nobody_maps_by_is_dropped_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, done = dropped(monkeypatch, ())
+
+    assert (answer.exit_code, len(done)) == (0, 1)
+    assert "is taken off the topic; it was put aside, as there is no AIR" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "code", "times"),
+    [((), "", 2, 0), ((), "n\n", 1, 0), ((), "y\n", 0, 1), (("--yes",), "", 0, 1), (("--plan",), "", 0, 0)],
+)
+def test_a_row_others_map_by_is_dropped_only_where_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str, code: int, times: int
+) -> None:
+    answer, done = dropped(monkeypatch, ("streams",), *words, says=says)
+
+    assert (answer.exit_code, len(done)) == (code, times)
+    told = " ".join(answer.output.split())
+    assert "put aside by streams only. Everywhere else it is at work, and changes there as well" in told
+    assert "from AIR to UPS GROUND." in told
+
+
+def test_a_program_is_told_what_dropping_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, done = dropped(monkeypatch, ("streams",), "--plan", "--json")
+
+    told = msgspec.json.decode(answer.output)
+    assert (list(told), told["changes"], done) == (
+        ["would_drop", "changes"],
+        {"says": "AIR", "then": "UPS GROUND"},
+        [],
+    )
