@@ -109,10 +109,14 @@ def _second_colon(text: str, at: int) -> tuple[int, str, str]:
             return start + len(key) + 2 + foreign.at, foreign.text, foreign.write
         return at, "a second `: ` in one line", QUOTE
     first = start + len(text[start:at]) - len(text[start:at].lstrip())
-    above = text[:start].rstrip("\n").rsplit("\n", 1)[-1]
+    above_from = _line(text, len(text[:start].rstrip("\n")))
+    above = text[above_from:start].rstrip("\n")
+    if not above.strip():
+        # other signs than `\n` end a line in YAML
+        return _no_colon(first, line.strip().splitlines()[0])
     if ": " in above + " ":
         return first, "is indented below a line that has its value already", _BLANKS
-    above_at = start - len(above) - 1 + len(above) - len(above.lstrip())
+    above_at = above_from + len(above) - len(above.lstrip())
     name, colon, rest = above.strip().partition(":")
     if colon:
         return above_at, f"{name}: has no blank behind its colon", f"write {name}: {rest}"

@@ -194,6 +194,8 @@ def _comparable(
             item = inside.item if isinstance(inside, ListOf) else Text() if isinstance(inside, MapOf | Text) else None
             if item is None:
                 raise expression.wrong(right_node, f"is {inside}, and nothing is in that", 'write a list: ["a", "b"]')
+            if isinstance(inside, Text) and isinstance(left.type, Optional | Nothing):
+                raise expression.absent(left_node, left, "where it is looked for in a text")
             if not _written(right_node):
                 _simple(expression, left_node, left.type)
             _same_kind(expression, left_node, bare(left.type), right_node, bare(item))

@@ -105,6 +105,8 @@ def test_a_refusal_carries_its_reason() -> None:
         ("ordr.number", "did you mean order?"),
         ('order.status == "payed"', "'payed' is impossible here; possible are new, paid, void"),
         ("order.note.trim()", "may be absent"),
+        ("order.note in order.number", "may be absent where it is looked for in a text"),
+        ("order.note not in 'abc'", "may be absent where it is looked for in a text"),
         ("order.buyer.name", 'default(order.buyer.name, "")'),
         ("order.discount + 1", "write default(order.discount, 0)"),
         ("order.total or 5", "0 would count as absent: write default(order.total, …)"),

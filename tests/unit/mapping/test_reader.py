@@ -191,6 +191,8 @@ def test_every_character_is_found_where_it_is_written(words: list[str], style: s
         (b"a: > 3", "f:1:4: `>` begins a text of several lines: put the expression in quotes"),
         (b"a\nb: c", "f:1:1: a has no colon behind it: write a: "),
         (b"b: c\na", "f:2:1: a has no colon behind it"),
+        (b"a\n\n\n  b: c", "f:1:1: a has no colon behind it"),
+        ("a\u2028b: c".encode(), "f:1:1: a has no colon behind it"),
         (b"a:b\nb: c", "f:1:1: a: has no blank behind its colon: write a: b"),
         (b"a: {b: round(c, 2)}", "f:1:8: round(c is cut at a comma: put the whole expression in quotes"),
         (b"- a", "begins with keys"),
