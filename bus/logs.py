@@ -1,9 +1,13 @@
 """How every process logs: one structured line for each event, JSON where nobody sits in front."""
 
+import asyncio
+import atexit
+import contextlib
 import json
 import logging
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -62,16 +66,52 @@ def _as_json(line: object, default: Callable[[object], object]) -> str:
 
 
 class _Lines(structlog.WriteLogger):
-    """Writes a line where there is a reader; where there is none or no room, work goes on without it."""
+    """Writes a line where there is a reader; where there is none or no room, work goes on without it.
+
+    What is told in one turn of an event loop is written at its end, in one piece; a warning at once, with all before.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._told: deque[str] = deque()
+        #: The loop that will write it.
+        self._due: asyncio.AbstractEventLoop | None = None
+        # a loop that ends in the middle leaves its last lines behind
+        atexit.register(self.write_all)
 
     def msg(self, message: str) -> None:
         """Write and flush; what cannot be written is counted."""
-        try:
-            super().msg(message)
-        except (OSError, ValueError):
-            metrics.LOG_LINES_LOST.inc()
+        self._told.append(message)
+        self.write_all()
 
-    log = debug = info = warn = warning = msg
+    def soon(self, message: str) -> None:
+        """Write it with those of the turn."""
+        self._told.append(message)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody turns
+            self.write_all()
+            return
+        if self._due is not loop:
+            self._due = loop
+            loop.call_soon(self.write_all)
+
+    def write_all(self) -> None:
+        """What is told and not yet written; threads may tell meanwhile."""
+        self._due = None
+        told = []
+        with contextlib.suppress(IndexError):
+            while True:
+                told.append(self._told.popleft())
+        if not told:
+            return
+        try:
+            super().msg("\n".join(told))
+        except (OSError, ValueError):
+            metrics.LOG_LINES_LOST.inc(len(told))
+
+    log = warn = warning = msg
+    debug = info = soon
     fatal = failure = err = error = critical = exception = msg
 
 

@@ -1,5 +1,6 @@
 """One JSON object a line, whoever logs; nothing of what variables held."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -88,6 +89,52 @@ def test_a_line_nobody_reads_is_lost_and_counted_and_its_caller_goes_on(stream: 
             broken.close()
 
     assert lines_lost() - before == 15
+
+
+async def test_lines_of_one_turn_are_written_together_and_a_warning_at_once(stream: io.StringIO) -> None:
+    log = structlog.get_logger("bus.worker")
+
+    log.info("one")
+    log.info("two")
+    assert lines(stream) == []
+    await asyncio.sleep(0)
+    assert [line["event"] for line in lines(stream)] == ["one", "two"]
+
+    log.info("three")
+    log.warning("four")
+    assert [line["event"] for line in lines(stream)] == ["one", "two", "three", "four"]
+
+
+def test_the_last_lines_of_a_process_are_written(stream: io.StringIO) -> None:
+    async def main() -> None:
+        structlog.get_logger("bus.worker").info("worker.stopped")
+
+    asyncio.run(main())
+
+    assert [line["event"] for line in lines(stream)] == ["worker.stopped"]
+
+
+def test_lines_of_a_loop_that_ended_in_the_middle_are_written_with_the_next(stream: io.StringIO) -> None:
+    log = structlog.get_logger("bus.worker")
+    loop = asyncio.new_event_loop()
+    loop.call_soon(lambda: (loop.stop(), log.info("one")))
+    loop.run_forever()
+    loop.close()
+
+    log.info("two")
+
+    assert [line["event"] for line in lines(stream)] == ["one", "two"]
+
+
+async def test_lines_of_a_turn_that_nobody_reads_are_each_counted(stream: io.StringIO) -> None:
+    log, before = structlog.get_logger("bus.worker"), lines_lost()
+    stream.close()
+
+    log.info("one")
+    log.info("two")
+    await asyncio.sleep(0)
+
+    assert lines_lost() - before == 2
 
 
 def test_a_traceback_tells_places_and_no_values(stream: io.StringIO) -> None:
