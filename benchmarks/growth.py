@@ -65,7 +65,7 @@ def _of_topics(topics: Topics, asked: question.Asked) -> dict[str, Run]:
         return fill_source(topics, events=events, lines=3, form="avro", keys=keys, partitions=partitions)
 
     def run(keys: int, partitions: int) -> Figures:
-        return measured(topics, source(keys, partitions), contenders(_no_peers)["ours"], 1, LIMIT)
+        return measured(topics, source(keys, partitions), contenders()["ours"], 1, LIMIT)
 
     asked_keys = (KEYS[0], KEYS[-1]) if asked.quick else KEYS
     asked_partitions = (1, 12) if asked.quick else PARTITIONS
@@ -96,10 +96,6 @@ def _ratios(found: Found) -> dict[str, float]:
         first, *others = [name for name in found if name.startswith(kind)] or [""]
         made |= {f"{name} / {first}": ratio(found, name, first) for name in others}
     return made
-
-
-def _no_peers() -> Any:
-    raise NotImplementedError
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from benchmarks.apart.bus import ERP, STORE, Apart
 from benchmarks.delivering import stores
 from benchmarks.harness.processes import wait_until
 from benchmarks.harness.topics import fill
+from benchmarks.recovering.first import first_event
 from benchmarks.whole.observer import Observer
 from bus.codec import Codecs
 from bus.registry import Registry
@@ -41,7 +42,7 @@ def fill_store(apart: Apart, keys: int) -> None:
         wire.execute("VACUUM ANALYZE rows, keys, versions")
 
 
-def first_event(apart: Apart, shop: str) -> dict[str, float]:
+def started(apart: Apart, shop: str) -> dict[str, float]:
     """Seconds from the worker's start to the outcome of an event that waits for it; `shop` is the store's control API.
 
     The shelf holds what the event says already, so that nothing is changed there.
@@ -62,10 +63,10 @@ def first_event(apart: Apart, shop: str) -> dict[str, float]:
                 return [each.at.timestamp() for each in found if each.record == "inventory_level"]
 
             wait_until(lambda: bool(ended()), "the first outcome", within_s=WITHIN_S, programs=[worker])
-            at, memory_mb = ended()[0], worker.memory_mb()
+            figures = first_event(ended()[0] - began, worker.cpu_s()) | {"memory_mb": worker.memory_mb()}
             worker.stop()
     registry.close()
-    return {"seconds": at - began, "memory_mb": memory_mb}
+    return figures
 
 
 def _level(shelf: Any) -> InventoryLevel:

@@ -13,6 +13,7 @@ from benchmarks.apart.names import named
 from benchmarks.catching_up import stock
 from benchmarks.harness.processes import Started, started, wait_until
 from benchmarks.harness.topics import Topics, fill
+from benchmarks.recovering.first import first_event
 from bus.registry import Registry
 from operations.readers import STREAMS_GROUP
 from schemas import topics
@@ -69,9 +70,9 @@ class Peers:
             written = self._topics.count(target)
             with worker() as second:
                 self._wait_beyond(written, target, second)
-                seconds = time.perf_counter() - killed
+                figures = first_event(time.perf_counter() - killed, second.cpu_s())
                 second.stop()
-        return {"seconds": seconds}
+        return figures
 
     def _wait_beyond(self, written: int, target: str, worker: Started) -> None:
         wait_until(

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
-from benchmarks.harness.processes import NotInTimeError
+from benchmarks.harness.processes import NotInTimeError, cpu_s
+from benchmarks.recovering.first import first_event
 from benchmarks.sending.http import Lines
 from benchmarks.sending.webhooks import webhook
 from benchmarks.whole.bus import Whole
@@ -64,7 +65,7 @@ class Victims:
         killed = time.time()
         os.kill(pid, signal.SIGKILL)
         asyncio.run(self._until_accepted())
-        return {"seconds": time.time() - killed}
+        return first_event(time.time() - killed, self._cpu_s("gateway"))
 
     def _killed(self, name: str, of: Callable[[datetime, Iterable[Seen]], Iterator[float]]) -> dict[str, float]:
         with _fed(self._whole.company_dsn):
@@ -82,7 +83,7 @@ class Victims:
                 return bool(found)
 
             _wait(through, f"an event after {name} was killed")
-        return {"seconds": found[0] - killed}
+            return first_event(found[0] - killed, self._cpu_s(name))
 
     def _mapped(self, killed: datetime, seen: Iterable[Seen]) -> Iterator[float]:
         for each in seen:
@@ -101,6 +102,11 @@ class Victims:
         (pid,) = processes.running(self._whole.settings.root)[name]
         time.sleep(max(0.0, psutil.Process(pid).create_time() + LIVED_S - time.time()))
         return pid
+
+    def _cpu_s(self, name: str) -> float:
+        """Of the one that was started since."""
+        (pid,) = processes.running(self._whole.settings.root)[name]
+        return cpu_s(pid)
 
     async def _until_accepted(self) -> None:
         target = info(self._whole.settings).gateway.webhooks[self._store]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.harness import peers
 from benchmarks.transforming import jvm
 from benchmarks.transforming.job import Job
 from benchmarks.transforming.run import Commands
@@ -12,10 +13,10 @@ from benchmarks.transforming.run import Commands
 HERE = "benchmarks.transforming"
 
 
-def contenders(peers: Callable[[], Path]) -> Mapping[str, Commands]:
-    """By name, in the order of a first round; `peers` answers the Python of the peers' environment."""
+def contenders(python_of_peers: Callable[[], Path] = peers.python) -> Mapping[str, Commands]:
+    """By name, in the order of a first round; their environment is made when one of the peers is first started."""
     here = partial(_python, lambda: Path(sys.executable))
-    there = partial(_python, peers)
+    there = partial(_python, python_of_peers)
     return {
         "floor": partial(here, "floor"),
         "ours": partial(here, "ours"),

@@ -18,6 +18,7 @@ from operations.demo import start
 from operations.processes import SUPERVISOR
 from operations.stack import lifecycle
 from operations.stack import settings as stack_settings
+from operations.stack.parts import PartName
 from operations.stack.settings import REPOSITORY_ROOT
 
 
@@ -34,9 +35,13 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         pids: dict[str, list[int]] = {name: list(found) for name, found in processes.running(root).items()}
         # its children have names of their own
         pids.pop(SUPERVISOR, None)
-        pids |= {each.name: [each.pid] for each in lifecycle.status(_stack()) if each.pid is not None}
+        pids |= {_of_stack(each.name): [each.pid] for each in lifecycle.status(_stack()) if each.pid is not None}
         pids |= {f"sandbox {each.name}": [each.pid] for each in sandbox.status(root) if each.pid is not None}
         return {name: sum(cpu_s(pid) for pid in found) for name, found in pids.items()}
+
+
+def _of_stack(part: PartName) -> str:
+    return f"PostgreSQL, {part}" if part in {PartName.BUS, PartName.SANDBOX} else part.value
 
 
 def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
