@@ -17,7 +17,7 @@ def rounds(runs: Mapping[str, Run], repeats: int) -> dict[str, list[Figures]]:
     """Every contender once a round, each round beginning with another one; says each run as it ends."""
     found: dict[str, list[Figures]] = {name: [] for name in runs}
     order = list(runs)
-    for round_ in range(repeats):
+    for round_ in range(repeats if order else 0):
         first = round_ % len(order)
         for name in order[first:] + order[:first]:
             figures = runs[name]()
