@@ -1,11 +1,13 @@
 """Offsets as the broker has them: where partitions begin and end, how far groups have come; for lag and ledger."""
 
+import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -18,6 +20,9 @@ from errors import RetryableError
 
 #: Somebody waits for it: a broker that is being restarted behind a balancer is back by then.
 TIMEOUT_S = 10.0
+#: A partition that was just made, or just changed hands, has its leader within this time.
+SETTLED_WITHIN_S, ASKED_AGAIN_S = 5.0, 0.1
+UNSETTLED = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 #: A partition of a topic, by name.
 Place = tuple[str, int]
@@ -86,12 +91,16 @@ def _offsets(admin: AdminClient, topics: Mapping[str, TopicPlaces], spec: Offset
     places = [TopicPartition(each.name, number) for each in topics.values() for number in range(each.partitions)]
     if not places:
         return {}
-    try:
-        futures = admin.list_offsets(
-            dict.fromkeys(places, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=TIMEOUT_S,
-        )
-        return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
-    except KafkaException as error:
-        raise away(error) from error
+    until = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        try:
+            futures = admin.list_offsets(
+                dict.fromkeys(places, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=TIMEOUT_S,
+            )
+            return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in UNSETTLED or time.monotonic() > until:
+                raise away(error) from error
+        time.sleep(ASKED_AGAIN_S)
