@@ -100,10 +100,17 @@ def tell(question: str, result: Result, *, kept: bool) -> int:
 
 def told(figures: Figures) -> str:
     """The figures of a run in a line."""
-    known = {EVENTS_PER_S: "{:9,.0f}/s", CPU_US_PER_EVENT: "{:8,.1f} us CPU/event"}
-    return "  ".join(
-        known[name].format(value) if name in known else f"{name} {value:,.4g}" for name, value in figures.items()
-    )
+
+    def figure(name: str, value: float) -> str:
+        match name:
+            case "events_per_s":
+                return f"{value:9,.0f}/s" if value >= 100 else f"{value:9.3g}/s"
+            case "cpu_us_per_event":
+                return f"{value:8,.1f} us CPU/event"
+            case _:
+                return f"{name} {value:,.4g}"
+
+    return "  ".join(figure(name, value) for name, value in figures.items())
 
 
 def _rounded(result: Result) -> Any:
