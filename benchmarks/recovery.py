@@ -69,9 +69,9 @@ def _of_the_bus(how: Asked, keys: int) -> dict[str, list[Figures]]:
         closing(Registry(whole.settings.registry)) as registry,
         Observer(whole.settings.kafka, *victims.READ) as observer,
     ):
-        hit = Victims(whole, observer, Codecs(registry))
+        hit = Victims(whole, observer, Codecs(registry), 0.0 if how.quick else victims.LIVED_S)
         runs: dict[str, Run] = dict(zip(OF_THE_BUS, (hit.streams, hit.consumers, hit.gateway), strict=True))
-        found = rounds({name: run for name, run in runs.items() if how.wants(name)}, 1 if how.quick else how.repeats)
+        found = rounds({name: run for name, run in runs.items() if how.wants(name)}, how.repeats)
         if how.wants(COLD):
             store, _ = pair(whole.settings)
             found |= _cold(

@@ -21,7 +21,7 @@ from operations.stack.settings import REPOSITORY_ROOT, load
 
 #: Rounds of a result that is kept, and of a short look.
 REPEATS: Final = 5
-QUICK_REPEATS: Final = 2
+QUICK_REPEATS: Final = 1
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,11 +44,13 @@ LIVED_S: Final = processes.HEALTHY_S + 1.0
 class Victims:
     """The bus, watched, and fed with counted shelves while something is away."""
 
-    def __init__(self, whole: Whole, observer: Observer, codecs: Codecs) -> None:
+    def __init__(self, whole: Whole, observer: Observer, codecs: Codecs, lived_s: float = LIVED_S) -> None:
+        """Kill none that is younger."""
         self._whole = whole
         self._observer = observer
         self._levels = codecs.of(topics.INVENTORY_LEVELS)
         self._outcomes = codecs.of(topics.OUTCOMES)
+        self._lived_s = lived_s
         self._store, _ = demo.pair(whole.settings)
 
     def streams(self) -> dict[str, float]:
@@ -100,7 +102,7 @@ class Victims:
 
     def _pid(self, name: str) -> int:
         (pid,) = processes.running(self._whole.settings.root)[name]
-        time.sleep(max(0.0, psutil.Process(pid).create_time() + LIVED_S - time.time()))
+        time.sleep(max(0.0, psutil.Process(pid).create_time() + self._lived_s - time.time()))
         return pid
 
     def _cpu_s(self, name: str) -> float:
