@@ -26,6 +26,7 @@ from operations.info import info
 from producers.gateway.signatures import key_of
 from schemas import topics
 from schemas.bus.outcome import Outcome
+from schemas.types import root_key
 
 #: An order is in the store so long before its webhook is due; polls come seldom enough to find almost none before.
 PLACED_BEFORE_S: Final = 0.25
@@ -99,7 +100,7 @@ async def stock(whole: Whole, per_second: float, count: int, seed: int) -> list[
             await asyncio.sleep(due - time.time())
             async with turn:
                 await wire.execute(COUNT, [quantity, item, site])
-            return Way(key=f"{erp}:{item.strip()}@{site.strip()}", due=due, accepted=time.time())
+            return Way(key=root_key(erp, f"{item.strip()}@{site.strip()}"), due=due, accepted=time.time())
 
         return await _at_pace(one, per_second, count)
 
