@@ -16,7 +16,17 @@ from operations.stack.settings import REPOSITORY_ROOT
 
 HERE: Final = Path(__file__).parent
 #: In the order they are asked; the longest last.
-QUESTIONS: Final = ("transform", "gateway", "delivery", "recovery", "cost", "catch_up", "end_to_end", "growth")
+QUESTIONS: Final = (
+    "transform",
+    "gateway",
+    "delivery",
+    "mapping",
+    "recovery",
+    "cost",
+    "catch_up",
+    "end_to_end",
+    "growth",
+)
 
 
 def main() -> int:

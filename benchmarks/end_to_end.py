@@ -58,7 +58,7 @@ def main() -> int:
         runs.orders(20, warm_s)
         runs.stock(20, warm_s)
         runs.by_process.clear()
-        idle = _idle(whole)
+        idle = _idle(whole, QUIET_S if asked.quick else 3 * QUIET_S)
         found = rounds({name: run for name, run in wanted.items() if asked.wants(name)}, asked.repeats)
         followed.close()
     return tell("end_to_end", _result(asked, found, runs, rates, idle), kept=asked.kept)
@@ -98,11 +98,11 @@ def _environment(asked: Asked, rates: Mapping[int, float], idle: float) -> dict[
     )
 
 
-def _idle(whole: Whole) -> float:
+def _idle(whole: Whole, seconds: float) -> float:
     """Cores the bus takes when nothing happens."""
     time.sleep(QUIET_S)
     before, began = whole.cpu_s(), time.monotonic()
-    time.sleep(3 * QUIET_S)
+    time.sleep(seconds)
     return sum(spent(before, whole.cpu_s()).values()) / (time.monotonic() - began)
 
 

@@ -56,7 +56,7 @@ CELLS: Final = (
 )
 NOWHERE: Final = Job(kafka="", source="", target="", form="avro", group="", folder="")
 LIMIT: Final = Limit(cpu_s=12, wall_s=30)
-QUICK: Final = Limit(cpu_s=4, wall_s=8)
+QUICK: Final = Limit(cpu_s=4, wall_s=5)
 #: Ratio to what is wanted of it; negative: at most.
 WANTED: Final[Mapping[str, float]] = {
     "ours/floor": 0.55,
