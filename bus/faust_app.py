@@ -33,6 +33,8 @@ from errors import FatalError
 
 log = structlog.get_logger(__name__)
 
+#: A partition whose buffer was full is looked at again after so long.
+_ROOM_S = 0.02
 #: After this long a crash that hangs ends by SIGKILL; the supervisor starts the process again.
 KILL_AFTER_S = 30.0
 #: Faust's own patience is thirty seconds, and its end is taken for a stop.
@@ -217,10 +219,11 @@ class NothingSkipped(faust_consumer.Consumer):
             await self._begin_at_the_commit()
         active = self._get_active_partitions()
         if not active:
-            await asyncio.sleep(0.02)  # stock sleeps a second where all buffers are full
+            await asyncio.sleep(_ROOM_S)  # stock sleeps a second where all buffers are full
             return
         generation = self.app.consumer_generation_id
-        records = await self._getmany(active_partitions=active, timeout=1.0)
+        # who waits for the others does not see room being made for what is fetched of a full one
+        records = await self._getmany(active_partitions=active, timeout=_ROOM_S if self._buffered_partitions else 1.0)
         conductor = self.app.topics
         async with conductor._tp_to_callback_lock:  # noqa: SLF001 - no public way; held while subscriptions change
             if self.flow_active and self.app.flow_control.is_active() and generation == self.app.consumer_generation_id:
