@@ -15,7 +15,7 @@ import msgspec
 
 from mapping.advice import turned
 from mapping.bounds import guard
-from mapping.expressions import Parsed
+from mapping.expressions import LOOP, Parsed
 from mapping.messages import WrongError
 from mapping.nodes import loops
 from mapping.nodes.expression import Expression
@@ -39,8 +39,6 @@ from mapping.signatures import Function
 
 #: Of the decimals a part is given: name, digits after the point, whether it ends.
 Numbers = tuple[tuple[str, int | None, bool], ...]
-#: What a loop under `each:` is read behind.
-_LOOP = "[0 for "
 #: Enough for most mappings; what they take is bounded by so many times the record.
 FREE = 100
 
@@ -108,9 +106,9 @@ class Checker:
 
     def loop(self, text: str, scope: Scope) -> loops.Loop:
         """`line in order.lines` as it stands under `each:`."""
-        begun = len(_LOOP)
+        begun = len(LOOP)
         try:
-            parsed = Parsed(f"{_LOOP}{text}]")
+            parsed = Parsed(f"{LOOP}{text}]")
             match parsed.tree:
                 case ast.ListComp(generators=generators) if not any(each.ifs for each in generators):
                     runs: list[loops.Loop] = []

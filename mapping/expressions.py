@@ -13,6 +13,8 @@ MOST_CHARACTERS = 2_000
 MOST_NODES = 400
 DEEPEST = 40
 _LONGEST_NUMBER = 40
+#: What a loop under `each:` is read behind.
+LOOP = "[0 for "
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _NUMBER = re.compile(r"[0-9][0-9_]*(\.[0-9][0-9_]*)?", re.ASCII)

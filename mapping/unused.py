@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from mapping.data import DataMapping
-from mapping.expressions import Parsed
+from mapping.expressions import LOOP, Parsed
 from mapping.messages import Message
 from mapping.spec import Block, Expr, Listed, Named, Spec, Value
 
@@ -44,9 +44,9 @@ def _idle(spec: Spec) -> Iterator[Named]:
 
 
 def _in_block(block: Block, besides: Iterable[Expr]) -> Iterator[Named]:
-    said = [*_said(block), *((each, False) for each in besides)]
+    said = [(expr, _names(tree)) for expr, tree in (*_said(block), *((each, _tree(each)) for each in besides))]
     for named, own in block.let:
-        if not any(named.text in _names(expr, template) for expr, template in said if expr is not own):
+        if not any(named.text in names for expr, names in said if expr is not own):
             yield named
     for _, value in block.fields:
         yield from _in_value(value)
@@ -63,44 +63,47 @@ def _in_value(value: Value) -> Iterator[Named]:
                 yield from _in_value(item)
 
 
-def _said(value: Value) -> Iterator[tuple[Expr, bool]]:
-    """Every expression in a value, and whether it is a message with such in braces."""
+def _said(value: Value) -> Iterator[tuple[Expr, ast.AST]]:
+    """Every expression, loop and message in a value, as it was read."""
     match value:
         case Expr():
-            yield value, False
+            yield value, _tree(value)
         case Listed(items):
             for item in items:
                 yield from _said(item)
         case Block():
-            yield from (
-                (each, False) for each in (value.each, value.where, value.having, value.when) if each is not None
-            )
-            yield from ((expr, False) for _, expr in (*value.group_by, *value.let))
-            yield from ((expr, False) for expr in value.order_by)
+            if value.each is not None:
+                yield value.each, Parsed(f"{LOOP}{value.each.text}]").tree
+            yield from ((each, _tree(each)) for each in (value.where, value.having, value.when) if each is not None)
+            yield from ((expr, _tree(expr)) for _, expr in (*value.group_by, *value.let))
+            yield from ((expr, _tree(expr)) for expr in value.order_by)
             for requirement in value.require:
-                yield from ((requirement.that, False), (requirement.say, True))
+                yield requirement.that, _tree(requirement.that)
+                yield requirement.say, Parsed(requirement.say.text, template=True).tree
             for inner in (*(each for _, each in value.fields), *([value.otherwise] if value.otherwise else [])):
                 yield from _said(inner)
 
 
-def _all(spec: Spec) -> Iterator[tuple[Expr, bool]]:
+def _all(spec: Spec) -> Iterator[ast.AST]:
     for part in spec.parts:
-        yield from _said(part.block)
+        yield from (tree for _, tree in _said(part.block))
         if part.value is not None:
-            yield part.value, False
-    yield from _said(spec.block)
+            yield _tree(part.value)
+    yield from (tree for _, tree in _said(spec.block))
 
 
-def _calls(said: tuple[Expr, bool]) -> Iterator[str]:
+def _calls(tree: ast.AST) -> Iterator[str]:
     """Functions that are called, also behind a value's point."""
-    tree = Parsed(said[0].text.removesuffix(" descending"), template=said[1]).tree
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)):
                 yield called
 
 
-def _names(expr: Expr, template: bool) -> frozenset[str]:
-    """What an expression, a loop or a message of a mapping that can be run mentions."""
-    tree = Parsed(expr.text.removesuffix(" descending"), template=template).tree
+def _tree(expr: Expr) -> ast.AST:
+    return Parsed(expr.text.removesuffix(" descending")).tree
+
+
+def _names(tree: ast.AST) -> frozenset[str]:
+    """What an expression, a loop or a message mentions."""
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))

@@ -52,10 +52,10 @@ expression its value, or all of them if it is a list. `number:` counts through.
 lines:
   - each: line, share in zip(order.lines, shares)
     number: n
-    fields: {{line_id: f"{{n}}", sku: line.sku, extended: line.extended - share}}
+    fields: {{line_id: to_text(n), sku: line.sku, extended: line.extended - share}}
   - when: rest != 0
     number: n
-    fields: {{line_id: f"{{n}}", sku: {{text: ROUNDING}}, extended: rest}}
+    fields: {{line_id: to_text(n), sku: {{text: ROUNDING}}, extended: rest}}
 ```
 
 What `where:`, `group by:` and `order by:` ask for may stand under the block's `let:`. With `group by:`, its other named

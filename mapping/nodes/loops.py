@@ -49,7 +49,8 @@ def loop(expression: "Expression", generator: ast.comprehension) -> Loop:
     """
     over, item, path, turns = _iterable(expression, generator.iter)
     if any(isinstance(each, ast.NamedExpr) for each in ast.walk(over)):
-        raise expression.wrong(generator.iter, "too much for one `for`", "give what it runs over a name under `let:`")
+        write = "give what it runs over a name under `let:`, or that name in a part: `for piece in pieces(line)`"
+        raise expression.wrong(generator.iter, "too much for one `for`", write)
     names = _names(expression, generator.target)
     types = item.of if isinstance(item, Several) else (item,)
     if len(names) != len(types):

@@ -1,6 +1,8 @@
 """Lists of a record: what is repeated, grouped and ordered, and what stands beside it in the same list."""
 
 from decimal import Decimal
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from mapping.messages import BrokenMappingError
 from mapping.port import Lookups
 from mapping.records import Records
 from mapping.shapes import Record
+from mapping.unused import unused
 from schemas.canonical.order import Order
 from tests.doubles.small_mappings import NOW, ORDER, mapped, mapping, records, worth
 
@@ -283,3 +286,36 @@ def test_turns_with_two_names_are_grouped_together() -> None:
 )
 def test_what_is_no_list_is_said(text: str, said: str) -> None:
     assert said in broken(f"fields:\n{text}")
+
+
+def test_what_is_unused_is_told_of_loops_with_several_names_too() -> None:
+    text = """
+mapping: try/unused
+version: 1
+from: {order: canonical.order.Order}
+to: canonical.order.Order
+let:
+  shares: spread(order.discount, [line.extended for line in order.lines])
+  nobody: order.id
+fields:
+  id: order.id
+  source_version: order.source_version
+  ordered_at: order.ordered_at
+  updated_at: order.updated_at
+  lines:
+    each: line, share in zip(order.lines, shares) for letter in [line.sku, line.unit]
+    fields: {sku: letter, discount: share}
+"""
+    own = DataMapping(text.encode(), "it.yaml")
+
+    assert [(each.line, each.text) for each in unused(own)] == [(8, "nothing uses nobody")]
+
+
+def test_the_list_that_the_reference_page_shows_can_be_run() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "mapping-language.md").read_text("utf-8")
+    _, _, rest = page.partition("## A list of several kinds of lines")
+    _, _, rest = rest.partition("```yaml\n")
+    example, _, _ = rest.partition("```")
+    head = SPLIT.partition("  lines:\n")[0]
+
+    assert DataMapping((head + indent(example, "  ")).encode(), "it.yaml").compiled is not None
