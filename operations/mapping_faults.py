@@ -14,6 +14,7 @@ from mapping.port import Lookups
 from mapping.round_trip import misfits
 from mapping.tables import doubled, missing
 from mapping.unused import unused
+from operations import mapping_versions
 from operations.mapping_files import Known, named, ours, own, ways_back
 
 
@@ -29,7 +30,7 @@ def look(name: str, settings: Settings) -> Looked:
     """Everything about the mapping in a file, or of that id.
 
     Raises:
-        ConfigurationError: there is neither.
+        ConfigurationError: there is neither, or the file of sealed versions is not what it should be.
     """
     try:
         known = named(name, settings)
@@ -38,7 +39,8 @@ def look(name: str, settings: Settings) -> Looked:
         back = _of_way_back(known.mapping, settings)
         of = known.mapping.of
         lost = left_out(known.mapping.own, of.spec) if of is not None else []
-        return Looked(messages=(*_of_place(known), *told, *back), warnings=(*lost, *unused(known.mapping)))
+        warnings = (*_of_seal(known), *lost, *unused(known.mapping))
+        return Looked(messages=(*_of_place(known), *told, *back), warnings=warnings)
     except BrokenMappingError as error:
         return Looked(messages=error.messages)
 
@@ -74,6 +76,18 @@ def _of_place(known: Known) -> Iterator[Message]:
     if folder is not None:
         stands = _file(known).relative_to(folder).with_suffix("").as_posix()
         yield from misplaced(known.mapping.own, stands)
+
+
+def _of_seal(known: Known) -> Iterator[Message]:
+    """Who is still writing hears early what `towpath check` refuses: a version that stands and says something else."""
+    folder = _folder(known)
+    if folder is None and not _file(known).is_relative_to(ROOT):
+        return
+    standing = mapping_versions.sealed(mapping_versions.OURS if folder is None else folder / mapping_versions.OWN)
+    own = known.mapping.own.document
+    place = own.root.get("version")
+    for problem in mapping_versions.altered([known.mapping], standing):
+        yield own.message(place.start if place is not None else 0, problem.removeprefix(f"{known.mapping.id}: "))
 
 
 def _of_tables(mapping: DataMapping, lookups: Lookups, faults: tuple[str, ...]) -> list[Message]:

@@ -248,6 +248,22 @@ def test_routes_name_the_mapping_at_work(deploy: Deploy) -> None:
     assert way_of("order", files)[-2].by in named.values()
 
 
+def test_who_changes_a_version_that_stands_is_warned_while_writing(deploy: Deploy) -> None:
+    settings = deploy(orders=GIFTS)
+    known = mapping_files.named("mappings/orders", settings)
+    mapping_versions.seal([known.mapping], settings.folder / mapping_versions.OWN)
+
+    unchanged = look("mappings/orders", settings)
+    changed = look("mappings/orders", deploy(orders=GIFTS.replace("paper", "cloth")))
+    raised = look("mappings/orders", deploy(orders=GIFTS.replace("paper", "cloth").replace("version: 1", "version: 2")))
+
+    assert (unchanged.messages, changed.messages) == ((), ())
+    assert (unchanged.warnings, raised.warnings) == ((), ())
+    (warning,) = changed.warnings
+    assert (warning.line, warning.column) == (3, 10)
+    assert warning.text.startswith("version 1 stands and said something else: write version: 2")
+
+
 def test_a_file_is_checked_with_the_tables_of_the_folder_it_lies_in(deploy: Deploy) -> None:
     text = (
         GIFTS.replace("let:", "lookups: [gifts, sizes]\nlet:")
