@@ -10,6 +10,8 @@ from mapping.functions.faults import EXACT, FunctionError, finite, shown
 from mapping.port import Lookups
 
 ONE = Decimal(1)
+#: What a rate from the other side keeps, as the canonical records do.
+_RATE_DECIMALS = 10
 
 
 def currency_code(text: str) -> str:
@@ -59,13 +61,16 @@ def exchange_rate(lookups: Lookups, from_currency: str, to_currency: str, at: da
     """How much of one currency a unit of another buys, by a lookup table of the deployment.
 
     The row is `EUR/USD@2026-03-02`, else of the month `EUR/USD@2026-03`, of the year `EUR/USD@2026`, else `EUR/USD`:
-    what one EUR is in USD. Where no such row is, the rows of `USD/EUR` serve from the other side.
+    what one EUR is in USD. Where no such row is, the rows of `USD/EUR` serve from the other side, and what has more
+    than 10 decimals is rounded to them: an amount is turned by `convert`, which multiplies no rounded rate.
 
     Example:
         exchange_rate("EUR", "USD", to_date("2026-03-02")) == 1.25
     """
     multiplier, divisor = _factors(lookups, from_currency, to_currency, at, table)
-    return EXACT.divide(multiplier, divisor)
+    rate = EXACT.divide(multiplier, divisor)
+    rounded = quantized(rate, _RATE_DECIMALS, "half_even")
+    return rate if rate == rounded or divisor == ONE else rounded
 
 
 def convert(

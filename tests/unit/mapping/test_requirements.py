@@ -419,6 +419,9 @@ fields:
 
     assert made(text) == {"amount": D("154.10"), "text": "USD/CAD 1.36"}
     assert made(text, currency="CAD")["amount"] == D("113.31")
+    # from the other side a rate does not end
+    away = made(text.replace("currency, base, day", "currency, 'USD', day"), currency="CAD")
+    assert away["text"].endswith(" 0.7352941176")
 
 
 def test_d12_dates_are_read_and_written_in_their_zones() -> None:
