@@ -3,6 +3,8 @@
 import ast
 from typing import Any
 
+import msgspec
+
 from mapping import lists
 from mapping.about import misnamed
 from mapping.checker import Checker
@@ -63,8 +65,9 @@ class Body:
 
     def named(self, let: tuple[tuple[Named, Expr], ...], scope: Scope, path: str) -> Scope:
         """Named values; gives what is known behind them."""
-        for named, expr in let:
-            typed = self.check(expr, scope)
+        names = [named.text for named, _ in let]
+        for at, (named, expr) in enumerate(let):
+            typed = self.check(expr, msgspec.structs.replace(scope, later=frozenset(names[at:])))
             type_: Type = typed.type if typed is not None else Broken()
             with self.told.about(named):
                 loops.new_name(named.text, scope, Parsed("none"), ast.Constant(None))

@@ -79,9 +79,14 @@ class Records:
             return found
         if found is None and name in self._within:
             return self._within[name]
-        return type_of(found or self._class(name))
+        return type_of(found or self.class_named(name))
 
-    def _class(self, name: str) -> Any:
+    def class_named(self, name: str) -> Any:
+        """The Struct of that name in `schemas`, of what it holds where the name says.
+
+        Raises:
+            WrongError: there is none.
+        """
         parts = _NAME.fullmatch(name)
         if parts is None:
             kind = TYPES.get(name)
@@ -106,7 +111,7 @@ class Records:
             return made
         more = self._more.get(inner)
         try:
-            return made[more if more is not None and not isinstance(more, Record) else self._class(inner)]
+            return made[more if more is not None and not isinstance(more, Record) else self.class_named(inner)]
         except TypeError as error:
             raise WrongError(f"{class_name} holds no other record", f"write {name.partition('[')[0]}") from error
 

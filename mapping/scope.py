@@ -47,6 +47,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     parts: frozenset[str] = frozenset()
     #: Where in the record names stand.
     places: Mapping[str, Places] = {}
+    #: Names that are given further down.
+    later: frozenset[str] = frozenset()
 
     def knowing(self, present: frozenset[str]) -> "Scope":
         """The same where some paths are known to be there."""

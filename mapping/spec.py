@@ -238,7 +238,13 @@ class _Reader:
             statuses=tuple(self._statuses(entry) for entry in self._entries(root.get("statuses"))),
             rules=self._exprs(root.get("rules")),
             parts=tuple(self._part(entry) for entry in self._entries(root.get("parts"))),
-            block=self._block(Scalar(text="fields", start=root.start, end=root.start), root),
+            block=self._block(
+                next(
+                    (entry.key for entry in root.entries if entry.key.text == "fields"),
+                    Scalar(text="fields", start=root.start, end=root.start),
+                ),
+                root,
+            ),
             round_trip=self._round_trip(root.get("round trip")),
         )
         if self.messages:

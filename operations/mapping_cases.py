@@ -9,7 +9,7 @@ import msgspec
 
 from bus.settings import ROOT, Settings, of_connection
 from consumers.dynamics_gp.target import TARGET
-from errors import BusError, ConfigurationError, MappingError
+from errors import BusError, ConfigurationError, DecodeError, MappingError
 from mapping.data import DataMapping
 from mapping.differences import Difference, differences
 from mapping.port import Lookups
@@ -21,6 +21,7 @@ from mapping.watch import Watched
 from operations.mapping_files import Known, below_root, named
 from schemas.bus.fetched import Fetched
 from schemas.systems.captured import Captured
+from schemas.systems.clarity import wire
 from schemas.topics import Topic
 from streams.routes import Route
 
@@ -140,27 +141,30 @@ def cases(each: Known) -> tuple[Case, ...]:
         ConfigurationError: there is none.
     """
     found = tuple(_cases(each))
-    if each.source is None:
-        text = "nobody runs it: a way back is tried with the examples of the mapping that names it"
-        raise ConfigurationError(str(each.file), text)
     if not found:
+        back = "; a way back is tried with those of the mapping that names it" if each.source is None else ""
         raise ConfigurationError(
-            str(each.file), "no example for it: put one into schemas/examples/ under the topic it reads"
+            str(each.file), f"no example for it: put one into {below_root(_folders(each)[-1])}/{back}"
         )
     return found
 
 
 def case(each: Known, name: str) -> Case:
-    """The case of a name, or of an example's file.
+    """The case of a name, or of an example's file, which may lie anywhere.
 
     Raises:
         ConfigurationError: there is none; names those there are.
     """
-    found = cases(each)
-    for one in found:
+    for one in _cases(each):
         if name in {one.name, str(one.example), str(below_root(one.example)), str(below_root(one.written))}:
             return one
-    raise ConfigurationError("--example", f"{name}: no such case; there are {', '.join(one.name for one in found)}")
+    if Path(name).is_file():
+        of_file = tuple(_cases_of(each, Path(name).resolve()))
+        if not of_file:
+            raise ConfigurationError("--example", f"{name}: {each.mapping.id} is given nothing of it")
+        return of_file[0]
+    there = ", ".join(one.name for one in cases(each))
+    raise ConfigurationError("--example", f"{name}: no file and no such case; there are {there}")
 
 
 def source_record(topic: Topic, row_type: type[msgspec.Struct] | None, path: Path) -> Any:
@@ -193,27 +197,62 @@ def _called(each: Known, id_: str) -> str:
 
 
 def _cases(each: Known) -> Iterator[Case]:
-    if each.source is None:
-        return
+    for folder in _folders(each):
+        for path in sorted(folder.glob("*.json")):
+            yield from _cases_of(each, path)
+
+
+def _folders(each: Known) -> tuple[Path, ...]:
+    """Where its examples lie: by the topic it reads, or by the record."""
+    place = each.source.name if each.source is not None else _given(each.mapping)
+    return (EXAMPLES / place, *((each.folder / OWN / place,) if each.folder is not None else ()))
+
+
+def _given(mapping: DataMapping) -> str:
+    return mapping.spec.given[0][1].text if mapping.spec.given else ""
+
+
+def _cases_of(each: Known, path: Path) -> Iterator[Case]:
+    """An example's."""
     folder = written_in(each)
     of = each.mapping.of
     ours = EXAMPLES / _called(each, of.id) if of is not None and each.folder is not None else None
-    own = (each.folder / OWN / each.source.name).glob("*.json") if each.folder is not None else ()
-    for path in (*sorted((EXAMPLES / each.source.name).glob("*.json")), *sorted(own)):
-        kept = _parts(each.source, each.route, path)
-        for number, part in enumerate(kept, start=1):
-            name = path.stem if len(kept) == 1 else f"{path.stem}_{number}"
-            yield Case(
-                name=name,
-                example=path,
-                record=part,
-                written=folder / f"{name}.json",
-                ours=ours / f"{name}.json" if ours is not None else None,
-            )
+    kept = _parts(each, path)
+    for number, part in enumerate(kept, start=1):
+        name = path.stem if len(kept) == 1 else f"{path.stem}_{number}"
+        yield Case(
+            name=name,
+            example=path,
+            record=part,
+            written=folder / f"{name}.json",
+            ours=ours / f"{name}.json" if ours is not None else None,
+        )
 
 
-def _parts(source: Topic, route: Route | None, path: Path) -> list[Any]:
-    """What of an example goes to the mapping, one record each."""
+def _parts(each: Known, path: Path) -> list[Any]:
+    """What of an example goes to the mapping, one record each.
+
+    Raises:
+        ConfigurationError: it is no such record.
+    """
+    try:
+        return (
+            _read(each.source, each.route, path) if each.source is not None else [_record(_given(each.mapping), path)]
+        )
+    except (msgspec.DecodeError, DecodeError) as error:
+        what = each.source.name if each.source is not None else _given(each.mapping)
+        raise ConfigurationError(str(below_root(path)), f"is no example of {what}: {error}") from error
+
+
+def _record(name: str, path: Path) -> Any:
+    """The record of that name an example is written as."""
+    kind = Records().class_named(name)
+    if isinstance(kind, type) and issubclass(kind, wire.Wire):
+        return wire.decode(path.read_bytes(), kind)
+    return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_of_text)
+
+
+def _read(source: Topic, route: Route | None, path: Path) -> list[Any]:
     if route is None:
         return [source_record(source, None, path)]
     parts = route.split(route.read(source_record(source, route.row_type, path)))

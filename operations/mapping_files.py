@@ -1,6 +1,7 @@
 """Every mapping that is written as data: whose it is, where it stands, what it reads and makes."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,10 @@ from errors import ConfigurationError
 from mapping import overlay
 from mapping.data import DataMapping
 from mapping.extend import base_of
-from mapping.messages import BrokenMappingError, Message, nearest
-from mapping.spec import read
-from schemas.topics import Topic
+from mapping.messages import BrokenMappingError, Message, WrongError, nearest
+from mapping.records import Records
+from mapping.spec import Spec, read
+from schemas.topics import TOPICS, Topic
 from streams import routes as streams
 
 
@@ -23,7 +25,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     mapping: DataMapping
     #: Its file; below the root of the tree where it stands there.
     file: Path
-    #: Where what it reads lies; None: nobody runs it.
+    #: Where what it reads lies; None: what it reads lies on no topic, or on several.
     source: Topic | None = None
     #: Where what it makes is written; None for documents of a system.
     target: Topic | None = None
@@ -147,7 +149,8 @@ def named(name: str, settings: Settings | None = None) -> Known:
         assert written is not None
         raise text.document.wrong(written.node.start, f"there is no mapping {base[0]}", nearest(base[0], by_id))
     if of is None:
-        return Known(mapping=DataMapping(content, str(place)), file=place)
+        alone = None if path.resolve().is_relative_to(ROOT) else path.resolve().parent
+        return Known(mapping=DataMapping(content, str(place)), file=place, source=_topic_read(text), folder=alone)
     mapping = DataMapping(content, str(place), rules=of.mapping.rules, of=of.mapping if base is not None else None)
     folder = settings.folder if settings is not None and path.resolve().is_relative_to(settings.folder) else None
     return msgspec.structs.replace(of, mapping=mapping, file=place, folder=folder or of.folder)
@@ -156,6 +159,15 @@ def named(name: str, settings: Settings | None = None) -> Known:
 def below_root(path: Path) -> Path:
     """A path as people name it: below the root of the tree where it is there."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _topic_read(spec: Spec) -> Topic | None:
+    """The one topic that holds what a mapping reads which no route names."""
+    with suppress(WrongError):
+        record = Records().class_named(spec.given[0][1].text) if spec.given else None
+        found = [topic for topic in TOPICS if topic.record is record]
+        return found[0] if len(found) == 1 else None
+    return None
 
 
 def _inbound(routes: Iterable[streams.Route]) -> list[Known]:

@@ -69,6 +69,8 @@ def name_of(expression: "Expression", node: ast.Name) -> Typed:
         raise expression.wrong(node, f"{node.id} is a function", f"write {node.id}(…)")
     if write := other_languages.value(node.id):
         raise expression.wrong(node, f"nothing is called {node.id}", write)
+    if node.id in expression.scope.later:
+        raise expression.wrong(node, f"{node.id} is named further down", f"move `{node.id}:` above what is made of it")
     text = f"a text stands in quotes: '\"{node.id}\"'"
     hint = _meant(expression, node.id) or nearest(node.id, expression.scope.variables)
     raise expression.wrong(node, f"nothing is called {node.id}", f"{hint}; {text}" if hint else text)

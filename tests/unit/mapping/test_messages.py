@@ -2,6 +2,7 @@
 
 import pytest
 
+from mapping.data import DataMapping
 from mapping.messages import BrokenMappingError
 from tests.doubles.small_mappings import mapping
 
@@ -232,3 +233,23 @@ def test_a_part_that_is_called_wrongly_is_not_said_to_be_called_by_nobody() -> N
 )
 def test_what_only_looks_like_another_language_is_let_pass(written: str) -> None:
     assert [each for each in told(f"{NOTE}{written}\n") if "means nothing" in each or "no number" in each] == []
+
+
+def test_a_value_that_is_named_further_down_is_to_be_moved() -> None:
+    said = told("let:\n  a: b + 1\n  b: order.id\nfields:\n  note: to_text(a)\n")
+
+    assert len(said) == 1
+    assert said[0].endswith(": b is named further down: move `b:` above what is made of it")
+    assert "nothing is called a" in told("let:\n  b: order.id\nfields:\n  note: a\n")[0]
+
+
+def test_a_field_that_is_missing_is_told_where_fields_stand() -> None:
+    written = (
+        "mapping: it\nversion: 1\nfrom: {order: canonical.order.Order}\nto: canonical.order.Order\n"
+        "fields:\n  number: order.number\n"
+    )
+
+    with pytest.raises(BrokenMappingError) as error:
+        _ = DataMapping(written.encode(), "it.yaml").compiled
+
+    assert str(error.value.messages[0]).startswith("it.yaml:5:1: Order needs id, ")

@@ -100,3 +100,71 @@ def test_a_case_nobody_knows_is_refused_with_those_there_are() -> None:
 def test_a_mapping_nobody_knows_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match="did you mean streams/orders/from_clarity"):
         named("streams/orders/from_clarit")
+
+
+ALONE = """mapping: my/notes
+version: 1
+from: {order: canonical.order.Order}
+to: canonical.address.Address
+fields:
+  name: order.customer_name
+  company: f"{count(order.lines)} lines"
+"""
+
+
+def alone(folder: Path, text: str = ALONE) -> Known:
+    path = folder / "notes.yaml"
+    path.write_text(text, encoding="utf-8")
+    return named(str(path))
+
+
+def test_a_mapping_nobody_runs_is_tried_with_the_examples_of_what_it_reads(tmp_path: Path) -> None:
+    each = alone(tmp_path)
+
+    assert all(case.new for case in mapping_cases.tested(each, LOOKUPS).cases)
+    written = mapping_cases.accept(each, LOOKUPS)
+
+    assert {path.parent for path in written} == {tmp_path / "examples" / "my.notes"}
+    assert mapping_cases.tested(each, LOOKUPS).right
+
+
+def test_an_example_may_lie_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_bytes((mapping_cases.EXAMPLES / "canonical.orders.v1" / "guest_order.json").read_bytes())
+
+    case = mapping_cases.case(alone(tmp_path), str(path))
+
+    assert (case.name, case.record.connection) == ("odd", "clarity-main")
+
+
+def test_what_a_system_answered_is_an_example_of_its_record(tmp_path: Path) -> None:
+    text = ALONE.replace("canonical.order.Order", "systems.clarity.order.ClarityOrder")
+    each = alone(tmp_path, text.replace("order.customer_name", "order.account_name").replace("lines)", "sales_items)"))
+    body = mapping_cases.EXAMPLES / "clarity.orders.v1" / "full_order.json"
+
+    made = each.mapping(mapping_cases.case(each, str(body)).record, LOOKUPS, mapping_cases.NOW)
+
+    assert made.company == "2 lines"
+
+
+def test_an_example_of_a_route_is_read_as_the_route_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_bytes((mapping_cases.EXAMPLES / "clarity.orders.v1" / "full_order.json").read_bytes())
+    each = named(FILE)
+
+    assert each.mapping(mapping_cases.case(each, str(path)).record, LOOKUPS, mapping_cases.NOW).lines
+
+
+def test_a_file_that_is_no_such_record_is_told_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text('{"id": 7}', encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"odd\.json: is no example of canonical\.orders\.v1"):
+        mapping_cases.case(alone(tmp_path), str(path))
+
+
+def test_where_an_example_belongs_is_told(tmp_path: Path) -> None:
+    each = alone(tmp_path, ALONE.replace("canonical.order.Order", "canonical.address.Address").replace("order.", ""))
+
+    with pytest.raises(ConfigurationError, match=r"put one into .*examples/canonical\.address\.Address/"):
+        mapping_cases.cases(each)
