@@ -3,9 +3,11 @@
 By the functions' own checks: what each record would be refused for is told before there is one.
 """
 
+import decimal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mapping.bounds import CONTEXT
 from mapping.functions import amounts, conversions, countries, currencies, moments, texts
 from mapping.functions.faults import FunctionError, length, places
 from mapping.messages import nearest
@@ -81,3 +83,18 @@ def _said(check: Callable[[], object], value: str, known: Iterable[str]) -> tupl
     except FunctionError as error:
         return error.reason, nearest(value, known)
     return None
+
+
+def refused(call: Callable[..., Any], values: Mapping[str, Any]) -> str:
+    """Why a call that is written down as a whole is refused with every record; empty where it is not.
+
+    A number stands for a decimal as it does for a whole number: what a function cannot read so is told with a record.
+    """
+    with decimal.localcontext(CONTEXT):
+        try:
+            call(**values)
+        except FunctionError as error:
+            return error.reason
+        except (TypeError, ValueError, ArithmeticError, AttributeError):
+            return ""
+    return ""

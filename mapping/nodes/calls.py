@@ -156,6 +156,8 @@ def _written(
             raise expression.wrong(place, *told)
     if told := written.wrong_together(function.name, values):
         raise expression.wrong(node, *told)
+    if UNKNOWN not in values.values() and not function.takes and (reason := written.refused(function.call, values)):
+        raise expression.wrong(node, reason)
 
 
 def _only_value(type_: Type) -> Any:

@@ -271,9 +271,10 @@ def recall(
 
 def _print_tested(each: "Tested") -> None:
     wrong = [case for case in each.cases if not case.right]
-    told = (
-        f"{len(wrong)} of {len(each.cases)} examples differ" if wrong else f"examples that come out: {len(each.cases)}"
-    )
+    told = f"examples that come out: {len(each.cases)}"
+    if wrong:
+        what = "have nothing written down to compare with" if all(case.new for case in wrong) else "differ"
+        told = f"{len(wrong)} of {len(each.cases)} examples {what}"
     out().print(f"{each.mapping}@{each.version}: {told}", style="red" if wrong else "", markup=False)
     for case in wrong:
         out().print(f"  {case.example}", markup=False)

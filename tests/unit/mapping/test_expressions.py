@@ -310,6 +310,9 @@ def test_the_zone_of_the_machine_is_none() -> None:
         ("percent_of(order.total, 5, decimals=99)", "decimals '99': from 0 to 15"),
         ('state_code(order.number, "Untied States")', "did you mean United States"),
         ('phone(order.number, "UX")', "'UX' is no country"),
+        ('phone("12", "US")', "not a telephone number"),
+        ('currency_code("USX")', "'USX' is no currency of ISO 4217"),
+        ('to_date("2026-02-30", "%Y-%m-%d")', "2026-02-30"),
         ('country_name("US", "klingon")', "'klingon' is no language"),
         (
             'fit_code_page(order.number, "cp12522")',
