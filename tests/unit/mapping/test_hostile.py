@@ -419,10 +419,13 @@ def taken(name: str) -> float:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_call_is_paid_though_what_it_is_given_is_short(name: str) -> None:
-    # beside another one, so that neither the machine nor who else uses it matters
-    beside = taken("is_date") / CALL["is_date"]
+    def is_paid() -> bool:
+        # beside another one, so that neither the machine nor who else uses it matters
+        beside = taken("is_date") / CALL["is_date"]
+        return taken(name) < 4 * beside * CALL.get(name, USUAL_CALL)
 
-    assert taken(name) < 4 * beside * CALL.get(name, USUAL_CALL)
+    # a busy machine may disturb one of the two
+    assert any(is_paid() for _ in range(3))
 
 
 @pytest.mark.parametrize("name", ["is_date", "is_phone", "is_state", "is_country", "contains"])
