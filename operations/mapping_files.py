@@ -130,11 +130,14 @@ def named(name: str, settings: Settings | None = None) -> Known:
         ConfigurationError: there is neither.
         BrokenMappingError: the file cannot be understood.
     """
-    theirs = (*own(settings), *ways_back(settings)) if settings is not None else ()
-    by_id = {each.mapping.id: each for each in (*ours(), *theirs)}
-    if name in by_id and not Path(name).is_file():
-        return by_id[name]
+    by_id = {each.mapping.id: each for each in ours()}
     path = Path(name)
+    if name in by_id and not path.is_file():
+        return by_id[name]
+    if settings is not None and not path.is_file():
+        by_id |= _theirs(settings)
+        if name in by_id:
+            return by_id[name]
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -143,7 +146,11 @@ def named(name: str, settings: Settings | None = None) -> Known:
     place = below_root(path.resolve()) if path.resolve().is_relative_to(ROOT) else path
     text = read(content, str(place))
     base = base_of(text)
-    of = by_id.get(base[0] if base is not None else text.id)
+    wanted = base[0] if base is not None else text.id
+    if wanted not in by_id and settings is not None:
+        # only here: one of them that is broken is nobody else's fault
+        by_id |= _theirs(settings)
+    of = by_id.get(wanted)
     if of is None and base is not None:
         written = text.extends if text.extends is not None else text.replaces
         assert written is not None
@@ -154,6 +161,10 @@ def named(name: str, settings: Settings | None = None) -> Known:
     mapping = DataMapping(content, str(place), rules=of.mapping.rules, of=of.mapping if base is not None else None)
     folder = settings.folder if settings is not None and path.resolve().is_relative_to(settings.folder) else None
     return msgspec.structs.replace(of, mapping=mapping, file=place, folder=folder or of.folder)
+
+
+def _theirs(settings: Settings) -> dict[str, Known]:
+    return {each.mapping.id: each for each in (*own(settings), *ways_back(settings))}
 
 
 def below_root(path: Path) -> Path:

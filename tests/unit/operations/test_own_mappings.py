@@ -264,6 +264,14 @@ def test_who_changes_a_version_that_stands_is_warned_while_writing(deploy: Deplo
     assert warning.text.startswith("version 1 stands and said something else: write version: 2")
 
 
+def test_a_broken_mapping_beside_it_is_not_told_of_a_file(deploy: Deploy) -> None:
+    settings = deploy(orders=GIFTS, gp_orders=PACKING.replace("cut(", "ct("))
+
+    assert look(str(settings.folder / "mappings" / "orders.yaml"), settings).messages == ()
+    assert look("streams/orders/from_clarity", settings).messages == ()
+    assert [each.file for each in look("mappings/gp_orders", settings).messages] == ["mappings/gp_orders.yaml"]
+
+
 def test_a_file_is_checked_with_the_tables_of_the_folder_it_lies_in(deploy: Deploy) -> None:
     text = (
         GIFTS.replace("let:", "lookups: [gifts, sizes]\nlet:")
