@@ -470,6 +470,8 @@ class BusApp(faust.App):
         self.kafka = kafka
         self.topic_ids = topic_ids
         self.in_flight: list[OrderedAcks] = []
+        #: How often all of it was given up.
+        self.given_up = 0
         self.kept_positions: dict[str, KeptPositions] = {}
         #: How long a crash may take before the process ends itself; None in tests, which live in that process.
         self.kill_after_s: float | None = KILL_AFTER_S
@@ -558,6 +560,7 @@ class BusApp(faust.App):
 
     def _give_up(self) -> None:
         log.warning("drain.given_up", events=sum(acks.count for acks in self.in_flight), after_s=self._drain_limit_s)
+        self.given_up += 1
         for acks in self.in_flight:
             acks.give_up()
         consumer: Any = self.consumer

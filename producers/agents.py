@@ -1,6 +1,7 @@
 """The Faust code of the stage: the change router, and the fetchers' take-in of thin events."""
 
 import hashlib
+from functools import lru_cache
 
 from bus.burial import Burial
 from bus.captured_codec import CapturedCodec
@@ -31,7 +32,7 @@ NEW = frozenset({"c", "r"})
 
 def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs: Codecs, code_version: str) -> None:
     """Give the app one agent for each captured table of the connection's system."""
-    told = Told()
+    told_of = lru_cache(maxsize=1)(lambda _: Told())
     for table in CAPTURED:
         if table.system != connection.system:
             continue
@@ -53,7 +54,7 @@ def attach_router(app: BusApp, connection: Connection, client: GpClient, codecs:
             codecs.captured(table.source, SalesDocumentRow),
             codecs.of(table.target),
             burial,
-            told,
+            lambda: told_of(app.given_up),
         )
         attach_pipe(
             app,

@@ -1,7 +1,7 @@
 """Turns captured rows of GP's tables into thin events of the orders they belong to."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -56,7 +56,8 @@ class Told:
 
     An order is read after the commit that the event tells of, so that reading shows the transaction's other rows,
     whichever topic they come from. Their stand-in is not acknowledged before it is written: if it has to be told
-    again, that is done by whoever reads it then.
+    again, that is done by whoever reads it then. So what was told and given up unwritten must be forgotten: where two
+    processes change topics, each would hold its own event told, and both would be merged.
     """
 
     def __init__(self) -> None:
@@ -94,9 +95,11 @@ class ChangeRouter:
         captured: CapturedCodec[SalesDocumentRow],
         changes: Codec[Change],
         burial: Burial,
-        told: Told,
+        told: Callable[[], Told],
     ) -> None:
-        """Of one table; `told` is shared by the routers of a process."""
+        """Of one table; `told` is asked before each batch: the same for all routers of a process, and a new one once
+        what was in flight is given up.
+        """
         self._route = f"router/{source.name}"
         self._target = target
         self._record = record
@@ -112,25 +115,10 @@ class ChangeRouter:
         """Learn whose documents the batch's rows are parts of."""
         found = [(event, row) for event in events if (row := self._readable(event)) is not None]
         rows = [row for _, row in found]
+        # before GP answers: a batch that is given up meanwhile is not written
+        told = self._told_before()
         answers = await self._client.in_transaction(lambda gp: _resolve(gp, rows))
-        self._answers = msgspec.structs.replace(answers, stand_ins=dict(self._stand_ins(found, answers)))
-
-    def _stand_ins(self, found: Sequence[tuple[Incoming, Row]], answers: Answers) -> Iterator[tuple[Root, Incoming]]:
-        """Roots of the events that are not told themselves, with the one told for each."""
-        own: dict[DocumentId, list[tuple[Touch, Incoming]]] = {}
-        for event, row in found:
-            order = None if tells_nothing(row, answers.standing) else _order_of(row, answers)
-            if order is None:
-                continue
-            touch = (order, row.transaction, row.at)
-            if (told := self._told_before.stand_in(touch, event)) is not None:
-                yield event.root, told
-            else:
-                own.setdefault(order, []).append((touch, event))
-        for events in own.values():
-            _, last = events[-1]
-            yield from ((event.root, last) for _, event in events if event is not last)
-            self._told_before.add((touch for touch, _ in events), last)
+        self._answers = msgspec.structs.replace(answers, stand_ins=dict(_stand_ins(found, answers, told)))
 
     def transform(self, event: Incoming) -> Iterable[Outgoing]:
         """One thin event, or the outcome that says why there is none.
@@ -178,6 +166,26 @@ class ChangeRouter:
         except DecodeError:
             return None
         return row if row is not None and row.connection == self._connection else None
+
+
+def _stand_ins(
+    found: Sequence[tuple[Incoming, Row]], answers: Answers, told_before: Told
+) -> Iterator[tuple[Root, Incoming]]:
+    """Roots of the events that are not told themselves, with the one told for each."""
+    own: dict[DocumentId, list[tuple[Touch, Incoming]]] = {}
+    for event, row in found:
+        order = None if tells_nothing(row, answers.standing) else _order_of(row, answers)
+        if order is None:
+            continue
+        touch = (order, row.transaction, row.at)
+        if (told := told_before.stand_in(touch, event)) is not None:
+            yield event.root, told
+        else:
+            own.setdefault(order, []).append((touch, event))
+    for events in own.values():
+        _, last = events[-1]
+        yield from ((event.root, last) for _, event in events if event is not last)
+        told_before.add((touch for touch, _ in events), last)
 
 
 def _order_of(row: Row, answers: Answers) -> DocumentId | None:
