@@ -41,7 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._gateway: Gateway = application.gateway
         self._in_head = True
         self._in_request = False
-        #: Bytes come since the head began, and those of them that are parsed: either may be the one that floods.
+        #: Bytes come since the head or a piece of the body, and those of the head that are parsed: either may flood.
         self._raw_bytes = 0
         self._parsed_bytes = 0
         self._patience: asyncio.TimerHandle | None = None
@@ -49,7 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._held: bytearray | None = None
         self._holding: asyncio.TimerHandle | None = None
         self._source: Source | None = None
-        self._quiet_since_s = float("inf")
+        self._quiet_since_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -63,11 +63,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._raw_bytes += len(data)
+        self._raw_bytes += len(data)
         super().data_received(data)
-        # A single header that never ends reaches no callback, so it is measured from outside.
-        if self._in_head and self._raw_bytes > MOST_HEAD_BYTES:
+        # A single header that never ends, also one behind a body, reaches no callback: it is measured from outside.
+        if (self._in_head or self._in_request) and self._raw_bytes > MOST_HEAD_BYTES:
             self._refuse_head()
         # What came whole needs no timers.
         if self._in_request and self._patience is None:
@@ -110,6 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._raw_bytes = 0
         if self._held is not None:
             self._held += body
         else:
@@ -135,10 +135,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._look_again_in(self.timeout_keep_alive)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Hang up, unless something came since the timer was set."""
+        """Hang up, unless a request came since the timer was set."""
         left_s = self._quiet_since_s + self.timeout_keep_alive - self.loop.time()
-        if left_s > 0:
-            self._look_again_in(min(left_s, self.timeout_keep_alive))
+        if self._in_request or not self.cycle.response_complete:
+            self._look_again_in(self.timeout_keep_alive)
+        elif left_s > 0:
+            self._look_again_in(left_s)
         else:
             super().timeout_keep_alive_handler()
 
@@ -194,7 +196,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._holding = None
 
     def _unset_keepalive_if_required(self) -> None:
-        self._quiet_since_s = float("inf")
+        """Nothing: not all that comes is a request, and for blank lines alone no connection is kept."""
 
     def _look_again_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)

@@ -144,6 +144,15 @@ async def test_431_a_line_that_never_ends(wire: Wire, flood: bytes) -> None:
     assert refusal_of(answer) == (431, "headers_too_large")
 
 
+async def test_431_a_trailer_that_never_ends(wire: Wire) -> None:
+    head = request(b"").replace(b"content-length: 0", b"transfer-encoding: chunked")
+    parts = [b"2\r\n{}\r\n0\r\nx: ", *([b"a" * 10_000] * 30)]
+
+    answer = await wire.say(head, *parts, pause_s=0.001)
+
+    assert refusal_of(answer) == (431, "headers_too_large")
+
+
 async def test_many_small_headers_are_not_too_many_bytes_but_too_many(wire: Wire) -> None:
     lines = [f"x-{number}: y" for number in range(150)]
 
@@ -259,6 +268,22 @@ async def test_webhooks_one_after_the_other_keep_their_connection(wire: Wire) ->
     answer = await wire.say(*parts, pause_s=0.1)
 
     assert answer.count(b"HTTP/1.1 202") == 8
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"\r\n"),
+        (b"POST /webhooks/nobody HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n", b"{}"),
+    ],
+)
+async def test_what_begins_no_request_keeps_no_connection(wire: Wire, parts: tuple[bytes, bytes]) -> None:
+    configured(wire).timeout_keep_alive = 0.2  # type: ignore[assignment]  # seconds all the same
+
+    async with asyncio.timeout(5):
+        answer = await wire.say(*parts, pause_s=0.1)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_503_more_at_once_than_the_gateway_serves(wire: Wire) -> None:
