@@ -73,7 +73,8 @@ def records(document: bytes) -> tuple[Record, ...]:
     parser.StartDoctypeDeclHandler = _refuse_document_type
     try:
         parser.Parse(document, True)
-    except expat.ExpatError as error:
+    # the two others: an encoding nobody knows, or one of more than a byte a letter
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise DecodeError(f"no OData metadata: {error}") from error
     if not reader.is_metadata:
         raise DecodeError("no OData metadata: its first element is no edmx:Edmx")

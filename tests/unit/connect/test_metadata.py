@@ -138,7 +138,19 @@ def test_a_document_that_declares_entities_is_refused(declared: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"{}", b"<html>", b"<html/>", b"\xff", V4[:-20], b'<Edmx xmlns="urn:other"/>', b"<a>&f;</a>"]
+    "document",
+    [
+        b"",
+        b"{}",
+        b"<html>",
+        b"<html/>",
+        b"\xff",
+        V4[:-20],
+        b'<Edmx xmlns="urn:other"/>',
+        b"<a>&f;</a>",
+        b'<?xml version="1.0" encoding="nobodys"?><a/>',
+        b'<?xml version="1.0" encoding="shift_jis"?><a/>',
+    ],
 )
 def test_what_is_no_such_document_is_refused(document: bytes) -> None:
     with pytest.raises(DecodeError, match="no OData metadata"):
