@@ -63,7 +63,7 @@ def records(document: bytes) -> tuple[Record, ...]:
     """Every entity and complex type with fields, those of its base first; none: it names none.
 
     Raises:
-        DecodeError: it is no such document, or it declares entities.
+        DecodeError: it is no such document, it declares entities, or it has too many fields.
     """
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
@@ -151,9 +151,11 @@ class _Types:
     def _fields(self, type_: _Type) -> Iterator[Field]:
         for element, said in type_.members:
             self._left -= 1
-            if self._left > 0 and _has(element, said, "Property"):
+            if self._left < 0:
+                raise DecodeError(f"no OData metadata that is read: more than {_MOST} fields")
+            if _has(element, said, "Property"):
                 yield self._property(type_, said)
-            elif self._left > 0 and _has(element, said, "NavigationProperty"):
+            elif _has(element, said, "NavigationProperty"):
                 yield self._navigation(type_, said)
 
     def _property(self, type_: _Type, said: _Said) -> Field:

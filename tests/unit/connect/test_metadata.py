@@ -2,6 +2,7 @@
 
 import pytest
 
+from connect import metadata
 from connect.discovered import Field, Kind, Record
 from connect.metadata import records
 from errors import DecodeError
@@ -164,3 +165,10 @@ def test_types_that_are_built_on_each_other_end() -> None:
     document = b'<Edmx xmlns="%s"><Schema xmlns="%s" Namespace="N">%s</Schema></Edmx>' % (edmx, edm, types)
 
     assert [[field.name for field in each.fields] for each in records(document)] == [["b", "a"], ["a", "b"]]
+
+
+def test_more_fields_than_are_read_are_refused_and_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_MOST", 10)
+
+    with pytest.raises(DecodeError, match="more than 10 fields"):
+        records(V4)
