@@ -181,14 +181,17 @@ class BusProducer:
     def _tick(self) -> None:
         """In the loop, until there are few for a while."""
         self._looks = True
-        self._producer.poll(0)
-        self._looks = False
-        self._calm = 0 if self._under_way >= _MANY else self._calm + 1
-        self._resolve()
-        if self._calm < _CALM_TICKS and not self._closing.is_set():
-            self._loop.call_later(_TICK_S, self._tick)
-        else:
-            self._few.set()
+        try:
+            self._producer.poll(0)
+        finally:
+            # a callback that fails is told by the loop; were it the last look, nobody would poll again
+            self._looks = False
+            self._calm = 0 if self._under_way >= _MANY else self._calm + 1
+            self._resolve()
+            if self._calm < _CALM_TICKS and not self._closing.is_set():
+                self._loop.call_later(_TICK_S, self._tick)
+            else:
+                self._few.set()
 
     def _settle(self, future: asyncio.Future[Delivered], error: KafkaError | None, delivered: Delivered) -> None:
         """In whichever thread polls; many deliveries wake the loop once."""
