@@ -161,6 +161,9 @@ def drop(table: Table, key: Key, plan: acts.PlanOnly = False, yes: acts.Yes = Fa
         out().print(_plan_of(found), markup=False)
     if found.changes and not (plan or yes):
         _confirm_change()
+        # what is laid there anew is as old as the question
+        if lookups.to_drop(given, table, key) != found:
+            raise typer.BadParameter("the row changed while you were asked: look at it again")
     if not plan:
         lookups.drop(given, found)
     aside = found.aside

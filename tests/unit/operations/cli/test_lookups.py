@@ -136,13 +136,14 @@ def test_a_row_no_process_would_start_with_is_not_written(monkeypatch: pytest.Mo
 
 
 def dropped(
-    monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...], *words: str, says: str = ""
+    monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...], *words: str, says: str = "", meanwhile: str = "AIR"
 ) -> tuple[Any, list[Drop]]:
     aside = Aside(table="gp_carriers", key="DRONE", why="there is no AIR", by=by)
     row = Drop(aside=aside, message_key="gp_carriers/DRONE", instead=None, says="AIR", then="UPS GROUND")
+    looks = iter((row, msgspec.structs.replace(row, says=meanwhile)))
     done: list[Drop] = []
     monkeypatch.setattr(command, "settings", SimpleNamespace)
-    monkeypatch.setattr(lookups, "to_drop", lambda *_given: row)
+    monkeypatch.setattr(lookups, "to_drop", lambda *_given: next(looks))
     monkeypatch.setattr(lookups, "drop", lambda _settings, row: done.append(row))
     monkeypatch.setattr(acts, "is_asked", lambda: bool(says))
     return CliRunner().invoke(command.app, ["drop", "gp_carriers", "DRONE", *words], input=says), done
@@ -168,6 +169,13 @@ def test_a_row_others_map_by_is_dropped_only_where_somebody_says_so(
     told = " ".join(answer.output.split())
     assert "put aside by streams only. Everywhere else it is at work, and changes there as well" in told
     assert "from AIR to UPS GROUND." in told
+
+
+def test_a_row_that_changed_while_somebody_was_asked_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, done = dropped(monkeypatch, ("streams",), says="y\n", meanwhile="DHL")
+
+    assert (answer.exit_code, done) == (2, [])
+    assert "changed while you were asked" in answer.output
 
 
 def test_a_program_is_told_what_dropping_changes(monkeypatch: pytest.MonkeyPatch) -> None:
