@@ -12,6 +12,7 @@ from consumers.dynamics_gp.target import TARGET
 from errors import BusError, ConfigurationError, DecodeError, MappingError
 from mapping.data import DataMapping
 from mapping.differences import Difference, differences
+from mapping.messages import WrongError
 from mapping.port import Lookups
 from mapping.records import Records
 from mapping.round_trip import lost
@@ -246,7 +247,10 @@ def _parts(each: Known, path: Path) -> list[Any]:
 
 def _record(name: str, path: Path) -> Any:
     """The record of that name an example is written as."""
-    kind = Records().class_named(name)
+    try:
+        kind = Records().class_named(name)
+    except WrongError as error:
+        raise ConfigurationError(str(below_root(path)), f"is no example of {name}: {error.text}") from error
     if isinstance(kind, type) and issubclass(kind, wire.Wire):
         return wire.decode(path.read_bytes(), kind)
     return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_of_text)

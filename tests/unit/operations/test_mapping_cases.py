@@ -163,6 +163,15 @@ def test_a_file_that_is_no_such_record_is_told_by_its_name(tmp_path: Path) -> No
         mapping_cases.case(alone(tmp_path), str(path))
 
 
+def test_a_mapping_that_reads_no_record_has_no_example(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text("{}", encoding="utf-8")
+    each = alone(tmp_path, ALONE.partition("fields:")[0].replace("canonical.order.Order", "text") + "fields: {}\n")
+
+    with pytest.raises(ConfigurationError, match=r"odd\.json: is no example of text: text is no name of a record"):
+        mapping_cases.case(each, str(path))
+
+
 def test_where_an_example_belongs_is_told(tmp_path: Path) -> None:
     each = alone(tmp_path, ALONE.replace("canonical.order.Order", "canonical.address.Address").replace("order.", ""))
 
