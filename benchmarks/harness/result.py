@@ -102,13 +102,11 @@ def told(figures: Figures) -> str:
     """The figures of a run in a line."""
 
     def figure(name: str, value: float) -> str:
-        match name:
-            case "events_per_s":
-                return f"{value:9,.0f}/s" if value >= 100 else f"{value:9.3g}/s"
-            case "cpu_us_per_event":
-                return f"{value:8,.1f} us CPU/event"
-            case _:
-                return f"{name} {value:,.4g}"
+        if name == EVENTS_PER_S:
+            return f"{value:9,.0f}/s" if value >= 100 else f"{value:9.3g}/s"
+        if name == CPU_US_PER_EVENT:
+            return f"{value:8,.1f} us CPU/event"
+        return f"{name} {value:,.4g}"
 
     return "  ".join(figure(name, value) for name, value in figures.items())
 
