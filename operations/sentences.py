@@ -102,7 +102,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "no_order": ("No order is behind the document that changed, so nobody has to be told.", NOTHING),
     "stock_row_deleted": ("The item was taken off the site.", NOTHING),
     "total_of_sites": ("The row is the total of all sites, which the sites tell themselves.", NOTHING),
-    "merged": ("A later event about the same document covers it.", NOTHING),
+    "merged": ("Another event about the same document covers it.", NOTHING),
     "superseded": ("A newer state of the same record replaced it before it was sent.", NOTHING),
     "older": ("A newer version had been taken in before.", NOTHING),
     "timed_out": (
