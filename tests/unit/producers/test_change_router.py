@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -11,6 +12,7 @@ from bus.burial import Burial
 from bus.codec import Codecs
 from bus.events import Incoming, Outgoing
 from bus.registry import MemoryRegistry
+from producers import agents
 from producers.fetchers import change_router
 from producers.fetchers.change_router import ChangeRouter, Told
 from schemas import topics
@@ -237,3 +239,19 @@ async def test_what_is_told_while_its_batch_is_given_up_stands_for_nothing_later
 
     # the other event may be merged into this one by the process that reads it now
     assert await routed(Gp(), event(17, "ORD1", transaction="91"), told=lambda: told[-1]) == [("ORD1", "gp-two:ORD1")]
+
+
+def test_routers_of_a_process_share_what_is_told_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    routers: list[ChangeRouter] = []
+    monkeypatch.setattr(agents, "attach_pipe", lambda *_, look_up, **__: routers.append(look_up.__self__))
+    app = SimpleNamespace(given_up=0)
+    company = SimpleNamespace(name="gp-two", system="dynamics-gp")
+    agents.attach_router(cast("Any", app), cast("Any", company), cast("Any", Gp()), CODECS, "")
+
+    before = [router._told_before() for router in routers]
+    app.given_up += 1
+    after = [router._told_before() for router in routers]
+
+    assert len(routers) > 1
+    assert all(each is before[0] for each in before)
+    assert all(each is after[0] and each is not before[0] for each in after)
