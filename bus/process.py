@@ -1,6 +1,8 @@
 """Running a worker to the right exit code; for every process, without importing what only agents need."""
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -16,10 +18,14 @@ EXIT_STOPPED = 0
 EXIT_FAILED = 1
 #: New objects before the collector looks at the young ones, young looks before middle ones, middle before all.
 COLLECT_EVERY = (5_000, 20, 20)
+#: glibc's name for the size from which a buffer is a mapping of its own.
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 512 * 1024
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run on uvloop; a refusal to start is one line that names the setting."""
+    give_back_large_buffers()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main())
@@ -45,3 +51,13 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_EVERY)
+
+
+def give_back_large_buffers() -> None:
+    """Have what was fetched in one go return to the system when it is freed.
+
+    By itself glibc raises the size from which it does so to the largest buffer it has met, up to 32 MiB; between small
+    objects that live longer such holes stay, and a worker that catches up grows. Other libraries decide for themselves.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
