@@ -12,6 +12,7 @@ from typing import Final
 
 from benchmarks.harness import peers
 from benchmarks.harness.rounds import say
+from operations import processes
 from operations.stack.settings import REPOSITORY_ROOT
 
 HERE: Final = Path(__file__).parent
@@ -37,6 +38,8 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := [name for name in given.questions if not _script(name).exists()]:
         parser.error(f"there is no question {', '.join(unknown)}: {', '.join(_there())}")
+    if processes.running(REPOSITORY_ROOT):
+        parser.error("the bus runs here and would be measured, too: `./towpath stop` first")
     begun = time.monotonic()
     failed = [name for name in given.questions or _there() if not _asked(name, quick=given.quick)]
     if not given.quick:

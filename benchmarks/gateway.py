@@ -35,7 +35,7 @@ READY_WITHIN_S: Final = 30.0
 def main() -> int:
     """Measure, print, write; 1 where a ratio is not what is wanted."""
     asked = ask(__doc__)
-    webhooks = 4_000 if asked.quick else 30_000
+    webhooks = 12_000 if asked.quick else 30_000
     steady = 400 if asked.quick else 4_000
     with bus_apart(stack()) as apart:
         contenders = {

@@ -177,7 +177,8 @@ def _stand_ins(
         order = None if tells_nothing(row, answers.standing) else _order_of(row, answers)
         if order is None:
             continue
-        touch = (order, row.transaction, row.at)
+        # what a snapshot reads is named by a transaction that need not have written it
+        touch = (order, "" if row.snapshot else row.transaction, row.at)
         if (told := told_before.stand_in(touch, event)) is not None:
             yield event.root, told
         else:

@@ -65,6 +65,7 @@ def event(
     table: str = "SOP10200",
     transaction: str = "",
     at: datetime = NOW,
+    snapshot: bool = False,
 ) -> Incoming:
     content = SalesDocumentRow(SOPTYPE=kind, SOPNUMBE=number)
     row: Captured[SalesDocumentRow] = Captured(
@@ -75,6 +76,7 @@ def event(
         table=table,
         at=at,
         transaction=transaction,
+        snapshot=snapshot,
     )
     value = msgspec.json.encode(row)
     return Incoming(
@@ -200,6 +202,15 @@ async def test_transactions_of_one_name_are_told_apart_by_their_moment() -> None
     restored = event(17, "ORD1", transaction="91", at=NOW + timedelta(days=1))
 
     assert await routed(Gp(), restored, told=told) == [("ORD1", "gp-two:ORD1")]
+
+
+async def test_a_row_of_a_snapshot_is_told_whatever_transaction_it_names() -> None:
+    told = Told()
+    await routed(Gp(), event(7, "ORD1", table="SOP10100", transaction="91"), told=told)
+
+    # changed while nothing was captured, it would never be read
+    found = event(17, "ORD1", op="r", transaction="91", snapshot=True)
+    assert await routed(Gp(), found, told=told) == [("ORD1", "gp-two:ORD1")]
 
 
 async def test_rows_of_transactions_without_a_name_are_each_told() -> None:
