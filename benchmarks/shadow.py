@@ -26,7 +26,7 @@ from bus.codec import Codecs
 from bus.producer import BusProducer
 from bus.registry import Registry
 from bus.settings import ROOT, Settings, demo
-from operations import read_topics
+from operations import read_topics, topics
 from operations.offsets import admin_of, describe
 from operations.shadow_run import shadow
 from operations.stack.addresses import from_environment
@@ -50,7 +50,7 @@ def main() -> int:
     settings = msgspec.structs.replace(demo(), kafka=addresses.kafka, registry=addresses.registry)
     topic = msgspec.structs.replace(CLARITY_ORDERS, name=f"benchmark-{uuid.uuid4().hex[:8]}")
     admin = admin_of(settings.kafka)
-    admin.create_topics([NewTopic(topic.name, topic.partitions, 1)])[topic.name].result()
+    topics.create(admin, [NewTopic(topic.name, topic.partitions, 1)])
     try:
         asyncio.run(_fill(settings, topic, told.events))
         since = datetime.now(UTC) - timedelta(hours=1)

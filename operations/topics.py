@@ -1,9 +1,10 @@
 """Topics and schemas brought to what `schemas/topics.py` says, and shown as they are; nothing else creates them."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its __init__ re-exports without saying so
     AdminClient,
     AlterConfigOpType,
@@ -17,11 +18,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its __init_
 from bus.registry import Registry
 from bus.settings import Settings
 from bus.verify import uuid_of
-from errors import ConfigurationError, FatalError
+from errors import ConfigurationError, FatalError, RetryableError
 from operations.offsets import TopicPlaces, admin_of, away, ends, starts
 from schemas.topics import TOPICS, Cleanup, Topic, avro_schema, heartbeats
 
-TIMEOUT_S = 30.0
+TIMEOUT_S, LOOKED_AGAIN_S = 30.0, 0.02
 #: Connect and the converter write their own schemas under these topics; we only say how far they may drift.
 FOREIGN_SUBJECTS = ("key", "value")
 
@@ -98,6 +99,36 @@ def apply(settings: Settings, replication: int = 1) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def create(admin: AdminClient, asked: Sequence[NewTopic]) -> None:
+    """Make topics. Kafka says "made" before it can be asked about them: this returns when all partitions have a leader.
+
+    Raises:
+        FatalError: a topic cannot be made; it exists, for one.
+        RetryableError: the broker does not answer, or a partition found no leader within 30 s.
+    """
+    for name, future in admin.create_topics(list(asked), operation_timeout=TIMEOUT_S).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise FatalError("topics.create", f"{name}: {error.args[0].str()}", topic=name) from error
+    until = time.monotonic() + TIMEOUT_S
+    while without := [each.topic for each in asked if not _is_led(admin, each)]:
+        if time.monotonic() > until:
+            raise RetryableError("kafka.away", f"no leader yet for partitions of: {', '.join(without)}")
+        time.sleep(LOOKED_AGAIN_S)
+
+
+def _is_led(admin: AdminClient, asked: NewTopic) -> bool:
+    try:
+        described = admin.describe_topics(TopicCollection([asked.topic]), request_timeout=TIMEOUT_S)[asked.topic]
+        partitions = described.result().partitions
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return False
+        raise away(error) from error
+    return len(partitions) == asked.num_partitions and all(each.leader for each in partitions)
+
+
 def states(settings: Settings) -> tuple[TopicState, ...]:
     """Every topic of the deployment as the broker has it."""
     topics = wanted(settings)
@@ -146,18 +177,13 @@ def _create(
     missing = [topic for topic in topics if topic.name not in there]
     if not missing:
         return []
-    futures = admin.create_topics(
+    create(
+        admin,
         [
             NewTopic(topic.name, topic.partitions, replication, config=settings_of(topic, replication))
             for topic in missing
         ],
-        operation_timeout=TIMEOUT_S,
     )
-    for name, future in futures.items():
-        try:
-            future.result()
-        except KafkaException as error:
-            raise FatalError("topics.create", f"{name}: {error.args[0].str()}", topic=name) from error
     return [Change(topic=topic.name, what="created", detail=f"{topic.partitions} partitions") for topic in missing]
 
 

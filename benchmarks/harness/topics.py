@@ -8,9 +8,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.harness.processes import wait_until
-from errors import RetryableError
 from operations.offsets import TopicPlaces, admin_of, committed, describe, ends
+from operations.topics import create
 
 
 class Topics:
@@ -26,9 +25,8 @@ class Topics:
         """A new, empty topic whose partitions all have their leader; its name."""
         name = f"benchmark.{what}.{uuid.uuid4().hex[:8]}"
         settings = {"message.timestamp.type": "LogAppendTime", **(config or {})}
-        self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result()
+        create(self.admin, [NewTopic(name, partitions, 1, config=settings)])
         self._made.append(name)
-        wait_until(lambda: self._has_leaders(name), f"leaders of {name}", within_s=60)
         return name
 
     def drop(self, *names: str) -> None:
@@ -56,12 +54,6 @@ class Topics:
         for future in self.admin.delete_consumer_groups([group]).values():
             with contextlib.suppress(Exception):
                 future.result()
-
-    def _has_leaders(self, name: str) -> bool:
-        try:
-            return len(ends(self.admin, {name: self._place(name)})) > 0
-        except (RetryableError, KeyError):  # it is known, and not yet everywhere
-            return False
 
     def _place(self, name: str) -> TopicPlaces:
         if name not in self._places:

@@ -38,7 +38,7 @@ from delivery.migrate import migrate, schema_of
 from errors import RetryableError
 from operations.processes import states
 from operations.stack.addresses import Addresses
-from operations.topics import apply
+from operations.topics import apply, create
 from producers.gateway.app import Application, Gateway, Limits
 from producers.gateway.memory import StoreMemory
 from producers.gateway.sources import source
@@ -76,22 +76,7 @@ class OwnTopics:
 
     def create(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.kafka})
-        made = admin.create_topics([NewTopic(self.prefix + topic.name, topic.partitions, 1) for topic in WRITTEN])
-        for future in made.values():
-            future.result()
-        for topic in WRITTEN:
-            self._wait_for_leaders(self.prefix + topic.name)
-
-    def _wait_for_leaders(self, name: str) -> None:
-        until = time.monotonic() + DEADLINE_S
-        while True:
-            try:
-                look_at(self.kafka, name)
-            except RetryableError:
-                assert time.monotonic() < until, name
-                time.sleep(0.05)
-            else:
-                return
+        create(admin, [NewTopic(self.prefix + topic.name, topic.partitions, 1) for topic in WRITTEN])
 
     def delete(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.kafka})

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Top
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # re-exported without saying so
 
 from operations.stack.addresses import Addresses
+from operations.topics import create
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKER = Path(__file__).with_name("pattern_worker.py")
@@ -34,15 +35,14 @@ class Place:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def create(self) -> None:
-        made = self.admin.create_topics(
+        create(
+            self.admin,
             [
                 NewTopic(self.source, PARTITIONS, 1),
                 NewTopic(self.target, PARTITIONS, 1),
                 NewTopic(self.dead, PARTITIONS, 1, config={"max.message.bytes": str(8 * 1024 * 1024)}),
-            ]
+            ],
         )
-        for future in made.values():
-            future.result()
 
     def start(self, **told: Any) -> subprocess.Popen[bytes]:
         given = {

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # re-exported without saying so
 
 from bus.faust_app import BusApp
@@ -14,6 +14,7 @@ from bus.recreated import watch_topics
 from bus.verify import topic_ids
 from errors import FatalError
 from operations.stack.addresses import Addresses
+from operations.topics import create
 from tests.suites.agents import PARTITIONS, AgentsSuite, Written, copy, holds, piped, truth, until
 
 
@@ -26,9 +27,7 @@ class KafkaCluster:
         self._admin = AdminClient({"bootstrap.servers": kafka})
 
     def create(self) -> None:
-        topics = [NewTopic(name, PARTITIONS, 1) for name in (self.source, self.target, self.dead)]
-        for future in self._admin.create_topics(topics).values():
-            future.result()
+        create(self._admin, [NewTopic(name, PARTITIONS, 1) for name in (self.source, self.target, self.dead)])
 
     def delete(self) -> None:
         for future in self._admin.delete_topics([self.source, self.target, self.dead]).values():
@@ -77,9 +76,9 @@ class KafkaCluster:
         deadline = time.monotonic() + 20
         while True:  # the name is free only when all brokers have let it go
             try:
-                self._admin.create_topics([NewTopic(self.source, PARTITIONS, 1)])[self.source].result()
+                create(self._admin, [NewTopic(self.source, PARTITIONS, 1)])
                 return
-            except KafkaException:
+            except FatalError:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 

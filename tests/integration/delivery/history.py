@@ -1,7 +1,6 @@
 """A topic whose events were all taken in and delivered, and a shelf they were delivered to; for tests of replays."""
 
 import json
-import time
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from delivery.replay_reading import Origin
 from delivery.states import Kind, Repeats, State
 from delivery.store import Store
 from errors import DecodeError
+from operations.topics import create
 from schemas.types import root_of
 from tests.integration.delivery.rows import QUEUE
 
@@ -43,10 +43,8 @@ class Past:
     def make(cls, kafka: str) -> "Past":
         topic = f"replay-{uuid.uuid4().hex[:8]}"
         admin = AdminClient({"bootstrap.servers": kafka})
-        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
-        while topic not in (known := topic_ids(kafka, [topic])):
-            time.sleep(0.05)  # a topic that was made is not known at once
-        return cls(kafka, topic, known[topic])
+        create(admin, [NewTopic(topic, PARTITIONS, 1)])
+        return cls(kafka, topic, topic_ids(kafka, [topic])[topic])
 
     def remove(self) -> None:
         self._admin.delete_topics([self.topic])[self.topic].exception()

@@ -19,6 +19,7 @@ from operations.census import Counted
 from operations.offsets import admin_of, describe
 from operations.projection import census as kept
 from operations.projection import migrate, tables
+from operations.topics import create
 from producers.pollers.rounds import Listed
 from tests.integration.operations.test_standing import Books
 
@@ -26,7 +27,7 @@ from tests.integration.operations.test_standing import Books
 def test_nothing_is_missing_before_the_projector_has_read_what_lies_on_the_topics(settings: Settings) -> None:
     name = f"test-{uuid.uuid4().hex[:8]}"
     admin = admin_of(settings.kafka)
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    create(admin, [NewTopic(name, 1, 1)])
     try:
         producer = Producer({"bootstrap.servers": settings.kafka})
         producer.produce(name, b"arrived")

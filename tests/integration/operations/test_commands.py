@@ -11,6 +11,7 @@ from bus.settings import Settings
 from operations import commands
 from operations.offsets import admin_of, describe
 from operations.projection import migrate, tables
+from operations.topics import create
 from schemas.topics import OUTCOMES
 
 
@@ -18,7 +19,7 @@ def test_outcomes_the_projector_has_not_read_are_counted(settings: Settings, mon
     name = f"test-{uuid.uuid4().hex[:8]}"
     monkeypatch.setattr(commands, "OUTCOMES", msgspec.structs.replace(OUTCOMES, name=name))
     admin = admin_of(settings.kafka)
-    admin.create_topics([NewTopic(name, 2, 1)])[name].result()
+    create(admin, [NewTopic(name, 2, 1)])
     try:
         producer = Producer({"bootstrap.servers": settings.kafka})
         for partition in (0, 0, 1):

@@ -16,6 +16,7 @@ from operations import dead_letters
 from operations.offsets import admin_of
 from operations.projection.letters import DeadLetterTold
 from operations.stack.addresses import Addresses
+from operations.topics import create
 from operations.trace import trace
 from schemas.topics import DEAD_LETTERS
 
@@ -25,7 +26,7 @@ def topic(stack: Addresses) -> Iterator[str]:
     """A topic with one record."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     admin = admin_of(stack.kafka)
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    create(admin, [NewTopic(name, 1, 1)])
     producer = Producer({"bootstrap.servers": stack.kafka})
     producer.produce(name, b"the only one")
     assert producer.flush(30) == 0

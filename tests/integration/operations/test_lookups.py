@@ -38,9 +38,7 @@ def some_topics(without_books: Settings) -> Iterator[list[Topic]]:
     mark = uuid.uuid4().hex[:8]
     made = [msgspec.structs.replace(LOOKUPS, name=f"test-{mark}-{number}.lookups.v1") for number in range(MOST_TESTS)]
     admin = admin_of(without_books.kafka)
-    asked = [NewTopic(each.name, 1, 1, config=topics.settings_of(each, 1)) for each in made]
-    for future in admin.create_topics(asked).values():
-        future.result()
+    topics.create(admin, [NewTopic(each.name, 1, 1, config=topics.settings_of(each, 1)) for each in made])
     try:
         yield list(made)
     finally:

@@ -38,6 +38,7 @@ from operations.readers import Routed
 from operations.recount import recount
 from operations.stack.addresses import Addresses
 from operations.stack.settings import REPOSITORY_ROOT
+from operations.topics import create
 from schemas import topics
 from schemas.bus.change import Change
 from schemas.bus.cross_reference import CrossReference
@@ -177,9 +178,7 @@ def world(stack: Addresses) -> Iterator[World]:
     prefix = f"test-{uuid.uuid4().hex[:8]}"
     scope = scope_of(prefix)
     admin = admin_of(stack.kafka)
-    made = admin.create_topics([NewTopic(topic.name, PARTITIONS, 1) for topic in scope.topics])
-    for future in made.values():
-        future.result()
+    create(admin, [NewTopic(topic.name, PARTITIONS, 1) for topic in scope.topics])
     registry = Registry(stack.registry)
     for topic in scope.topics:
         if topic.record is not None:

@@ -51,9 +51,7 @@ class World:
             topics._register(self.registry, topic)
         self.codecs = Codecs(self.registry)
         admin = admin_of(settings.kafka)
-        made = [NewTopic(topic.name, 1, 1) for topic in (self.source, self.target)]
-        for future in admin.create_topics(made).values():
-            future.result()
+        topics.create(admin, [NewTopic(topic.name, 1, 1) for topic in (self.source, self.target)])
         self.ids = {name: each.topic_id for name, each in describe(admin, [self.source.name, self.target.name]).items()}
 
     def fill(self) -> None:

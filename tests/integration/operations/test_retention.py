@@ -9,6 +9,7 @@ from operations import findings
 from operations.offsets import admin_of, committed, describe, ends, starts
 from operations.readers import Reader
 from operations.stack.addresses import Addresses
+from operations.topics import create
 from operations.unread import Log, lost
 
 
@@ -26,7 +27,7 @@ def log_of(kafka: str, topic: str, group: str) -> Log:
 def test_records_deleted_before_a_group_read_them_are_told_until_it_goes_on(stack: Addresses) -> None:
     topic = group = f"test-{uuid.uuid4().hex[:8]}"
     admin = admin_of(stack.kafka)
-    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result()
+    create(admin, [NewTopic(topic, 2, 1)])
     producer = Producer({"bootstrap.servers": stack.kafka})
     for number in range(10):
         producer.produce(topic, b"value", partition=number % 2)

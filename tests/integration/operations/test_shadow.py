@@ -35,7 +35,7 @@ def recorded(given: Settings) -> Iterator[Topic]:
     """Five orders, one of them without a body that can be read, and one without its lines."""
     topic = msgspec.structs.replace(CLARITY_ORDERS, name=f"test-{uuid.uuid4().hex[:8]}")
     admin = admin_of(given.kafka)
-    admin.create_topics([NewTopic(topic.name, topic.partitions, 1)])[topic.name].result()
+    topics.create(admin, [NewTopic(topic.name, topic.partitions, 1)])
     with closing(Registry(given.registry)) as registry:
         topics._register(registry, CLARITY_ORDERS)
         codec = Codecs(registry).of(CLARITY_ORDERS)

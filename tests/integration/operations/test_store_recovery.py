@@ -39,6 +39,7 @@ from operations import stores
 from operations.readers import Reader
 from operations.stack.addresses import Addresses
 from operations.stack.settings import REPOSITORY_ROOT
+from operations.topics import create
 from schemas import topics
 from schemas.bus.command import Act, Command
 from schemas.topics import Topic, avro_schema
@@ -183,8 +184,7 @@ def world(stack: Addresses, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     registry = Registry(stack.registry)
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     made = [NewTopic(each.name, each.partitions, 1) for each in own.values()] + [NewTopic(source, PARTITIONS, 1)]
-    for future in admin.create_topics(made).values():
-        future.result()
+    create(admin, made)
     for each in own.values():
         assert each.record is not None
         registry.register(f"{each.name}-value", avro_schema(each.record))

@@ -20,6 +20,7 @@ from operations.stack.parts import PartName
 from operations.stack.places import Places
 from operations.stack.settings import PortName, StackSettings, load
 from operations.stack.state import StackState
+from operations.topics import create
 
 # whoever gives addresses in the environment has another stack, and maybe no room for this one
 pytestmark = [
@@ -115,8 +116,7 @@ def test_data_outlives_down_and_no_process_does(settings: StackSettings, running
         connection.execute("CREATE TABLE mooring (place text)")
         connection.execute("INSERT INTO mooring VALUES (%s)", ["km 7"])
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": running.kafka})
-    for made in admin.create_topics([NewTopic("mooring.v1", 1, 1)]).values():
-        made.result(30)
+    create(admin, [NewTopic("mooring.v1", 1, 1)])
     subject = f"{running.registry}/subjects/mooring.v1-value"
     httpx.post(f"{subject}/versions", json={"schema": '"string"'}, timeout=30).raise_for_status()
 
