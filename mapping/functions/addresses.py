@@ -5,12 +5,13 @@ the same text gives the same parts, and what cannot be told for sure is refused.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from mapping.functions.countries import country_code, folded, is_country, is_state, postal_data, state_code
+from mapping.functions.countries import country_code, country_in_address, folded, is_state, postal_data, state_code
 from mapping.functions.faults import FunctionError, length, shown
 
 _TEXT_LIMIT = 500
@@ -21,6 +22,8 @@ _STATE_WORDS = 6
 #: Letters of the longest abbreviation of a state, and of any in a postal code together.
 _ABBREVIATION = 3
 _POSTAL_LETTERS = 4
+#: Digits of the longest number that is part of a city: Dublin 24, Praha 10.
+_CITY_DIGITS = 2
 #: Where a country's post asks for nothing more.
 _PLAIN_FORMAT = "%N%n%O%n%A%n%Z %C"
 
@@ -41,7 +44,9 @@ class ParsedAddress(msgspec.Struct, frozen=True):
 def parse_address(text: str, country: str) -> ParsedAddress:
     """An address in one text, parts divided by commas or line ends, in its components.
 
-    The country is the one meant where the text names none. Refused when city and street cannot be told apart.
+    The country is the one meant where the text names none; it is known by its English name, its codes in capitals, and
+    its name in the languages of the country meant. Refused when city and street cannot be told apart, and when a number
+    or an unknown state stands where the city should.
 
     Example:
         parse_address("400 Harbour Road, Suite 12, Austin, TX 78701", "US").city == "Austin"
@@ -52,17 +57,24 @@ def parse_address(text: str, country: str) -> ParsedAddress:
         raise FunctionError(f"the address has {len(text)} characters, more than {_TEXT_LIMIT}")
     code = country_code(country)
     parts = [" ".join(part.split()) for part in text.replace("\n", ",").split(",") if part.strip()]
-    if parts and _names_country(parts[-1], code):
-        code = country_code(parts.pop())
+    if len(parts) > 1 and (named := _country_named(parts[-1], code)):
+        code = named
+        parts.pop()
     if not parts:
         raise FunctionError("the address is empty")
-    rest, postal = _take_postal_code(parts, code)
-    rest, state = _take_state(rest, code)
+    before, postal = _take_postal_code(parts, code)
+    rest, state = _take_state(before, code)
     if not rest:
         raise FunctionError("the address has no city before its state and postal code")
     *lines, city = rest
-    if not lines and _is_street(city):
+    # `Broadway, New York`: a street in a city called as its state is, or a city in that state
+    is_state_alone = len(before) > len(rest) and len(before[-1]) > _ABBREVIATION
+    if not lines and (_is_street(city) or is_state_alone):
         raise FunctionError("no comma or line end between street and city: they cannot be told apart")
+    if lines and _is_no_city(city):
+        raise FunctionError(
+            "where the city should stand is a number or an unknown state: write `street, city, state postal code`"
+        )
     return ParsedAddress(lines=tuple(lines), city=city, state=state, postal_code=postal, country=code)
 
 
@@ -112,11 +124,15 @@ def address_lines(
     return tuple(line for part in made for line in part.split("\n") if line)
 
 
-def _names_country(part: str, country: str) -> bool:
-    """Whether the last part is a country; `CA` and `Georgia` are states where the address is American."""
-    if "S" in _fields(postal_data(country)) and is_state(part, country):
-        return False
-    return is_country(part) and (len(folded(part)) > 3 or country_code(part) == country)
+def _country_named(part: str, meant: str) -> str | None:
+    """The country that the last part is; `CA` and `Georgia` are states where the address is American."""
+    code = country_in_address(part, meant)
+    if len(folded(part)) > _ABBREVIATION:
+        is_meant_as_state = code != meant and "S" in _fields(postal_data(meant)) and is_state(part, meant)
+    else:
+        # `Bern, BE` is not in Belgium
+        is_meant_as_state = is_state(part, meant) or not (part.isupper() or code == meant)
+    return None if is_meant_as_state else code
 
 
 def _fields(data: dict[str, Any]) -> list[str]:
@@ -160,11 +176,18 @@ def _is_street(part: str) -> bool:
     return any("0" <= c <= "9" for c in part)
 
 
+def _is_no_city(part: str) -> bool:
+    """Whether a part begins with a number, has one as long as postal codes are, or is an abbreviation."""
+    numbers = sum("0" <= c <= "9" for c in part)
+    return "0" <= part[0] <= "9" or numbers > _CITY_DIGITS or (len(part) == 2 and part.isascii() and part.isupper())
+
+
 def _splits(part: str) -> Iterator[tuple[str, str]]:
     """The last part as city and state, the longest state first."""
     words = part.split()
     for start in range(max(len(words) - _STATE_WORDS, 0), len(words)):
-        yield " ".join(words[:start]), " ".join(words[start:])
+        # `Torino (TO)`
+        yield " ".join(words[:start]), " ".join(words[start:]).strip("()")
     for mark in ("-", "/"):
         head, found, tail = part.rpartition(mark)
         if found:
@@ -172,7 +195,8 @@ def _splits(part: str) -> Iterator[tuple[str, str]]:
 
 
 def _postal(text: str, country: str) -> str | None:
-    plain = " ".join(text.upper().split())
+    # full-width digits are digits
+    plain = " ".join(unicodedata.normalize("NFKC", text[: _POSTAL_LIMIT + 1]).upper().split())
     data = postal_data(country)
     if not plain or len(plain) > _POSTAL_LIMIT or re.search(rf"[A-Z]{{{_POSTAL_LETTERS + 1}}}", plain):
         return None
@@ -181,9 +205,9 @@ def _postal(text: str, country: str) -> str | None:
     signs = "".join(c for c in plain if c.isalnum())
     for example in str(data.get("zipex", "")).split(","):
         shaped = _shaped(signs, example.strip().upper())
-        if shaped and re.fullmatch(data["zip"], shaped):
+        if shaped and re.fullmatch(data["zip"], shaped, re.ASCII):
             return shaped
-    if re.fullmatch(data["zip"], plain):
+    if re.fullmatch(data["zip"], plain, re.ASCII):
         return plain
     # `A-1010`: the country's sign for cars before it
     letters, hyphen, code = plain.partition("-")
@@ -205,7 +229,7 @@ def _line(pattern: str, values: dict[str, str]) -> str:
     made, waiting = "", ""
     for piece in re.split("(%.)", pattern):
         if not piece.startswith("%"):
-            waiting += piece
+            waiting = waiting.rstrip() + piece
             continue
         value = values.get(piece[1], "")
         if value:

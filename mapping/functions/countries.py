@@ -101,6 +101,11 @@ def state_name(state: str, country: str) -> str:
     return _states(country_code(country))[0][state_code(state, country)]
 
 
+def country_in_address(name: str, meant: str) -> str | None:
+    """Code of the country that an address names: in English, by a code, or as those in the country meant call it."""
+    return next((code for each in ("en", *_languages(meant)) if (code := _country(name, each)) is not None), None)
+
+
 def known() -> Iterable[str]:
     """Codes of all countries, and their usual names."""
     return (*_iso(), *_names("en").values())
@@ -151,6 +156,17 @@ def _is_country(code: str) -> bool:
 
 
 @cache
+def _languages(country: str) -> tuple[str, ...]:
+    """Languages of a country as CLDR knows them, the usual one first."""
+    from babel import Locale  # noqa: PLC0415 - see the module
+    from babel.languages import get_official_languages  # noqa: PLC0415 - see the module
+    from babel.localedata import exists  # noqa: PLC0415 - see the module
+
+    found = get_official_languages(country, de_facto=True)
+    return tuple(str(Locale.parse(each)) for each in found if exists(each))
+
+
+@cache
 def _iso() -> dict[str, Any]:
     import pycountry  # noqa: PLC0415 - see the module
 
@@ -191,6 +207,9 @@ _ALSO = {
     "holland": "NL",
     "czech republic": "CZ",
     "turkey": "TR",
+    "uae": "AE",
+    "vatican": "VA",
+    "palestine": "PS",
     "ivory coast": "CI",
     "macedonia": "MK",
     "swaziland": "SZ",

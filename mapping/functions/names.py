@@ -72,6 +72,10 @@ def split_name(name: str) -> PersonName:
     family, comma, given = bounded(name).partition(",")
     if comma and given.strip(" .").casefold() in _SUFFIXES:
         family, comma, given = f"{family} {given}", "", ""
+    # `King, Jr., Martin Luther`
+    generation, second, names_behind = given.partition(",")
+    if second and generation.strip(" .").casefold() in _SUFFIXES:
+        given = f"{names_behind} {generation}"
     words, suffix = _suffix(family.split())
     if comma:
         of_given, behind = _suffix(["", *given.split()])
@@ -87,7 +91,8 @@ def split_name(name: str) -> PersonName:
         )
     title, words = _title(words)
     start = max(len(words) - 1, 0)
-    while start > 1 and words[start - 1].casefold() in _PARTICLES:
+    # `van der Berg` is a family's name alone, and Al Gore's first name is no particle
+    while start and words[start - 1].casefold() in _PARTICLES and (start > 1 or words[0].islower()):
         start -= 1
     first, middle = "".join(words[:1] if start else []), words[1:start]
     return PersonName(first=first, middle=" ".join(middle), last=" ".join(words[start:]), suffix=suffix, title=title)

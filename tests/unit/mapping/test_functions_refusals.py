@@ -85,6 +85,11 @@ def test_what_cannot_be_done_is_refused(name: str, given: list[Any], reason: str
         ("phone", ["Maren Okonjo", "US"]),
         ("parse_address", ["400 Harbour Road Okonjo TX 78701", "US"]),
         ("parse_address", ["TX 78701 Okonjo Maren 12", "US"]),
+        ("parse_address", ["12 Okonjo St, Maren, ZZ 62704", "US"]),
+        ("parse_address", ["12 Okonjo St, Maren, IL 6270", "US"]),
+        ("parse_address", ["Okonjo 018956, 10 Maren Boulevard", "SG"]),
+        ("parse_address", ["Okonjo Street, Dublin, D01 F5P2", "IE"]),
+        ("parse_address", ["Maren 3, Okonjo, BY", "DE"]),
     ],
 )
 def test_a_refusal_shows_nothing_of_a_person(name: str, given: list[Any]) -> None:
@@ -126,6 +131,14 @@ def test_a_refusal_shows_nothing_of_a_person(name: str, given: list[Any]) -> Non
         ("Calle Mayor 5, 28013 Madrid", "ES", (("Calle Mayor 5",), "Madrid", "M", "28013")),
         ("5 Main St, New York", "US", (("5 Main St",), "New York", "NY", "")),
         ("3 Abbey St, Dublin 2, D02 AF30", "IE", (("3 Abbey St",), "Dublin 2", "", "D02 AF30")),
+        ("Unter den Linden 1\n10117 Berlin\nDeutschland", "DE", (("Unter den Linden 1",), "Berlin", "", "10117")),
+        ("Wetstraat 16, 1000 Brussel, Belgique", "BE", (("Wetstraat 16",), "Brussel", "", "1000")),
+        ("Bundesplatz 3, 3003 Bern, Schweiz", "AT", (("Bundesplatz 3",), "Bern", "", "3003")),
+        ("350 5th Ave, New York, NY 10118, USA", "DE", (("350 5th Ave",), "New York", "NY", "10118")),
+        ("1 High St, Oxford OX1 1AA, UK", "US", (("1 High St",), "Oxford", "", "OX1 1AA")),
+        ("Calle 5, Ciudad de México, CDMX, 06000, Mexico", "MX", (("Calle 5",), "Ciudad de México", "CMX", "06000")),
+        ("Via Po 1, 10124 Torino (TO)", "IT", (("Via Po 1",), "Torino", "TO", "10124")),
+        ("1-1 Chiyoda, Chiyoda-ku, １００-８１１１", "JP", (("1-1 Chiyoda",), "Chiyoda-ku", "", "100-8111")),
     ],
 )
 def test_an_address_is_taken_apart_as_its_country_writes_it(text: str, country: str, parts: Any) -> None:
@@ -149,9 +162,21 @@ def test_an_address_is_taken_apart_as_its_country_writes_it(text: str, country: 
         ("Okonjo, Prof. Dr. Maren A.", "Maren", "A.", "Okonjo", ""),
         ("Ms. Lee", "", "", "Lee", ""),
         ("Dr", "", "", "Dr", ""),
+        ("van der Heide", "", "", "van der Heide", ""),
+        ("Al Public", "Al", "", "Public", ""),
+        ("Public, Jr., John Q.", "John", "Q.", "Public", "Jr."),
     ],
 )
 def test_a_name_is_taken_apart(text: str, first: str, middle: str, last: str, suffix: str) -> None:
     name = call("split_name", text)
 
     assert (name.first, name.middle, name.last, name.suffix) == (first, middle, last, suffix)
+
+
+def test_digits_of_other_scripts_are_no_postal_code_but_full_width_ones() -> None:
+    assert call("is_postal_code", "١٢٣٤٥", "US") is False
+    assert call("postal_code", "１２３４５", "US") == "12345"
+
+
+def test_a_label_has_one_blank_where_a_part_is_missing() -> None:
+    assert call("address_lines", ["400 Harbour Road"], "Austin", "", "78701", "US")[-1] == "Austin, 78701"
