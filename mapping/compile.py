@@ -143,7 +143,8 @@ class _Compiler:
         known = dict(functions)
         for rule in self.spec.rules:
             if rule.text not in rules:
-                self.told.say(rule, f"there is no rule {rule.text}", nearest(rule.text, rules))
+                write = nearest(rule.text, rules) or "say it as an expression, or as a part under `parts:`"
+                self.told.say(rule, f"there is no rule {rule.text}", write)
                 continue
             with self.told.about(rule):
                 known[rule.text] = function_of(rule.text, rules[rule.text])

@@ -196,6 +196,8 @@ class Parsed:
                 raise self.wrong(node, f"{name} is no name", f'write ["{name}"] for a field called so')
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
                 # Python folds look-alikes of letters into letters before this is asked
+                if name.isascii() and name not in self.text:
+                    raise self.wrong(node, f"{name} is written with letters that only look so", f"write {name}")
                 if not _NAME.fullmatch(name):
                     raise self.wrong(
                         node, f"{name} is no name", "names are Latin letters, digits and _, a letter first"

@@ -79,7 +79,9 @@ class Document:
             self.text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise BrokenMappingError([Message(file=file, line=line, column=1, text="not UTF-8 text")]) from error
+            raise BrokenMappingError(
+                [Message(file=file, line=line, column=1, text="not UTF-8 text", write="save it as UTF-8")]
+            ) from error
         self.root = self._composed()
 
     def message(self, offset: int, text: str, write: str = "") -> Message:
@@ -220,4 +222,7 @@ def unknown_key(document: Document, key: Scalar, known: tuple[str, ...], where: 
     """Said of a key that means nothing where it stands."""
     _, write = other_languages.key(key.text, known)
     said = f"write {write}" if write else nearest(key.text, known)
+    if (plain := " ".join(key.text.split())) != key.text:
+        # blanks that YAML takes for letters
+        said = f"write plain blanks: {plain}"
     return document.message(key.start, f"{key.text} means nothing {where}", said)

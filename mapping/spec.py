@@ -54,9 +54,9 @@ REQUIRE_KEYS = {
 STATUS_KEYS = {
     "values": "From what the source says to what the target says.",
     "otherwise": "What any other value becomes; left out: it is refused.",
-    "inverts": "`true`: no two values become the same, so that it can be turned round.",
+    "inverts": "`true`: no two values become the same, so that `NAME_back(…)` turns it round.",
 }
-LOOKUP_KEYS = {"inverts": "`true`: no two rows have the same value, so that it can be turned round."}
+LOOKUP_KEYS = {"inverts": "`true`: no two rows have the same value, so that `lookup_back(…)` turns it round."}
 ROUND_TRIP_KEYS = {
     "by": "The mapping that turns the result back.",
     "without": "Fields of the record that do not come back.",

@@ -7,6 +7,9 @@ from mapping.spec import Expr, Named
 
 #: More help nobody.
 _MOST = 50
+_CUT_AT_COMMENT = (
+    "` #` begins a comment in YAML: put the whole expression in quotes, or behind `|-` on a line of its own"
+)
 
 
 class Told:
@@ -44,5 +47,14 @@ class _About:
             error = WrongError("is nested too deeply", "give parts of it names under `let:`")
         if not isinstance(error, WrongError):
             return False
-        self._told.say(self._at, error.text, error.write, offset=error.start)
+        write = _CUT_AT_COMMENT if _is_cut(self._at, error) else error.write
+        self._told.say(self._at, error.text, write, offset=error.start)
         return True
+
+
+def _is_cut(at: Expr | Named, error: WrongError) -> bool:
+    """Whether an expression ends too early where YAML takes the rest of its line for a comment."""
+    text, node = at.document.text, at.node
+    behind = text[node.end : node.end + 1] in " \t" and text[node.end :].lstrip(" \t").startswith("#")
+    is_open = error.text.startswith("is no expression") and ("unterminated" in error.text or "closed" in error.text)
+    return behind and is_open and text[node.start] not in "'\"|>"

@@ -119,7 +119,9 @@ def today(now: datetime, zone: str) -> date:
 
 
 def from_epoch(count: int, unit: str = "ms") -> datetime:
-    """A moment counted since 1970 in UTC: in s, ms, us or ticks (of 100 ns, .NET's; the last digit is lost).
+    """A moment counted since 1970 in UTC: in s, ms, us or ticks (of 100 ns; the last digit is lost).
+
+    .NET's own `Ticks` begin in the year 1: take 621355968000000000 off them.
 
     Example:
         to_text(from_epoch(1772460309123)) == "2026-03-02T14:05:09.123000Z"

@@ -87,7 +87,11 @@ def _meant(expression: "Expression", called: str) -> str:
     records = [name for name, type_ in variables.items() if isinstance(type_, Record)]
     if records and other_languages.is_record(called):
         return f"the record is called {' or '.join(records)} here"
-    if "group" in variables and called not in variables:
+    if "group" in variables and called == "key":
+        return "this group has names of its own: write the name that stands under `group by:`"
+    if "group" in variables and "key" not in variables:
+        return f"in a group write a name that stands under `group by:`, or sum({called}.… for {called} in group)"
+    if "group" in variables:
         return f"in a group write key, or sum({called}.… for {called} in group)"
     return (
         "write `… for line in order.lines`" if f"{called}." in expression.parsed.text and _is_sought(expression) else ""

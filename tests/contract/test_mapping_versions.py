@@ -66,4 +66,7 @@ def test_the_pages_extend_our_mappings_as_they_stand() -> None:
 
     for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
         for key, named, version in re.findall(r"(extends|replaces): (\S+)@(\d+)", page.read_text(encoding="utf-8")):
-            assert (page.name, key, named, int(version)) == (page.name, key, named, standing[named])
+            assert int(version) == standing[named], (
+                f"docs/how-to/{page.name} says `{key}: {named}@{version}`: look whether the page still holds, "
+                f"then write {key}: {named}@{standing[named]}"
+            )

@@ -283,7 +283,8 @@ def test_a_text_stands_as_it_is() -> None:
         ("let: {order: order.id}\nfields: {}\n", "something else already"),
         ("let: {class: order.id}\nfields: {}\n", "cannot be a name"),
         ("let: {__x: order.id}\nfields: {}\n", "cannot be a name"),
-        ("rules: [os]\nfields: {}\n", "there is no rule os"),
+        ("rules: [os]\nfields: {}\n", "there is no rule os: say it as an expression, or as a part under `parts:`"),
+        ("\u00a0\u00a0lookups: []\nfields: {}\n", "means nothing in a mapping file: write plain blanks: lookups"),
         ("fields: {whole: 'max([])'}\n", "it.yaml:5:41: has no values: write max(line.tax for line in order.lines)"),
         ("fields: {amount: 'sum([])'}\n", "it.yaml:5:42: has no values: write sum(line.tax for line in order.lines)"),
         (

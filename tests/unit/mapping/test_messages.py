@@ -253,3 +253,35 @@ def test_a_field_that_is_missing_is_told_where_fields_stand() -> None:
         _ = DataMapping(written.encode(), "it.yaml").compiled
 
     assert str(error.value.messages[0]).startswith("it.yaml:5:1: Order needs id, ")
+
+
+@pytest.mark.parametrize("note", ['f"W #{order.id}"', "upper(order.number # as people know it"])
+def test_an_expression_that_a_comment_cuts_is_told_so(note: str) -> None:
+    (message,) = told(NOTE + note + "\n")
+
+    assert "` #` begins a comment in YAML: put the whole expression in quotes" in message
+
+
+def test_a_comment_behind_quotes_cuts_nothing() -> None:
+    (message,) = told(NOTE + "'upper(order.number'  # as people know it\n")
+
+    assert "close each bracket that is opened" in message
+
+
+@pytest.mark.parametrize(
+    "note", ["\uff4frder.number", "order.\uff4eumber", "\uff55pper(order.number)", "'f\"{\uff4frder.id}\"'"]
+)
+def test_letters_that_only_look_like_a_name_are_refused(note: str) -> None:
+    (message,) = told(NOTE + note + "\n")
+
+    assert "is written with letters that only look so: write " in message
+
+
+@pytest.mark.parametrize(("item", "place"), [("key.sku", 8), ("line.sku", 8)])
+def test_a_group_with_names_has_no_key(item: str, place: int) -> None:
+    text = "fields:\n  lines:\n    each: line in order.lines\n    group by: {sku: line.sku}\n"
+
+    (message,) = told(f"{text}    fields: {{item: {item}, amount: 1.00}}\n")
+
+    assert message.startswith(f"{place + 2}:")
+    assert "name that stands under `group by:`" in message

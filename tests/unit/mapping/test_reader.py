@@ -165,7 +165,7 @@ def test_every_character_is_found_where_it_is_written(words: list[str], style: s
         (b"[" * 5000, "nested more than 32 deep"),
         (b"{a: " * 5000, "nested more than 32 deep"),
         (b"a: 1\nb: 2\na: 2", "f:3:1: a stands here twice"),
-        (b"a: 1\n\xff", "f:2:1: not UTF-8"),
+        (b"a: 1\n\xff", "f:2:1: not UTF-8 text: save it as UTF-8"),
         (b"? [a]\n: b", "a key that is not text"),
         (b'a: "\\ud800"', "half a character"),
         (b'a: 1\nb: "\\U00110000"', r"f:2:5: \U00110000 is no character: the last one there is is \U0010FFFF"),
