@@ -16,7 +16,7 @@ from mapping.bounds import CONTEXT
 from mapping.compile import Compiled, compiled
 from mapping.extend import collisions, contradictions, extended
 from mapping.kinds import strange
-from mapping.messages import BrokenMappingError
+from mapping.messages import BrokenMappingError, Message
 from mapping.port import Lookups
 from mapping.reader import plain
 from mapping.records import Records
@@ -88,10 +88,12 @@ class DataMapping:
             return own
         if self.of is None:
             raise own.document.wrong(of.node.start, f"there is no mapping {of.text}")
-        moved = [*contradictions(own, self.of.spec), *collisions(own, self.of.spec)]
-        if moved:
-            raise BrokenMappingError(moved)
-        return extended(own, self.of.spec) if own.extends is not None else own
+        if wrong := contradictions(own, self.of.spec):
+            raise BrokenMappingError([*wrong, *collisions(own, self.of.spec)])
+        whole = extended(own, self.of.spec) if own.extends is not None else own
+        if moved := collisions(own, self.of.spec):
+            raise BrokenMappingError([*moved, *self._further(whole)])
+        return whole
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -100,8 +102,19 @@ class DataMapping:
         Raises:
             BrokenMappingError: it does not fit its records.
         """
+        return self._compiled(self.spec)
+
+    def _compiled(self, spec: Spec) -> Compiled:
         functions = self._functions if self._functions is not None else library()
-        return compiled(self.spec, self._records, functions, self.rules)
+        return compiled(spec, self._records, functions, self.rules)
+
+    def _further(self, spec: Spec) -> tuple[Message, ...]:
+        """What is wrong besides with one that is to be looked at as ours moved on."""
+        try:
+            self._compiled(spec)
+        except BrokenMappingError as broken:
+            return broken.messages
+        return ()
 
     @cached_property
     def _counts(self) -> bool:

@@ -157,3 +157,13 @@ def test_it_names_mapping_and_version(extends: str) -> None:
         _ = DataMapping(text.encode(), "own.yaml", of=mapping(OURS), records=records()).compiled
 
     assert "extends: try/it@1" in caught.value.message
+
+
+def test_what_is_wrong_besides_is_told_with_what_collides() -> None:
+    head = "mapping: try/it\nversion: 2\nfrom: {order: shop.Order}\nto: erp.Order\n"
+    own = extension("fields:\n  key: trim(order.number)\n  note: order.nubmer\n", head + OURS)
+
+    with pytest.raises(BrokenMappingError) as caught:
+        _ = own.compiled
+
+    assert [message.line for message in caught.value.messages] == [5, 6]
