@@ -5,11 +5,23 @@ value comes from a field that says the same.
 """
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import (
+    ROUND_HALF_EVEN,
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+    Subnormal,
+    Underflow,
+)
 from typing import Any
 
 from errors import MappingError
-from mapping.shapes import Integer, ListOf, MapOf, Number, Text, Type, as_number, bare, span
+from mapping.shapes import Integer, ListOf, MapOf, Number, Optional, Text, Type, as_number, bare, span
 
 Guard = Callable[[Any], Any]
 _SHOWN = 40
@@ -17,16 +29,25 @@ _SHOWN = 40
 CONTEXT = Context(
     prec=60, Emin=-200, Emax=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
 )
+#: As many digits as an amount has. What comes out is what `CONTEXT` gives, to the digit, or an error.
+AMOUNT = Context(
+    prec=19,
+    Emin=-200,
+    Emax=200,
+    rounding=ROUND_HALF_EVEN,
+    traps=[InvalidOperation, DivisionByZero, Overflow, Inexact, Rounded, Subnormal, Underflow, Clamped],
+)
 
 
 def guard(given: Type, wanted: Type) -> tuple[str, Guard] | None:  # noqa: PLR0911 - one for each kind
     """What a value goes through to a field, with a name for it; None where it fits whatever it is."""
-    given, wanted = bare(given), bare(wanted)
+    # what may be absent has a guard of another name: it cannot be asked without looking
+    absent, given, wanted = "_or_none" if isinstance(given, Optional) else "", bare(given), bare(wanted)
     match wanted, given:
         case Number(scale, precision), Number() | Integer() if not _holds(wanted, as_number(given)):
             if scale is None:
-                return None if wanted.handed_on else ("_finite", finite)
-            return f"_amount_{precision or 0}_{scale}", _amount(scale, precision)
+                return None if wanted.handed_on else (f"_finite{absent}", finite)
+            return f"_amount_{precision or 0}_{scale}{absent}", _amount(scale, precision)
         case Integer(), Integer() if not _within(span(given), span(wanted)):
             least, most = span(wanted)
             return f"_whole_{least}_{most}".replace("-", "m"), _whole(least, most)

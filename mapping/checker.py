@@ -70,6 +70,8 @@ class Checker:
         self.reading = Reading()
         #: Whether numbers are worked out, which a mapping does within bounds of its own.
         self.counts = False
+        #: Whether a rule may have to do with them, too.
+        self.foreign = False
         #: Names in the code of parts of the mapping.
         self.parts_called: set[str] = set()
         #: Called for a part of the mapping: (name, in a loop, its numbers) -> name in the code.

@@ -55,6 +55,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     given: tuple[str, Type]
     #: Whether it works out numbers, for which their bounds are set.
     counts: bool = True
+    #: Whether a rule is among what it calls with numbers or asks for them, which may count by the bounds that are set.
+    foreign: bool = True
 
 
 def compiled(
@@ -133,6 +135,7 @@ class _Compiler:
             tables=frozenset(self.checker.asked_tables),
             given=given,
             counts=self.checker.counts,
+            foreign=self.checker.foreign,
         )
 
     # what the file declares

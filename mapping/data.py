@@ -1,11 +1,10 @@
 """A mapping written as data: what stages run, behind the same port as one written in Python."""
 
-import decimal
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import DivisionByZero
+from decimal import DivisionByZero, getcontext, setcontext
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType, TracebackType
@@ -18,6 +17,8 @@ from mapping.extend import collisions, contradictions, extended
 from mapping.kinds import strange
 from mapping.messages import BrokenMappingError, Message
 from mapping.port import Lookups
+from mapping.quick import Quick
+from mapping.quick import quick as quickened
 from mapping.reader import plain
 from mapping.records import Records
 from mapping.signatures import Function, library
@@ -61,6 +62,7 @@ class DataMapping:
         #: What it may call besides the library.
         self.rules: Mapping[str, FunctionType] = {**(of.rules if of else {}), **(rules or {})}
         self._records = records or Records()
+        self._quick: Quick | None = None
 
     @cached_property
     def _content(self) -> bytes:
@@ -175,6 +177,20 @@ class DataMapping:
         Raises:
             MappingError: a field cannot be turned into the target's; names it.
         """
+        quick = self._quick
+        if quick is None:
+            quick = self._quick = quickened(self.compiled)
+        numbers = before = quick.numbers
+        if numbers is not None:
+            before = getcontext()
+            setcontext(numbers)
+        try:
+            return quick.function(record, lookups, now)
+        except Exception:  # noqa: BLE001, S110 - the careful form makes it all the same, or says what is wrong with it
+            pass
+        finally:
+            if before is not None:
+                setcontext(before)
         return self.run(self.compiled.function, record, lookups, now)
 
     def run(self, function: Callable[..., Any], record: Any, lookups: Lookups, now: datetime) -> Any:
@@ -183,9 +199,9 @@ class DataMapping:
         Raises:
             MappingError: a field cannot be turned into the target's; names it.
         """
-        before = decimal.getcontext() if self._counts else None
+        before = getcontext() if self._counts else None
         if before is not None:
-            decimal.setcontext(CONTEXT)
+            setcontext(CONTEXT)
         try:
             return function(record, lookups, now)
         except MappingError as error:
@@ -199,7 +215,7 @@ class DataMapping:
             raise self._named(MappingError("", reason), error) from error
         finally:
             if before is not None:
-                decimal.setcontext(before)
+                setcontext(before)
 
     def _named(self, error: MappingError, raised: Exception) -> MappingError:
         """The error with the field whose line failed, unless it names its own."""

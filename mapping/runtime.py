@@ -31,8 +31,9 @@ class Steps:
 
     __slots__ = ("_left",)
 
-    def __init__(self) -> None:
-        self._left = STEPS_LIMIT
+    def __init__(self, share: int = 1) -> None:
+        """All of it, or the half, the third, … of it."""
+        self._left = STEPS_LIMIT // share
 
     def over(self, items: Any, weight: int) -> Any:
         """The list itself, its turns paid."""
@@ -234,6 +235,7 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_zip": side_by_side,
     "_distinct": distinct,
     "_finite": finite,
+    "_finite_or_none": finite,
     "_option_table": option_table,
     "_refuse": refuse,
     "_mapped": mapped,

@@ -133,7 +133,9 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
         expression.checker.weight += function.price // STEP
     free = not function.work or _is_free(expression, function, codes)
     arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
-    expression.checker.counts |= function.call is not None and not _has_no_numbers(function)
+    numbers = function.call is not None and not _has_no_numbers(function)
+    expression.checker.counts |= numbers
+    expression.checker.foreign |= numbers and not _is_ours(function)
     code = _called(expression, function, arguments_, _numbers(function, given))
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)
@@ -146,7 +148,7 @@ def _written(
     expression: "Expression", node: ast.Call, function: Function, given: Mapping[str, tuple[ast.expr, Typed]]
 ) -> None:
     """Refuse what is written down and no record could be worked out with."""
-    if function.name not in FUNCTIONS or FUNCTIONS[function.name].call is not function.call:
+    if function.call is None or not _is_ours(function):
         return
     values = {each.name: each.default for each in function.parameters if not each.required}
     for key, (place, typed) in given.items():
@@ -228,6 +230,11 @@ def _known_table(
                     f"the table {called} is not said to invert",
                     f"write lookups: {{{called}: {{inverts: true}}}}, so that check tells two rows of one value",
                 )
+
+
+def _is_ours(function: Function) -> bool:
+    """Whether it is one of the language, and no rule of the same name."""
+    return function.name in FUNCTIONS and FUNCTIONS[function.name].call is function.call
 
 
 def _has_no_numbers(function: Function) -> bool:

@@ -182,7 +182,9 @@ def _read(expression: "Expression", op: ast.cmpop, given: Typed) -> Typed:
 def _finite(given: Typed) -> ast.expr:
     """NaN is equal to nothing, and Infinity more than everything."""
     inner = bare(given.type)
-    return call("_finite", given.code) if isinstance(inner, Number) and not inner.finite else given.code
+    if not isinstance(inner, Number) or inner.finite:
+        return given.code
+    return call("_finite_or_none" if isinstance(given.type, Optional) else "_finite", given.code)
 
 
 def _comparable(
