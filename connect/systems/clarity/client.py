@@ -14,6 +14,7 @@ from bus.settings import Connection
 from connect import paced
 from connect.systems.clarity.auth import Headers, SignIn, Strategy, strategy_from
 from connect.systems.clarity.failures import Effect, failed_request, failed_status, is_the_store, not_the_store
+from connect.wires import Wires
 from errors import ConfigurationError, DecodeError, RefusedError, RejectedError, RetryableError
 from schemas.systems.clarity.order import ClarityListedOrder, ClarityOrder, UpsertOrder
 from schemas.systems.clarity.paged_orders import ClarityPagedOrders
@@ -256,12 +257,11 @@ def open_client(connection: Connection, transport: httpx.AsyncBaseTransport | No
     if not connection.url:
         raise ConfigurationError(f"connections.{connection.name}.url", "the address of the store's API is missing")
     site = site_of_connection(connection)
-    wires = httpx.Limits(max_connections=connection.in_flight + 1)
     http = httpx.AsyncClient(
         base_url=connection.url,
         timeout=_TIMEOUT,
         # A transport of ours, so that no proxy and no .netrc of the environment decides where orders go.
-        transport=paced.transport(connection, transport or httpx.AsyncHTTPTransport(limits=wires, trust_env=False)),
+        transport=paced.transport(connection, transport or Wires(connection.in_flight + 1)),
         trust_env=False,
     )
     strategy = strategy_from(connection.user, connection.password.reveal(), connection.options)
