@@ -1,6 +1,7 @@
 """A lean HTTP/1.1 client for load: requests are bytes made beforehand, one under way on each kept connection."""
 
 import asyncio
+import contextlib
 import re
 from typing import Final
 
@@ -90,7 +91,14 @@ class Lines:
         """
         while self._idle and not self._idle[-1].is_open:
             self._idle.pop()
-        line = self._idle.pop() if self._idle else await Line.to(self._host, self._port)
+        if self._idle:
+            line = self._idle.pop()
+            # the server may hang up on an idle one just as it is used: it has not read the request then
+            with contextlib.suppress(ConnectionError):
+                return await self._answer(line, request)
+        return await self._answer(await Line.to(self._host, self._port), request)
+
+    async def _answer(self, line: Line, request: bytes) -> Answer:
         answer = await line.ask(request)
         self._idle.append(line)
         return answer
