@@ -37,6 +37,8 @@ NOTHING_SAID = "1"
 _EMPTY: Mapping[object, object] = {str: "", int: 0, Secret: Secret("")}
 #: A process has a quarter of them, a document takes up to three calls, and they have fifteen seconds.
 FEWEST_REQUESTS_PER_MINUTE = 60
+#: What the operating system knows.
+NICEST = 19
 #: Of a connection.
 NUMBERS_ABOVE_0 = (
     *("in_flight", "circuit_keys", "circuit_window_s", "circuit_delay_s", "circuit_longest_delay_s"),
@@ -62,6 +64,14 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     #: Of the first process; the others follow it, in the order `towpath info` tells. 0: any free one.
     port: int = 9470
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """How `towpath run` starts processes."""
+
+    #: By how much the processes of the way back, from an ERP to its stores, give way to the others: where processors
+    #: are short, orders come before what is told of them. 0: all are alike; 19: the way back takes what is left.
+    way_back_niceness: int = 10
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Of the running code, as it stands in dead letters.
     code_version: str
     metrics: Metrics = Metrics()
+    run: Run = Run()
     log_level: str = "INFO"
 
     def connection(self, name: str) -> Connection:
@@ -265,6 +276,9 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
     )
     tables, faults = tables_in(folder)
     tables |= {of_connection(each.name): _options(each) for each in connections.values()}
+    run = reader.go_on(reader.record, Run, reader.table(text, "run", optional=True), "run") or Run()
+    if not 0 <= run.way_back_niceness <= NICEST:
+        reader.wrong("run.way_back_niceness", f"{run.way_back_niceness}: write a number from 0 to {NICEST}")
     settings = Settings(
         root=root,
         deployment=reader.text(deployment, "deployment", "name"),
@@ -278,6 +292,7 @@ def _load(environ: Mapping[str, str], root: Path, told: list[str] | None) -> Set
         or Gateway(),
         metrics=reader.go_on(reader.record, Metrics, reader.table(text, "metrics", optional=True), "metrics")
         or Metrics(),
+        run=run,
         connections=connections,
         pairs=pairs,
         lookups=Lookups(tables),

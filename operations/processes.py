@@ -8,12 +8,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from bus.settings import NICEST, Pair
 from errors import BusError, ConfigurationError, RetryableError
 from operations.stack.processes import last_lines
 
@@ -31,6 +32,7 @@ LONGEST_PAUSE_S = 30.0
 STOP_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.2
 RESTART_CONNECTORS_EVERY_S = 15.0
+SHARES_ASKED, SHARE_ASKED_AGAIN_S = 20, 0.02
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +65,9 @@ class Watcher:
 class Child:
     """One supervised process: when it was started, and when it may be again."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, nicer_by: int = 0) -> None:
         self.name = name
+        self._nicer_by = nicer_by
         self._command = command
         self._log = log
         self._pause_s = FIRST_PAUSE_S
@@ -76,15 +79,17 @@ class Child:
         self._started = now
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            # a group of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in order
+            # a session of its own: Ctrl-C reaches the supervisor alone, which then stops them in order; and where the
+            # system shares the processor by session, each has as much as a broker or a database
             self.process = subprocess.Popen(  # noqa: S603  our own command
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=directory,
-                process_group=0,
+                start_new_session=True,
             )
+        be_nicer(self.process.pid, self._nicer_by)
         return self.process.pid
 
     def ended(self, now: float) -> tuple[int, float] | None:
@@ -95,6 +100,32 @@ class Child:
         self._pause_s = pause_after(now - self._started, self._pause_s)
         self.due = now + self._pause_s
         return code, self._pause_s
+
+
+def be_nicer(pid: int, by: int) -> None:
+    """Have a process that leads a session give way to others by so much, as far as the system lets us."""
+    if not by:
+        return
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        process.nice(min(process.nice() + by, NICEST))
+    # where the system shares by session, niceness counts within one only, and the session has its own
+    share = Path(f"/proc/{pid}/autogroup")
+    for _ in range(SHARES_ASKED):
+        try:
+            share.write_text(str(by), encoding="ascii")
+        except BlockingIOError:  # one such change each tenth of a second, of all sessions
+            time.sleep(SHARE_ASKED_AGAIN_S)
+        except OSError:  # it shares otherwise
+            return
+        else:
+            return
+
+
+def niceness(name: str, pairs: Sequence[Pair], way_back: int) -> int:
+    """How much nicer than others a process is: the way back to the stores gives way to the way in."""
+    back = {f"fetchers@{pair.erp}" for pair in pairs} | {f"consumers@{pair.store}" for pair in pairs}
+    return way_back if name in back else 0
 
 
 def pause_after(lived_s: float, last_pause_s: float) -> float:
@@ -228,11 +259,17 @@ def _metrics(root: Path, name: str, pids: Sequence[int]) -> tuple[str, ...]:
 
 def supervise(
     root: Path,
-    names: Sequence[str],
+    names: Mapping[str, int],
     restart_connectors: Callable[[], Sequence[str]],
     watcher: Watcher,
 ) -> int:
     """Run processes as children until SIGTERM or SIGINT; those that end by themselves are started again.
+
+    Args:
+        root: Of the checkout.
+        names: Of the processes, each with how much nicer it is than others.
+        restart_connectors: Starts failed tasks of Connect again; says of which connectors.
+        watcher: Told what is done.
 
     Order: told to stop, all children get SIGTERM at once and SIGKILL after fifteen seconds. Connectors' failed tasks
     are restarted beside it: Connect may take a minute to answer, and neither children nor SIGTERM can wait for that.
@@ -240,13 +277,13 @@ def supervise(
     Raises:
         RetryableError: one of these processes is supervised or left over here; says which.
     """
-    require_none_runs(root, names)
+    require_none_runs(root, list(names))
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, _frame: told.append(which))
     _forget_supervisor(root)
     mark = announce(root, SUPERVISOR)
-    children = [Child(name, command_of(root, name), log_of(root, name)) for name in names]
+    children = [Child(name, command_of(root, name), log_of(root, name), nicer) for name, nicer in names.items()]
     # a daemon: the supervisor ends while Connect still thinks
     threading.Thread(target=_restart_now_and_then, args=(restart_connectors, watcher), daemon=True).start()
     try:

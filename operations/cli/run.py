@@ -47,7 +47,8 @@ def run(
             _wait(given, wanted)
         out().print(f"running in the background under process {pid}: {', '.join(wanted)}")
         return
-    raise typer.Exit(processes.supervise(given.root, wanted, _restart_connectors, _Told()))
+    nicer = {name: processes.niceness(name, given.pairs, given.run.way_back_niceness) for name in wanted}
+    raise typer.Exit(processes.supervise(given.root, nicer, _restart_connectors, _Told()))
 
 
 def _wait(given: Settings, wanted: Sequence[str]) -> None:

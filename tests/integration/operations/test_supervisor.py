@@ -48,7 +48,7 @@ def restart():
         time.sleep(3600)
     raise answer
 
-sys.exit(processes.supervise(Path(sys.argv[1]), sys.argv[2:], restart, Told()))
+sys.exit(processes.supervise(Path(sys.argv[1]), dict.fromkeys(sys.argv[2:], 0), restart, Told()))
 """
 
 
@@ -123,7 +123,7 @@ def test_children_of_a_killed_supervisor_are_named_and_not_started_a_second_time
     with pytest.raises(RetryableError, match=r"gateway, streams run already: `towpath stop` first"):
         processes.detach(root, ["gateway", "streams"])
     with pytest.raises(RetryableError, match="streams run already"):
-        processes.supervise(root, ["streams", "pollers"], tuple, processes.Watcher())
+        processes.supervise(root, {"streams": 0, "pollers": 0}, tuple, processes.Watcher())
     assert sorted(processes.stop(root)) == ["gateway", "streams"]
     processes.require_none_runs(root, ["gateway", "streams"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.settings import Pair
 from errors import ConfigurationError
 from operations import processes
 from producers.gateway.worker import listening
@@ -38,6 +39,28 @@ def test_one_connection_can_be_named() -> None:
 def test_what_is_no_process_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError):
         processes.check([name], CONNECTIONS)
+
+
+def test_what_tells_the_store_gives_way_to_what_brings_its_orders() -> None:
+    pairs = [Pair(store="clarity-main", erp="gp-two")]
+    nicer = {name: processes.niceness(name, pairs, 10) for name in processes.every(CONNECTIONS)}
+
+    assert {name for name, by in nicer.items() if by} == {"fetchers@gp-two", "consumers@clarity-main"}
+    assert set(nicer.values()) == {0, 10}
+
+
+def test_a_process_that_gives_way_does_so_within_its_session_and_as_a_session() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        processes.be_nicer(child.pid, 7)
+
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 7
+        share = Path(f"/proc/{child.pid}/autogroup")
+        if share.exists():
+            assert share.read_text(encoding="ascii").endswith("nice 7\n")
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_restarts_of_one_that_keeps_dying_come_ever_more_slowly() -> None:
@@ -109,7 +132,7 @@ def test_a_supervisor_that_starts_takes_the_place_of_a_killed_one(
     monkeypatch.setattr(processes, "_keep_running", look)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        processes.supervise(tmp_path, [], tuple, processes.Watcher())
+        processes.supervise(tmp_path, {}, tuple, processes.Watcher())
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
