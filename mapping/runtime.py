@@ -10,6 +10,7 @@ from msgspec import Struct
 from errors import MappingError
 from mapping.bounds import CONTEXT, finite
 from mapping.functions.conversions import to_text
+from mapping.functions.faults import shown
 
 T = TypeVar("T")
 
@@ -180,6 +181,15 @@ def distinct(items: Iterable[T]) -> Iterable[T]:
     return dict.fromkeys(items)
 
 
+def by_name(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A map of names and values; refused where a name has two values, as one of them would be lost."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise MappingError("", f"{shown(name)} comes twice in a map, with two values: put them together first")
+    return found
+
+
 def option_table(connection: str) -> str:
     """The lookup table with a connection's options."""
     return f"connection:{connection}"
@@ -234,6 +244,7 @@ NAMES: Mapping[str, Callable[..., Any] | Decimal | type] = {
     "_at": at,
     "_zip": side_by_side,
     "_distinct": distinct,
+    "_by_name": by_name,
     "_finite": finite,
     "_finite_or_none": finite,
     "_option_table": option_table,

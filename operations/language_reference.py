@@ -35,7 +35,7 @@ _EXPRESSIONS = f"""## Expressions
 | lists | `[line.sku for line in order.lines if line.tax > 0]`, `for a, b in zip(one, other)` |
 | turns with their place | `for n, line in enumerate(order.lines)`, from 0 on; `enumerate(order.lines, 1)`, from 1 on |
 | lists together | `one + other`; in order `sorted(…)`, `sorted(…, reverse=true)`, once each `distinct(…)` |
-| maps | `{{name: trim(value) for name, value in order.extra.items()}}`, `{{"gift": order.gift}}` |
+| maps | `{{name: trim(value) for name, value in order.extra.items()}}`, `{{"gift": order.gift}}`; one value a name |
 | of many, one | `sum(…)`, `min(…)`, `max(…)`, `count(…)`, `any(…)`, `all(…)`, `first(…)`, `join(…)` |
 | a call | `upper(order.unit)`, or behind its first value: `order.unit.upper()` |
 | the event's time | `now` |

@@ -157,6 +157,12 @@ def map_of(expression: "Expression", node: ast.Dict) -> Typed:
         made = both
         values.append(given)
     codes = [expression.checker.converted(each, made).code for each in values]
+    constant = [each.value for each in keys if isinstance(each, ast.Constant)]
+    if len(set(constant)) < len(constant):
+        raise expression.wrong(node, "a name stands here twice", "leave one of them out")
+    if len(constant) < len(keys) > 1:
+        pairs = [ast.Tuple([key, value], ast.Load()) for key, value in zip(keys, codes, strict=True)]
+        return Typed(call("_by_name", ast.Tuple([*pairs], ast.Load())), MapOf(made))
     return Typed(ast.Dict(list(keys), codes), MapOf(made))
 
 
@@ -172,4 +178,22 @@ def dictcomp(expression: "Expression", node: ast.DictComp) -> Typed:
     generators, (key, value) = loops.comprehension(
         expression, node, lambda here: (here.needs(node.key, (Text,), "as a map's key"), here.visit(node.value))
     )
-    return Typed(ast.DictComp(key.code, value.code, generators), MapOf(value.type))
+    if _keeps_names(node):
+        return Typed(ast.DictComp(key.code, value.code, generators), MapOf(value.type))
+    pairs = ast.GeneratorExp(ast.Tuple([key.code, value.code], ast.Load()), generators)
+    return Typed(call("_by_name", pairs), MapOf(value.type))
+
+
+def _keeps_names(node: ast.DictComp) -> bool:
+    """Whether it runs over one map and leaves its names as they are, so that none comes twice."""
+    match node:
+        case ast.DictComp(
+            key=ast.Name(id=name),
+            generators=[
+                ast.comprehension(
+                    target=ast.Tuple(elts=[ast.Name(id=first), _]), iter=ast.Call(func=ast.Attribute(attr="items"))
+                )
+            ],
+        ):
+            return name == first
+    return False

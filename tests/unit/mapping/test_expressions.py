@@ -12,7 +12,7 @@ from mapping.expressions import Parsed
 from mapping.messages import BrokenMappingError, WrongError
 from mapping.port import Lookups
 from mapping.shapes import Number, Text, Type
-from tests.doubles.small_mappings import FUNCTIONS, NOW, mapping, scope, worth
+from tests.doubles.small_mappings import FUNCTIONS, NOW, ORDER, mapped, mapping, scope, worth
 
 D = Decimal
 
@@ -352,3 +352,22 @@ def test_what_is_written_down_for_a_function_is_looked_at_when_it_is_loaded(expr
 )
 def test_what_functions_can_do_is_let_pass(expression: str) -> None:
     assert Checker(FUNCTIONS, frozenset()).check(Parsed(expression), scope()).code is not None
+
+
+def test_a_map_loses_no_value_of_a_name_that_comes_twice() -> None:
+    order = {**ORDER, "extra": {"a": "1", "A": "2"}}
+
+    with pytest.raises(MappingError, match="'A' comes twice in a map, with two values: put them together first"):
+        mapped("fields:\n  more: '{line.sku: f\"{line.price}\" for line in order.lines}'\n")
+    with pytest.raises(MappingError, match="'A' comes twice"):
+        mapped("fields:\n  more: '{upper(name): value for name, value in order.extra.items()}'\n", order)
+    with pytest.raises(MappingError, match="'paid' comes twice"):
+        mapped('fields:\n  more: \'{order.status: "x", "paid": "y"}\'\n')
+    with pytest.raises(BrokenMappingError, match="a name stands here twice: leave one of them out"):
+        mapped('fields:\n  more: \'{"a": order.number, "a": order.status}\'\n')
+
+
+def test_a_name_that_comes_twice_with_one_value_loses_nothing() -> None:
+    made = mapped("fields:\n  more: '{line.sku: order.number for line in order.lines}'\n")
+
+    assert made["more"] == {"A": " W-7 ", "B": " W-7 "}
