@@ -284,7 +284,8 @@ def _outbound(settings: Settings, mapping: str, by: By, wait_s: float) -> tuple[
         return written, ()
     answered = commands.ask(settings, asked, wait_s)
     said = {answer.connection: _each(answer.values) for answer in answered.answers}
-    return tuple(_with_answer(each, said) for each in written), answered.silent
+    whole = frozenset(answer.connection for answer in answered.answers if _asked_of_all(answer.values))
+    return tuple(_with_answer(each, said, whole) for each in written), answered.silent
 
 
 def _each(values: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -295,12 +296,22 @@ def _each(values: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return {key: (place, why) for key, place, why in found}
 
 
-def _with_answer(written: Written, said: Mapping[str, Mapping[str, tuple[str, str]]]) -> Written:
-    answer = said.get(written.targets[0].connection, {}).get(written.key)
-    if answer is None or written.changed_by:
+def _asked_of_all(values: Mapping[str, str]) -> bool:
+    """Whether nothing was left out of what a target was asked of, but what is not sent to it at all."""
+    return values.get("records") == values.get("asked") and (values.get("left"), values.get("gone")) == ("0", "0")
+
+
+def _with_answer(written: Written, said: Mapping[str, Mapping[str, tuple[str, str]]], whole: frozenset[str]) -> Written:
+    connection = written.targets[0].connection
+    answer = said.get(connection, {}).get(written.key)
+    if written.changed_by:
         return written
+    if answer is None:
+        # it waits or is a dead letter there, and what came before it is not sent any more
+        return _newer(written) if connection in whole else written
+    place, why = answer
     words = {"creates": "create", "updates": "change", "cannot_tell": "cannot tell"}
-    return msgspec.structs.replace(written, correction=words.get(answer[0], answer[0]), why=answer[1])
+    return msgspec.structs.replace(written, correction=words.get(place, place), why="" if why == place else why)
 
 
 def _target(each: Delivered) -> Target:

@@ -11,7 +11,7 @@ from bus.registry import MemoryRegistry
 from consumers.routes import ROUTES as DELIVERIES
 from errors import ConfigurationError, MappingError, NotFoundError
 from mapping.port import Lookups
-from operations import recalled_anew
+from operations import recalled_anew, recalls
 from operations.acting import By
 from operations.projection.recalls import INBOUND, OUTBOUND, Delivered
 from operations.recalls import CANNOT, Recall, Written, cannot, commands_of, of_deliveries, work_of
@@ -105,3 +105,25 @@ def test_a_plan_goes_past_a_part_that_is_refused_as_the_recall_does(monkeypatch:
     assert again._mapped(source, "shop:1001").number == "A-1"
     with pytest.raises(MappingError, match="currency"):
         again._mapped(source, "shop:1002")
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone", "by", "corrected"), [("1", "0", "a newer record", 0), ("0", "0", "", 1), ("1", "1", "", 1)]
+)
+def test_what_a_target_would_not_be_sent_is_left_alone(asked: str, gone: str, by: str, corrected: int) -> None:
+    values = {"records": "1", "asked": asked, "left": "0", "gone": gone}
+    written, other = of_deliveries([GP], OLD, INBOUND)[0], "clarity-main:1002"
+    whole = frozenset(["gp-two"]) if recalls._asked_of_all(values) else frozenset[str]()
+
+    told = recalls._with_answer(written, {"gp-two": {other: ("equal", "equal")}}, whole)
+
+    assert told.changed_by == by
+    assert len(found(told).to_correct) == corrected
+
+
+def test_what_is_equal_is_said_once() -> None:
+    (written,) = of_deliveries([GP], OLD, INBOUND)
+
+    told = recalls._with_answer(written, {"gp-two": {written.key: ("equal", "equal")}}, frozenset())
+
+    assert (told.correction, told.why) == ("equal", "")
