@@ -377,6 +377,9 @@ def misfit(given: Type, wanted: Type, constant: object = None) -> Problem | None
         case Number(), Integer() | Number():
             return _lost(wanted, as_number(given), constant)
         case ListOf(item), ListOf(each):
+            if isinstance(each, Optional) and not isinstance(item, Optional):
+                text = f"has values that may be absent, and {wanted} is needed"
+                return Problem(text, "leave them out: [x for x in … if x is not none]")
             return misfit(each, item)
         case MapOf(value), MapOf(each):
             return misfit(each, value)

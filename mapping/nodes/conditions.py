@@ -198,7 +198,7 @@ def _comparable(
                 raise expression.wrong(right_node, f"is {inside}, and nothing is in that", 'write a list: ["a", "b"]')
             if isinstance(inside, Text) and isinstance(left.type, Optional | Nothing):
                 raise expression.absent(left_node, left, "where it is looked for in a text")
-            if not _written(right_node):
+            if not _written(right_node) or not isinstance(bare(item), ListOf):
                 _simple(expression, left_node, left.type)
             _same_kind(expression, left_node, bare(left.type), right_node, bare(item))
         case ast.Eq() | ast.NotEq():

@@ -310,7 +310,8 @@ def _placed(
 
 def _ordered(expression: "Expression", node: ast.AST, item: Type) -> None:
     if not loops.has_order(item):
-        raise expression.wrong(node, f"{item} has no order")
+        write = "take one of its fields: line.sku for line in order.lines; a block has `order by:` and `group by:`"
+        raise expression.wrong(node, f"{item} has no order", write if isinstance(item, Record) else "")
 
 
 def _abs(expression: "Expression", node: ast.Call, arguments: list[ast.expr]) -> Typed:

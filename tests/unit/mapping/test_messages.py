@@ -26,6 +26,13 @@ EXPRESSIONS = [
     ("order.number | upper", 1, "upper(order.number)"),
     ('f"{order.total / 3}"', 4, "write round(order.total / 3, 2)"),
     ("to_text(order.lines == order.lines)", 9, "ask what you want to know of it: count(order.lines) == 0"),
+    ("to_text([order.number] in ['a'])", 9, "any(… for each in [order.number])"),
+    ("to_text(count(sorted(order.lines)))", 15, "take one of its fields: line.sku for line in order.lines"),
+    (
+        "to_text(adds_up(order.total, [order.discount]))",
+        30,
+        "leave them out: [x for x in [order.discount] if x is not none]",
+    ),
     ("to_text(order.lines in [order.lines])", 9, "ask what you want to know of it: count(order.lines) == 0"),
     ("to_text(order.buyer == order.buyer)", 9, "ask for one of its fields: order.buyer.…"),
     ('"{order.number}"', 2, 'within a text as f"{order.number}"'),
