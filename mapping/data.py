@@ -13,7 +13,7 @@ from typing import Any
 from errors import BusError, MappingError
 from mapping.bounds import CONTEXT
 from mapping.compile import Compiled, compiled
-from mapping.extend import collisions, contradictions, extended
+from mapping.extend import collisions, contradictions, extended, misplaced
 from mapping.kinds import strange
 from mapping.messages import BrokenMappingError, Message
 from mapping.port import Lookups
@@ -108,7 +108,13 @@ class DataMapping:
 
     def _compiled(self, spec: Spec) -> Compiled:
         functions = self._functions if self._functions is not None else library()
-        return compiled(spec, self._records, functions, self.rules)
+        try:
+            return compiled(spec, self._records, functions, self.rules)
+        except BrokenMappingError as broken:
+            if self.of is None or all(message.file == self.file for message in broken.messages):
+                raise
+            # what is said of our file comes of what this one says instead
+            raise BrokenMappingError([*misplaced(self.own, self.of.spec), *broken.messages]) from None
 
     def _further(self, spec: Spec) -> tuple[Message, ...]:
         """What is wrong besides with one that is to be looked at as ours moved on."""

@@ -118,6 +118,14 @@ def _taken(part: Part) -> str:
     return f"from {', '.join(type_.text.strip() for _, type_ in part.given)} to {part.to.text.strip()}"
 
 
+def misplaced(own: Spec, base: Spec) -> list[Message]:
+    """Named values that stand in the place of ours, where ours does not fit any more; told of the file that says so."""
+    ours = {named.text for named, _ in base.block.let}
+    text = "stands in the place of ours, and what ours makes of it does not fit"
+    write = "make it the kind of value that ours is, or give it another name"
+    return [_said(named, f"{named.text} {text}", write) for named, _ in own.block.let if named.text in ours]
+
+
 def left_out(own: Spec, base: Spec) -> list[Message]:
     """Fields of a block of ours that an extension says anew, without some of them: it may be meant."""
     return list(_left_out(own.block, base.block)) if own.extends is not None else []

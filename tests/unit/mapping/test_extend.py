@@ -167,3 +167,13 @@ def test_what_is_wrong_besides_is_told_with_what_collides() -> None:
         _ = own.compiled
 
     assert [message.line for message in caught.value.messages] == [5, 6]
+
+
+def test_a_named_value_of_another_kind_is_told_where_it_stands() -> None:
+    with pytest.raises(BrokenMappingError) as caught:
+        _ = extension("let:\n  doubled: order.number\n  more: order.id\nfields:\n  note: f'{more}'\n").compiled
+
+    first, second = caught.value.messages
+    assert (first.file, first.line) == ("own.yaml", 5)
+    assert "make it the kind of value that ours is" in first.write
+    assert second.file == "it.yaml"
