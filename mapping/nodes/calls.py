@@ -85,6 +85,8 @@ def _unknown(expression: "Expression", func: ast.expr, called: str) -> WrongErro
             write = f"write {expression.parsed.source(func)} without brackets"
             return expression.wrong(func, f"{called} is a field, no function", write)
     write = other_languages.function(called, known) or nearest(called, known)
+    if (turned := called.removesuffix("_back")) != called and turned in known:
+        write = f"a status map that says `inverts: true` is turned round so: write it under {turned}"
     return expression.wrong(func, f"there is no function {called}", write)
 
 

@@ -292,3 +292,11 @@ def test_a_group_with_names_has_no_key(item: str, place: int) -> None:
 
     assert message.startswith(f"{place + 2}:")
     assert "name that stands under `group by:`" in message
+
+
+def test_a_status_map_that_does_not_say_it_inverts_is_not_turned_round() -> None:
+    (message,) = told(
+        "statuses: {s: {values: {a: x}, otherwise: y}}\nfields: {note: s_back(order.number), key: s(order.number)}\n"
+    )
+
+    assert "there is no function s_back: a status map that says `inverts: true` is turned round so" in message
