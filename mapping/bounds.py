@@ -95,7 +95,8 @@ def _fits(given: Text, least: int, most: int | None) -> bool:
 
 
 def _amount(scale: int, precision: int | None) -> Guard:
-    smallest, digits = Decimal(1).scaleb(-scale), (precision or 100) - scale
+    # of its digits, so that no bounds of whoever loads the mapping have to do with it
+    smallest, digits = Decimal((0, (1,), -scale)), (precision or 100) - scale
     # a remainder of the smallest unit, its quotient no longer than the field, tells too many decimals, too many digits
     # and NaN at once: nothing is left but of what fits; this runs for every amount
     left = Context(prec=precision or 100, traps=[]).remainder

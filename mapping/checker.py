@@ -70,7 +70,7 @@ class Checker:
         self.reading = Reading()
         #: Whether numbers are worked out, which a mapping does within bounds of its own.
         self.counts = False
-        #: Whether a rule may have to do with them, too.
+        #: Whether a rule is called, which may work some out, too.
         self.foreign = False
         #: Names in the code of parts of the mapping.
         self.parts_called: set[str] = set()

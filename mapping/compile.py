@@ -55,7 +55,7 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     given: tuple[str, Type]
     #: Whether it works out numbers, for which their bounds are set.
     counts: bool = True
-    #: Whether a rule is among what it calls with numbers or asks for them, which may count by the bounds that are set.
+    #: Whether a rule is among what it calls, which may count by the bounds that are set.
     foreign: bool = True
 
 

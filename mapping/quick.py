@@ -11,6 +11,7 @@ and asks each thing by the cheapest question that no faulty value passes:
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
@@ -35,8 +36,6 @@ class Quick(msgspec.Struct, frozen=True):
     function: Callable[..., Any]
     #: What numbers are worked out with, if any are.
     numbers: Context | None
-    #: Its Python, to be read.
-    source: str
 
 
 class _UnsureError(Exception):
@@ -54,11 +53,20 @@ class _Unit(Decimal):
 
 def quick(careful: Compiled) -> Quick:
     """The quick form of a mapping; of one whose loops are too deep for it, its own."""
+    own = Quick(careful.function, CONTEXT if careful.counts else None)
+    try:
+        return _quickened(careful) or own
+    except (SyntaxError, RecursionError):
+        # a comprehension has loops as deep as it likes, statements have 20
+        return own
+
+
+def _quickened(careful: Compiled) -> Quick | None:
     tree, space = ast.parse(careful.source), careful.function.__globals__
     functions = [each for each in tree.body if isinstance(each, ast.FunctionDef)]
     most = next((most for most in _MOST if _cost(functions, most, space) <= runtime.STEPS_LIMIT // _SHARES), None)
     if most is None:
-        return Quick(careful.function, CONTEXT if careful.counts else None, careful.source)
+        return None
     numbers = None
     if careful.counts:
         divides = any(isinstance(each, ast.Div) for each in ast.walk(tree))
@@ -69,10 +77,10 @@ def quick(careful: Compiled) -> Quick:
         guards.visit(function)
     if not any(_is_name(each.value, "_steps") for each in ast.walk(tree) if isinstance(each, ast.Attribute)):
         tree = _Unpaid().visit(tree)
-    source = ast.unparse(ast.fix_missing_locations(tree))
+    code = compile(ast.fix_missing_locations(tree), f"{careful.function.__code__.co_filename}, quick", "exec")
     space.update({"_Unsure": _unsure, "_Few": _few, **guards.asked})
-    exec(compile(source, f"{careful.function.__code__.co_filename}, quick", "exec"), space)  # noqa: S102 - as the careful one
-    return Quick(space[_named("mapped")], numbers, source)
+    exec(code, space)  # noqa: S102 - as the careful one
+    return Quick(space[_named("mapped")], numbers)
 
 
 def _unsure() -> Any:
@@ -101,6 +109,17 @@ def _over(node: ast.AST) -> list[ast.expr] | None:
             return None
 
 
+def _most_turns(over: ast.expr, most: int) -> int:
+    """Of a loop where no list is longer; those that were written down may be, and several loops stand in one."""
+    match over:
+        case ast.Tuple(elts=written):
+            return len(written)
+        case ast.GeneratorExp(generators=generators):
+            return math.prod(_most_turns(each.iter, most) for each in generators)
+        case _:
+            return most
+
+
 def _cost(functions: list[ast.FunctionDef], most: int, space: Mapping[str, Any]) -> int:
     """What all turns cost at most where no list is longer; each function stands behind those it calls."""
     costs: dict[str, int] = {}
@@ -109,19 +128,20 @@ def _cost(functions: list[ast.FunctionDef], most: int, space: Mapping[str, Any])
         match node:
             case ast.For():
                 inside = [*node.body, *node.orelse]
-                return cost(node.iter, times) + sum(cost(each, times * most) for each in inside)
+                turns = _most_turns(node.iter, most)
+                return cost(node.iter, times) + sum(cost(each, times * turns) for each in inside)
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
                 found = 0
                 for each in node.generators:
                     found += cost(each.iter, times)
-                    times *= most
+                    times *= _most_turns(each.iter, most)
                     found += sum(cost(test, times) for test in each.ifs)
                 made = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
                 return found + sum(cost(each, times) for each in made)
         found = sum(cost(each, times) for each in ast.iter_child_nodes(node))
-        if (turns := _over(node)) is not None:
+        if (paid := _over(node)) is not None:
             weight: int = (
-                ast.literal_eval(turns[1]) if isinstance(turns[1], ast.Constant) else space[ast.unparse(turns[1])]
+                ast.literal_eval(paid[1]) if isinstance(paid[1], ast.Constant) else space[ast.unparse(paid[1])]
             )
             found += times * weight * (most + 1)
         if isinstance(node, ast.Name):
@@ -230,6 +250,13 @@ class _Guards(ast.NodeTransformer):
         node.name = _named(node.name)
         return self.generic_visit(node)
 
+    def visit_For(self, node: ast.For) -> ast.AST:
+        # groups, and turns in an order, were put together by a loop and are not paid again
+        counted = _over(node.iter) is not None or isinstance(node.iter, ast.Tuple | ast.GeneratorExp)
+        self.generic_visit(node)
+        node.iter = node.iter if counted else self._few(node.iter)
+        return node
+
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         # Python lets no value be named in what a comprehension runs over
         before, self._in_iterable = self._in_iterable, True
@@ -238,13 +265,13 @@ class _Guards(ast.NodeTransformer):
         node.ifs = [self.visit(each) for each in node.ifs]
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name(_named(node.id), node.ctx) if node.id in self._functions else node
-
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if _is_name(node.func, "_refuse"):
             return _UNSURE
         self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in self._functions:
+            # only where it is called: a value may have its name
+            node.func.id = _named(node.func.id)
         match node:
             case ast.Call(func=ast.Name(id="_Steps")):
                 node.args = [ast.Constant(_SHARES)]
@@ -260,7 +287,9 @@ class _Guards(ast.NodeTransformer):
 
     def _guarded(self, node: ast.Call, name: str, value: ast.expr) -> ast.expr:
         if name == "_finite":
-            return self._held(node, value, lambda value: ast.Call(ast.Attribute(value, "is_finite"), [], []))
+            return self._held(
+                node, value, lambda value: ast.Call(ast.Attribute(value, "is_finite", ast.Load()), [], [])
+            )
         if name == "_text":
             return self._held(node, value, lambda value: _no_longer(value, runtime.TEXT_LIMIT))
         if (amount := _AMOUNT.fullmatch(name)) is not None:
@@ -286,7 +315,7 @@ class _Guards(ast.NodeTransformer):
     def _fits(self, value: ast.expr, precision: int, scale: int) -> ast.expr:
         """As `bounds._amount`, of a number that is there."""
         unit = f"_Unit_{scale}"
-        self.asked[unit] = _Unit(Decimal(1).scaleb(-scale))
+        self.asked[unit] = _Unit((0, (1,), -scale))
         if self._numbers is not None and self._numbers.prec == precision:
             left: ast.expr = ast.BinOp(value, ast.Mod(), ast.Name(unit, ast.Load()))
         else:
@@ -311,11 +340,11 @@ def _no_longer(value: ast.expr, most: int) -> ast.expr:
 
 
 def _divided(node: ast.Call, name: str, value: ast.expr, by: int) -> ast.expr:
-    """Whole numbers divided: of positive ones Python thinks as the language does."""
+    """Whole numbers divided: of positive ones Python thinks as the language does, and only whole ones have `|`."""
     ways = {"_quotient": ast.FloorDiv(), "_remainder": ast.Mod()}
     if name not in ways or not _is_path(value):
         return node
-    positive = ast.Compare(value, [ast.Gt()], [ast.Constant(0)])
+    positive = ast.Compare(ast.BinOp(value, ast.BitOr(), ast.Constant(0)), [ast.Gt()], [ast.Constant(0)])
     return ast.IfExp(positive, ast.BinOp(value, ways[name], ast.Constant(by)), node)
 
 

@@ -137,7 +137,8 @@ def _function(expression: "Expression", node: ast.Call, function: Function, argu
     arguments_ = {key: each.code if free else _paid(expression, function, key, each) for key, each in codes.items()}
     numbers = function.call is not None and not _has_no_numbers(function)
     expression.checker.counts |= numbers
-    expression.checker.foreign |= numbers and not _is_ours(function)
+    # a rule may work numbers out of texts; a status map does not
+    expression.checker.foreign |= function.call is not None and function.work > 0 and not _is_ours(function)
     code = _called(expression, function, arguments_, _numbers(function, given))
     # of a part what it gives is known when it is written, with its first call
     result = result_of(expression.checker.functions[function.name], meanings, constants)

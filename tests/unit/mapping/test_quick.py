@@ -48,6 +48,46 @@ fields:
   amount: round(sum(line.price * line.quantity for line in order.lines), 2)
   whole: sum(line.quantity for line in order.lines if line.sku != "A")
 """
+#: A function of the code is called as what this part is given.
+CALLED_ALIKE = """
+parts:
+  shown:
+    from: {mapped: "text?"}
+    to: text
+    value: '"none" if mapped is none else mapped'
+fields:
+  note: f"{shown(order.note)} {shown(order.number)}"
+"""
+WRITTEN = [*range(65)]
+#: Of each loop more turns than the longest list has items.
+TURNS = {
+    "several loops in one": """
+fields:
+  lines:
+    each: a in order.lines for b in order.lines for c in order.lines
+    where: sum(d.quantity for d in order.lines) < 0
+    fields: {item: a.sku, amount: 'round(a.price, 2)'}
+""",
+    "values written down": f"""
+fields:
+  whole: sum(sum(count(1 for a in order.lines for b in order.lines) for x in {WRITTEN}) for y in {WRITTEN})
+""",
+    "groups": """
+fields:
+  lines:
+    each: a in order.lines for b in order.lines
+    group by: {name: 'f"{a.sku}{b.sku}"'}
+    having: sum(d.quantity for d in order.lines for e in order.lines) < 0
+    fields: {item: name, amount: 'round(order.total, 2)'}
+""",
+    "turns in an order": """
+fields:
+  lines:
+    each: a in order.lines for b in order.lines
+    order by: a.sku
+    fields: {item: a.sku, amount: 'round(sum(d.price for d in order.lines for e in order.lines), 2)'}
+""",
+}
 TEXTS = "fields:\n  note: f'{order.number}{order.number}'\n"
 
 
@@ -82,9 +122,9 @@ LEVEL = InventoryLevel(
 )
 
 
-def told(text: str, order: dict[str, Any]) -> tuple[object, object]:
+def told(text: str, order: dict[str, Any], **rules: Any) -> tuple[object, object]:
     """What the mapping makes or says, and what its careful form does."""
-    one = mapping(text)
+    one = mapping(text, **rules)
     record = {**ORDER, **order}
     return _told(one, record), _told(partial(one.run, one.compiled.function), record)
 
@@ -102,9 +142,11 @@ def made_quickly(one: DataMapping, **order: Any) -> Any:
         return form.function({**ORDER, **order}, Lookups({}), NOW)
 
 
-@pytest.mark.parametrize("text", [SUMS, NUMBERS, TOGETHER, TEXTS])
+@pytest.mark.parametrize("text", [SUMS, NUMBERS, TOGETHER, TEXTS, CALLED_ALIKE])
 def test_what_is_usual_is_made_by_the_quick_form(text: str) -> None:
-    assert made_quickly(mapping(text)) == mapping(text)(ORDER, Lookups({}), NOW)
+    one = mapping(text)
+
+    assert made_quickly(one) == one.run(one.compiled.function, ORDER, Lookups({}), NOW)
 
 
 @pytest.mark.parametrize("number", ODD)
@@ -131,7 +173,7 @@ def test_an_amount_is_held_against_its_field_as_ever(number: Any) -> None:
         assert _told(one, level) == _told(partial(one.run, one.compiled.function), level)
 
 
-@pytest.mark.parametrize("id_", [0, -1, -7, -8, 8, 2**63, D("-0.00"), "%.0s", None])
+@pytest.mark.parametrize("id_", [0, -1, -7, -8, 8, 2**63, D("-0.00"), 1e17, "%.0s", None])
 def test_whole_numbers_are_divided_towards_zero_as_ever(id_: Any) -> None:
     quick_one, careful_one = told(NUMBERS, {"id": id_})
 
@@ -174,6 +216,44 @@ def test_loops_that_are_deep_leave_only_short_lists_or_nothing_to_the_quick_form
 
     assert quick(one.compiled).function is one.compiled.function
     assert one({**ORDER, "lines": [LINE, LINE]}, Lookups({}), NOW)["whole"] == 256
+
+
+@pytest.mark.parametrize("count", [16, 32, 64])
+@pytest.mark.parametrize("text", TURNS.values(), ids=TURNS)
+def test_what_turns_cost_together_is_never_taken_for_less(text: str, count: int) -> None:
+    quick_one, careful_one = told(text, {"lines": [{**LINE, "sku": f"S{place}"} for place in range(count)]})
+
+    assert quick_one == careful_one
+
+
+def test_loops_that_are_deeper_than_statements_can_be_are_mapped_all_the_same() -> None:
+    deep = " ".join(f"for {name}{name} in [1]" for name in "abcdefghijklmnopqrstu")
+    one = mapping(f"fields:\n  whole: sum(order.id {deep})\n")
+
+    assert one(ORDER, Lookups({}), NOW)["whole"] == 7
+
+
+def test_a_rule_counts_as_ever_though_it_is_given_a_text() -> None:
+    def third(text: str) -> str:
+        try:
+            return str(D(text) / 3)
+        except ArithmeticError:
+            return "none"
+
+    text = "rules: [third]\nfields:\n  amount: round(order.total + 1, 2)\n  note: third('10')\n"
+    quick_one, careful_one = told(text, {}, third=third)
+
+    assert quick_one == careful_one
+    assert "3.3333333333333333333333" in str(quick_one)
+
+
+def test_what_fits_a_field_is_the_same_whatever_its_thread_counts_by() -> None:
+    one = mapping("fields:\n  amount: to_decimal(order.number)\n")
+
+    with decimal.localcontext(decimal.Context(prec=1, Emin=0, Emax=0, traps=[])):
+        made = one({**ORDER, "number": "1.05"}, Lookups({}), NOW)
+
+    assert made["amount"] == D("1.05")
 
 
 def test_what_was_set_for_numbers_is_as_it_was_whatever_came_of_a_record() -> None:
