@@ -52,13 +52,12 @@ class _Unit(Decimal):
 
 
 def quick(careful: Compiled) -> Quick:
-    """The quick form of a mapping; of one whose loops are too deep for it, its own."""
-    own = Quick(careful.function, CONTEXT if careful.counts else None)
+    """The quick form of a mapping; of one whose loops are too deep for it, one that leaves all to the careful."""
     try:
-        return _quickened(careful) or own
+        return _quickened(careful) or Quick(_unsure, None)
     except (SyntaxError, RecursionError):
         # a comprehension has loops as deep as it likes, statements have 20
-        return own
+        return Quick(_unsure, None)
 
 
 def _quickened(careful: Compiled) -> Quick | None:
@@ -83,7 +82,7 @@ def _quickened(careful: Compiled) -> Quick | None:
     return Quick(space[_named("mapped")], numbers)
 
 
-def _unsure() -> Any:
+def _unsure(*_: object) -> Any:
     raise _UnsureError
 
 

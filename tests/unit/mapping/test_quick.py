@@ -210,12 +210,22 @@ def test_a_text_that_grew_too_long_is_refused_with_its_field() -> None:
     assert "field" in str(quick_one)
 
 
-def test_loops_that_are_deep_leave_only_short_lists_or_nothing_to_the_quick_form() -> None:
+def test_loops_that_are_too_deep_for_the_quick_form_are_run_once_by_the_careful() -> None:
     deep = " ".join(f"for {name} in order.lines" for name in "abcdefgh")
-    one = mapping(f"fields:\n  whole: count(1 {deep})\n")
+    asked = []
 
-    assert quick(one.compiled).function is one.compiled.function
-    assert one({**ORDER, "lines": [LINE, LINE]}, Lookups({}), NOW)["whole"] == 256
+    def known(sku: str) -> str:
+        asked.append(sku)
+        if sku == "A":
+            return sku
+        raise ValueError(sku)
+
+    one = mapping(f"rules: [known]\nfields:\n  whole: count(1 {deep})\n  note: known(order.number)\n", known=known)
+
+    assert one({**ORDER, "lines": [LINE, LINE], "number": "A"}, Lookups({}), NOW)["whole"] == 256
+    with pytest.raises(MappingError):
+        one({**ORDER, "lines": [LINE, LINE], "number": "B"}, Lookups({}), NOW)
+    assert asked == ["A", "B"]
 
 
 @pytest.mark.parametrize("count", [16, 32, 64])
