@@ -6,22 +6,27 @@ CREATE FUNCTION engine.checked(procedure text, arguments jsonb, known text[], re
 LANGUAGE plpgsql AS $$
 DECLARE
   name text;
+  errors integer[];
 BEGIN
   IF jsonb_typeof(arguments) IS DISTINCT FROM 'object' THEN
     RAISE EXCEPTION '201: procedure "%" expects its parameters as one JSON object', procedure USING ERRCODE = '42P02';
   END IF;
-  SELECT given INTO name FROM jsonb_object_keys(arguments) AS given WHERE given <> ALL (known) LIMIT 1;
-  IF FOUND THEN
+  IF arguments - known <> '{}'::jsonb THEN
+    SELECT given INTO name FROM jsonb_object_keys(arguments - known) AS given LIMIT 1;
     RAISE EXCEPTION '8145: @% is not a parameter for procedure "%"', name, procedure USING ERRCODE = '42P02';
   END IF;
-  SELECT wanted INTO name FROM unnest(required) AS wanted WHERE NOT arguments ? wanted LIMIT 1;
-  IF FOUND THEN
+  IF NOT arguments ?& required THEN
+    SELECT wanted INTO name FROM unnest(required) AS wanted WHERE NOT arguments ? wanted LIMIT 1;
     RAISE EXCEPTION '201: procedure "%" expects parameter "@%", which was not supplied', procedure, name
       USING ERRCODE = '42P02';
   END IF;
-  RETURN engine.injected(procedure)
-    || CASE WHEN EXISTS (SELECT FROM unnest(required) AS wanted WHERE coalesce(trim(arguments ->> wanted), '') = '')
-            THEN ARRAY[90008] ELSE '{}'::integer[] END;
+  errors := engine.injected(procedure);
+  FOREACH name IN ARRAY required LOOP
+    IF coalesce(trim(arguments ->> name), '') = '' THEN
+      RETURN errors || 90008;
+    END IF;
+  END LOOP;
+  RETURN errors;
 END
 $$;
 
@@ -29,6 +34,9 @@ CREATE FUNCTION engine.injected(called text) RETURNS integer[] LANGUAGE plpgsql 
 DECLARE
   fault sandbox.faults;
 BEGIN
+  IF NOT EXISTS (SELECT FROM sandbox.faults) THEN
+    RETURN '{}';
+  END IF;
   FOR fault IN SELECT * FROM sandbox.faults WHERE procedure = called ORDER BY id LOOP
     CONTINUE WHEN nextval(format('sandbox.fault_%s', fault.id)::regclass) > fault.times;
     CASE fault.kind
@@ -59,23 +67,40 @@ CREATE FUNCTION engine.address(customer bpchar, given bpchar) RETURNS "dbo"."RM0
   SELECT * FROM dbo."RM00102" WHERE "CUSTNMBR" = customer AND upper("ADRSCODE"::text) = upper(given::text)
 $$;
 
--- The numbers of look-ups that failed, for names that may be left blank.
+-- The numbers of look-ups that failed, for names that may be left blank; a blank one costs no query.
 CREATE FUNCTION engine.unknown_names(
   tax_schedule bpchar DEFAULT '', shipping_method bpchar DEFAULT '', terms bpchar DEFAULT '', site bpchar DEFAULT '',
   price_level bpchar DEFAULT '', currency bpchar DEFAULT ''
-) RETURNS integer[] LANGUAGE sql STABLE AS $$
-  SELECT array_remove(ARRAY[
-    CASE WHEN tax_schedule <> '' AND NOT EXISTS (SELECT FROM dbo."TX00101" WHERE "TAXSCHID" = tax_schedule)
-         THEN 7023 END,
-    CASE WHEN shipping_method <> '' AND NOT EXISTS (SELECT FROM dbo."SY03000" WHERE "SHIPMTHD" = shipping_method)
-         THEN 90011 END,
-    CASE WHEN terms <> '' AND NOT EXISTS (SELECT FROM dbo."SY03300" WHERE "PYMTRMID" = terms) THEN 90012 END,
-    CASE WHEN site <> '' AND NOT EXISTS (SELECT FROM dbo."IV40700" WHERE "LOCNCODE" = site) THEN 90013 END,
-    CASE WHEN price_level <> '' AND NOT EXISTS (SELECT FROM dbo."IV40800" WHERE "PRCLEVEL" = price_level)
-         THEN 90015 END,
-    CASE WHEN currency <> '' AND NOT EXISTS (SELECT FROM "DYNAMICS"."MC40200" WHERE "CURNCYID" = currency)
-         THEN 483 END
-  ], NULL)
+) RETURNS integer[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  errors integer[] := '{}';
+BEGIN
+  IF tax_schedule <> '' THEN
+    PERFORM FROM dbo."TX00101" WHERE "TAXSCHID" = tax_schedule;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 7023 END;
+  END IF;
+  IF shipping_method <> '' THEN
+    PERFORM FROM dbo."SY03000" WHERE "SHIPMTHD" = shipping_method;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 90011 END;
+  END IF;
+  IF terms <> '' THEN
+    PERFORM FROM dbo."SY03300" WHERE "PYMTRMID" = terms;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 90012 END;
+  END IF;
+  IF site <> '' THEN
+    PERFORM FROM dbo."IV40700" WHERE "LOCNCODE" = site;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 90013 END;
+  END IF;
+  IF price_level <> '' THEN
+    PERFORM FROM dbo."IV40800" WHERE "PRCLEVEL" = price_level;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 90015 END;
+  END IF;
+  IF currency <> '' THEN
+    PERFORM FROM "DYNAMICS"."MC40200" WHERE "CURNCYID" = currency;
+    errors := CASE WHEN FOUND THEN errors ELSE errors || 483 END;
+  END IF;
+  RETURN errors;
+END
 $$;
 
 CREATE FUNCTION engine.in_work(document_type smallint, number bpchar) RETURNS boolean LANGUAGE sql STABLE AS $$
