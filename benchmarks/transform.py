@@ -47,7 +47,8 @@ CELLS: Final = (
         events=80_000,
         contenders=(*MAIN_ONES, "faststream-batched", "faust-stock", "faststream-one-by-one"),
     ),
-    Cell(name="2 workers", form="avro", lines=3, events=60_000, workers=2),
+    # so many that the second has joined long before the end
+    Cell(name="2 workers", form="avro", lines=3, events=200_000, workers=2),
     Cell(name="3 KB", form="avro", lines=26, events=8_000),
     Cell(name="30 KB", form="avro", lines=260, events=1_000),
     Cell(name="JSON 330 B", form="json", lines=3, events=60_000),
@@ -89,7 +90,7 @@ def _runs(topics: Topics, cells: tuple[Cell, ...], asked: question.Asked, skippe
             known[name](NOWHERE, 1)  # fetches and compiles what is missing
         except (BusError, OSError, CalledProcessError) as error:
             skipped[name] = str(error)
-    sources: dict[tuple[str, int], Source] = {}
+    sources: dict[tuple[str, int, int], Source] = {}
     runs: dict[str, Run] = {}
     for cell in cells:
         events = cell.events // 4 if asked.quick else cell.events
@@ -97,7 +98,7 @@ def _runs(topics: Topics, cells: tuple[Cell, ...], asked: question.Asked, skippe
             full_name = f"{name}, {cell.name}" if cell.name else name
             if not asked.wants(full_name) or name in skipped:
                 continue
-            place = (cell.form, cell.lines)
+            place = (cell.form, cell.lines, events)
             if place not in sources:
                 say(f"{events:,} orders of {cell.lines} lines, {cell.form} …")
                 sources[place] = fill_source(topics, events=events, lines=cell.lines, form=cell.form)
