@@ -42,8 +42,9 @@ class Session:
         self.system: Seen | None = None
         #: On the monotonic clock: nothing is begun after it, so that nobody who gave up waiting is surprised later.
         self.deadline = math.inf
-        #: By text, the last used last. A closed cursor's statement is prepared anew, which is two more round trips.
-        self._cursors: OrderedDict[str, pyodbc.Cursor] = OrderedDict()
+        #: By text, the last used last. A closed cursor's statement is prepared anew, two more round trips. So is
+        #: that of an equal text which is another object, as pyodbc compares no letters: the first object is kept.
+        self._cursors: OrderedDict[str, tuple[str, pyodbc.Cursor]] = OrderedDict()
 
     def query(self, statement: Statement) -> list[pyodbc.Row]:
         """All rows of the last result set, which is ours: what triggers and add-ons select comes before it.
@@ -72,24 +73,26 @@ class Session:
         self._in_time()
         try:
             # only what has parameters is prepared
-            cursor = self._cursors.pop(statement.text, None) if statement.parameters else None
+            new = (statement.text, None)
+            text, cursor = self._cursors.pop(statement.text, new) if statement.parameters else new
             # `closing`: pyodbc's own `with cursor` commits at its end
             with ExitStack() as unless_kept:
                 cursor = unless_kept.enter_context(closing(cursor or self._connection.cursor()))
-                cursor.execute(statement.text, statement.parameters)
+                cursor.execute(text, statement.parameters)
                 yield cursor
                 if statement.parameters:
                     unless_kept.pop_all()
-                    self._keep(statement.text, cursor)
+                    self._keep(text, cursor)
         except pyodbc.Error as error:
             raise self._ours(error) from error
         except UnicodeEncodeError as error:
             raise _not_in_code_page(error) from None
 
     def _keep(self, text: str, cursor: pyodbc.Cursor) -> None:
-        self._cursors[text] = cursor
+        self._cursors[text] = text, cursor
         if len(self._cursors) > _PREPARED:
-            self._cursors.popitem(last=False)[1].close()
+            _, (_, oldest) = self._cursors.popitem(last=False)
+            oldest.close()
 
     def restore(self, texts: tuple[str, ...]) -> None:
         """Give the session back as it was, however late; where that fails it is not used again."""

@@ -51,6 +51,16 @@ NOTHING = {"SOP10100": 0, "SOP10200": 0, "receipts": 0}
 ALL_OF_IT = {"SOP10100": 1, "SOP10200": 1, "receipts": 1}
 
 
+async def test_a_statement_is_prepared_once_though_its_text_is_made_anew_each_time(client: GpClient) -> None:
+    def work(gp: GpTransaction) -> list[int]:
+        for item in ("NONE-1", "NONE-2", "NONE-3"):
+            gp.unknown_items([item])
+        plans = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE '%IV00101%'"
+        return [int(row[0]) for row in gp.listed(plans)]
+
+    assert await client.in_transaction(work) == [3]
+
+
 async def test_what_is_committed_stands(gp: Gp, client: GpClient) -> None:
     def work(transaction: GpTransaction) -> None:
         write(transaction, "ORD1")
