@@ -196,9 +196,11 @@ def _write(gp: GpTransaction, work: Work) -> None:
     else:
         standing = _still_changeable(gp, work)
         _make(gp, _change(gp, work, standing))
-    if work.step is not Step.CANCEL:
+    if work.step is Step.CANCEL:
+        receipts = gp.receipts_of(work.reference)
+        _require_receipt(work, stands=any(receipt.operation == work.operation for receipt in receipts))
+    else:
         _read_back(gp, work)
-    _still_one_transaction(gp, work)
 
 
 def _make(gp: GpTransaction, calls: Iterator[Call]) -> None:
@@ -288,17 +290,22 @@ def _still_changeable(gp: GpTransaction, work: Work) -> SalesDocument:
 
 
 def _read_back(gp: GpTransaction, work: Work) -> None:
-    """A zero error state without a document has been seen: believe the table."""
-    written = gp.header(DocumentId(SOPTYPE=work.document.SOPTYPE, SOPNUMBE=work.number))
-    if written is None or written.DOCAMNT != work.document.DOCAMNT:
+    """A zero error state without a document has been seen: believe the tables.
+
+    Others wait for the batch the document is in: document and receipt are one question.
+    """
+    document = DocumentId(SOPTYPE=work.document.SOPTYPE, SOPNUMBE=work.number)
+    written = gp.written(document, work.reference, work.operation)
+    if written is None or written[0] != work.document.DOCAMNT:
         raise RefusedError(
             "gp.not_written", "eConnect reported success but the document does not stand", document=work.number
         )
+    _require_receipt(work, stands=written[1])
 
 
-def _still_one_transaction(gp: GpTransaction, work: Work) -> None:
+def _require_receipt(work: Work, *, stands: bool) -> None:
     """What an add-on rolls back in the middle takes our receipt along, while what follows would be committed."""
-    if all(receipt.operation != work.operation for receipt in gp.receipts_of(work.reference)):
+    if not stands:
         raise RefusedError("gp.rolled_back", "something in GP undid the first half", document=work.number)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
@@ -110,6 +111,12 @@ class GpTransaction:
     def receipts_of(self, reference: str) -> tuple[Receipt, ...]:
         """All receipts of one business reference, oldest first."""
         return self._receipts(Statement(text=statements.RECEIPTS_OF_REFERENCE, parameters=(reference,)))
+
+    def written(self, document: DocumentId, reference: str, operation: str) -> tuple[Decimal, bool] | None:
+        """The amount of a document in work, and whether its operation's receipt stands; None: there is no document."""
+        for row in self._query(statements.WRITTEN, reference, operation, document.SOPTYPE, document.SOPNUMBE):
+            return row[0], bool(row[1])
+        return None
 
     def references_of(self, documents: Sequence[DocumentId]) -> dict[DocumentId, str]:
         """The references of those documents that have a receipt."""

@@ -32,6 +32,11 @@ LINES_MARKED = (
 TAX_ROWS = 'SELECT "LNITMSEQ", "TAXDTLID" FROM dbo."SOP10105" WHERE "SOPTYPE" = ? AND "SOPNUMBE" = ?'
 
 RECEIPTS_OF_REFERENCE = f'SELECT {_RECEIPT} FROM towpath."receipts" WHERE "reference" = ? ORDER BY "id"'  # noqa: S608
+#: The amount of a document in work, beside how many receipts there are of an operation.
+WRITTEN = (
+    'SELECT h."DOCAMNT", (SELECT count(*) FROM towpath."receipts" AS r WHERE r."reference" = ? AND r."operation" = ?) '
+    'FROM dbo."SOP10100" AS h WHERE h."SOPTYPE" = ? AND h."SOPNUMBE" = ?'
+)
 
 #: Of the company's own tables, as both databases' catalogues tell them.
 COLUMNS = (

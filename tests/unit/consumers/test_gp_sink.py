@@ -1,7 +1,7 @@
 """What the order sink makes of a company that behaves as no sandbox does."""
 
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -45,8 +45,8 @@ class Company:
         if procedure in self._refused:
             raise RefusedError("gp.1", "no")
 
-    def header(self, _document: object) -> Any:
-        return SimpleNamespace(DOCAMNT=DOCUMENT.DOCAMNT)
+    def written(self, _document: object, _reference: str, _operation: str) -> tuple[Decimal, bool]:
+        return DOCUMENT.DOCAMNT, not self._undoes
 
     def commit(self) -> None:
         self.committed = True
