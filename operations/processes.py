@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from bus.settings import NICEST, Pair
+from bus.settings import Pair
 from errors import BusError, ConfigurationError, RetryableError
-from operations.stack.processes import last_lines
+from operations.stack.processes import be_nicer, last_lines
 
 #: In the order they are started; each is one process, more of the same may run elsewhere.
 NAMES = ("gateway", "pollers", "fetchers", "streams", "consumers", "projector")
@@ -32,7 +32,6 @@ LONGEST_PAUSE_S = 30.0
 STOP_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.2
 RESTART_CONNECTORS_EVERY_S = 15.0
-SHARES_ASKED, SHARE_ASKED_AGAIN_S = 20, 0.02
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,30 +101,10 @@ class Child:
         return code, self._pause_s
 
 
-def be_nicer(pid: int, by: int) -> None:
-    """Have a process that leads a session give way to others by so much, as far as the system lets us."""
-    if not by:
-        return
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        process.nice(min(process.nice() + by, NICEST))
-    # where the system shares by session, niceness counts within one only, and the session has its own
-    share = Path(f"/proc/{pid}/autogroup")
-    for _ in range(SHARES_ASKED):
-        try:
-            share.write_text(str(by), encoding="ascii")
-        except BlockingIOError:  # one such change each tenth of a second, of all sessions
-            time.sleep(SHARE_ASKED_AGAIN_S)
-        except OSError:  # it shares otherwise
-            return
-        else:
-            return
-
-
 def niceness(name: str, pairs: Sequence[Pair], way_back: int) -> int:
-    """How much nicer than others a process is: the way back to the stores gives way to the way in."""
+    """How much nicer than others a process is: the way back to the stores, and its books, give way to the way in."""
     back = {f"fetchers@{pair.erp}" for pair in pairs} | {f"consumers@{pair.store}" for pair in pairs}
-    return way_back if name in back else 0
+    return way_back if name in back | {"projector"} else 0
 
 
 def pause_after(lived_s: float, last_pause_s: float) -> float:

@@ -5,12 +5,16 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from bus.settings import NICEST
+
+SHARES_ASKED, SHARE_ASKED_AGAIN_S = 20, 0.02
 #: What a part inherits; the user's own JAVA_TOOL_OPTIONS, QUARKUS_* or PG* must not leak into it.
 INHERITED = ("PATH", "HOME", "TMPDIR")
 
@@ -46,6 +50,26 @@ def start_daemon(launch: Launch) -> int:
             **_as(launch.user),  # type: ignore[call-overload]  # the overloads cannot see into a dict
         )
     return int(answer.stdout)
+
+
+def be_nicer(pid: int, by: int) -> None:
+    """Have a process that leads a session give way to others by so much, as far as the system lets us."""
+    if not by:
+        return
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        process.nice(min(process.nice() + by, NICEST))
+    # where the system shares by session, niceness counts within one only, and the session has its own
+    share = Path(f"/proc/{pid}/autogroup")
+    for _ in range(SHARES_ASKED):
+        try:
+            share.write_text(str(by), encoding="ascii")
+        except BlockingIOError:  # one such change each tenth of a second, of all sessions
+            time.sleep(SHARE_ASKED_AGAIN_S)
+        except OSError:  # it shares otherwise
+            return
+        else:
+            return
 
 
 def run(launch: Launch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from bus.settings import Run
 from errors import FatalError
 from operations.stack import processes, state
 from operations.stack.parts import Ground, Part, PartName
@@ -22,6 +23,8 @@ from operations.stack.state import Database, PartState, StackState
 
 POLL_S = 0.1
 #: From the shell's fork until the program's own command line can be seen.
+#: What captures changes for the way back leaves the processor to the way in (decision 0068).
+GIVE_WAY, GIVES_WAY_BY = frozenset({PartName.CONNECT}), Run().way_back_niceness
 VISIBLE_WITHIN_S = 5.0
 
 
@@ -125,6 +128,8 @@ class Start:
         while time.monotonic() < deadline and psutil.pid_exists(process_id):
             process = processes.find(process_id, self._ground.places.marker(part.name))
             if process is not None:
+                if part.name in GIVE_WAY:
+                    processes.be_nicer(process.pid, GIVES_WAY_BY)
                 self._started.append(process)
                 return process
             time.sleep(0.01)

@@ -13,6 +13,7 @@ import pytest
 from bus.settings import Pair
 from errors import ConfigurationError
 from operations import processes
+from operations.stack.processes import be_nicer
 from producers.gateway.worker import listening
 
 CONNECTIONS = ["gp-two", "clarity-main"]
@@ -45,14 +46,14 @@ def test_what_tells_the_store_gives_way_to_what_brings_its_orders() -> None:
     pairs = [Pair(store="clarity-main", erp="gp-two")]
     nicer = {name: processes.niceness(name, pairs, 10) for name in processes.every(CONNECTIONS)}
 
-    assert {name for name, by in nicer.items() if by} == {"fetchers@gp-two", "consumers@clarity-main"}
+    assert {name for name, by in nicer.items() if by} == {"fetchers@gp-two", "consumers@clarity-main", "projector"}
     assert set(nicer.values()) == {0, 10}
 
 
 def test_a_process_that_gives_way_does_so_within_its_session_and_as_a_session() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
-        processes.be_nicer(child.pid, 7)
+        be_nicer(child.pid, 7)
 
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 7
         share = Path(f"/proc/{child.pid}/autogroup")
