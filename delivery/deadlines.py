@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from connect.deadline import GIVES_UP_AT
+
 T = TypeVar("T")
 
 
@@ -46,6 +48,7 @@ class Deadlines:
         self._under_way.add(limit)
         if limit.at < self._rings_at:
             self._set(limit.at)
+        before = GIVES_UP_AT.set(limit.at)
         try:
             return await call
         except asyncio.CancelledError as cancelled:
@@ -53,6 +56,7 @@ class Deadlines:
                 raise TimeoutError from cancelled
             raise
         finally:
+            GIVES_UP_AT.reset(before)
             self._is_over(limit)
 
     def _is_over(self, limit: _Limit) -> bool:

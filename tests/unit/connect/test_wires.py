@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 
+from connect.deadline import GIVES_UP_AT
 from connect.systems.clarity.auth import FixedHeader
 from connect.systems.clarity.client import Action, ClarityClient
 from connect.wires import Wires
@@ -149,6 +151,18 @@ async def test_nothing_is_sent_twice_on_a_line_that_was_kept(serve: Serve, metho
         with pytest.raises(httpx.ReadError):
             await http.request(method, "/b")
     assert [head.split()[1] for head in peer.heads] == [b"/a", b"/b"]
+
+
+async def test_nothing_is_sent_after_the_time_of_its_call(serve: Serve) -> None:
+    peer, url = await serve(answers)
+    async with client_at(url) as client:
+        await client.act(Action.SHIP, "1")
+        before = GIVES_UP_AT.set(time.monotonic() - 0.001)
+        with pytest.raises(RetryableError):
+            await client.act(Action.SHIP, "2")
+        GIVES_UP_AT.reset(before)
+        await client.act(Action.SHIP, "3")
+    assert [head.split()[1].rpartition(b"/")[2] for head in peer.heads] == [b"1", b"3"]
 
 
 async def test_a_line_is_used_again(serve: Serve) -> None:
