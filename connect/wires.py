@@ -8,6 +8,8 @@ from yarl import URL
 
 from connect import deadline
 
+#: Of a line of an answer's head, and of all of one header: sites send long cookies and policies.
+_LONGEST_HEADER = 65_536
 #: A server that hangs up on quiet connections should do so before a request is on its way on one.
 _IDLE_S = 4.0
 
@@ -75,6 +77,8 @@ class Wires(httpx.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
+                max_line_size=_LONGEST_HEADER,
+                max_field_size=_LONGEST_HEADER,
             )
             # it would send a PUT or DELETE twice; what is sent again, and when, is not for a pool to decide
             self._session._retry_connection = False  # noqa: SLF001  there is no other way to say so
@@ -88,4 +92,5 @@ def _address(url: httpx.URL) -> URL:
 
 def _timeout(request: httpx.Request) -> aiohttp.ClientTimeout:
     given = request.extensions.get("timeout", {})
-    return aiohttp.ClientTimeout(sock_connect=given.get("connect"), sock_read=given.get("read"))
+    # `connect`: with the look-up of the name
+    return aiohttp.ClientTimeout(connect=given.get("connect"), sock_read=given.get("read"))

@@ -250,7 +250,7 @@ def supervise(
         restart_connectors: Starts failed tasks of Connect again; says of which connectors.
         watcher: Told what is done.
 
-    Order: told to stop, all children get SIGTERM at once and SIGKILL after fifteen seconds. Connectors' failed tasks
+    Order: told to stop, all children get SIGTERM at once and SIGKILL after thirty seconds. Connectors' failed tasks
     are restarted beside it: Connect may take a minute to answer, and neither children nor SIGTERM can wait for that.
 
     Raises:

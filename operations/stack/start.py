@@ -23,9 +23,9 @@ from operations.stack.state import Database, PartState, StackState
 
 POLL_S = 0.1
 #: From the shell's fork until the program's own command line can be seen.
-#: What captures changes for the way back leaves the processor to the way in (decision 0068).
-GIVE_WAY, GIVES_WAY_BY = frozenset({PartName.CONNECT}), Run().way_back_niceness
 VISIBLE_WITHIN_S = 5.0
+#: What captures changes for the way back leaves the processor to the way in (decision 0068), whatever deployment runs.
+GIVE_WAY, GIVES_WAY_BY = frozenset({PartName.CONNECT}), Run().way_back_niceness
 
 
 class Start:

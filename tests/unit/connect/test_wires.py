@@ -183,6 +183,27 @@ async def test_the_address_goes_out_as_it_was_written_and_a_name_and_password_as
     assert head.lower().count(b"\r\nhost:") == head.lower().count(b"\r\naccept-encoding:") == 1
 
 
+async def test_an_answer_may_have_a_long_header(serve: Serve) -> None:
+    async def long_winded(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        writer.write(said(DONE, b"content-security-policy: " + b"x" * 30_000))
+
+    _, url = await serve(long_winded)
+    async with client_at(url) as client:
+        await client.act(Action.SHIP, "1")
+
+
+async def test_looking_a_name_up_ends_with_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", never)
+    async with client_at("http://store.invalid") as client:
+        with pytest.raises(RetryableError):
+            async with asyncio.timeout(5):
+                await client.act(Action.SHIP, "1")
+
+
 async def test_answers_are_unpacked_and_cookies_kept_by_httpx_alone(serve: Serve) -> None:
     async def packed(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
